@@ -1,0 +1,237 @@
+"""One run as data: YAML, then `--set section.key=value`, then frozen, validated dataclasses.
+
+Imports no TensorFlow, so that a typing mistake is answered at once. Every key is required to be
+known, every value to be in range; all errors are reported together, each by its dotted key.
+"""
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
+
+from retinaface_tf.errors import InputError
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+CountOrZero = Annotated[int, Field(ge=0)]
+
+_section = dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", strict=False))
+
+
+@_section
+class DataConfig:
+    root: str = "data/widerface"
+    train_labels: str = "train/label.txt"  # below root, unless absolute; so are the next two
+    val_labels: str = "val/label.txt"
+    ground_truth: str = "ground_truth"
+    image_size: Annotated[int, Field(ge=32)] = 840
+    augmentation: Literal["biubug6", "mindspore"] = "biubug6"
+    num_workers: Count = 8
+    drawn_train: CountOrZero = 0  # images to draw where root does not exist; 0 draws none
+    drawn_val: CountOrZero = 0
+
+
+@_section
+class ModelConfig:
+    backbone: Literal["resnet50", "mobilenet025"] = "resnet50"
+    precision: Literal["float32", "bfloat16", "float64"] = "float32"
+    pretrained: str | None = None  # backbone weights, ours
+    init: str | None = None  # weights of the whole network; schedule and optimizer start anew
+
+
+@_section
+class AnchorConfig:
+    sizes: tuple[tuple[Positive, ...], ...] = ((16, 32), (64, 128), (256, 512))
+    strides: tuple[Count, ...] = (8, 16, 32)
+    variances: tuple[Positive, Positive] = (0.1, 0.2)
+    clip: bool = False
+
+    @model_validator(mode="after")
+    def _one_stride_per_level(self) -> "AnchorConfig":
+        if len(self.sizes) != len(self.strides):
+            raise ValueError(f"{len(self.sizes)} levels of sizes for {len(self.strides)} strides")
+        return self
+
+    def count(self, height: int, width: int) -> int:
+        """Number of anchors of an image of that size in pixels: 29,126 at 840 x 840."""
+        return sum(
+            math.ceil(height / stride) * math.ceil(width / stride) * len(sizes)
+            for sizes, stride in zip(self.sizes, self.strides, strict=True)
+        )
+
+
+@_section
+class MatchConfig:
+    iou: Fraction = 0.35
+    min_best_iou: Fraction = 0.2
+
+
+@_section
+class LossConfig:
+    box_weight: NotNegative = 2.0
+    score_weight: NotNegative = 1.0
+    landmark_weight: NotNegative = 1.0
+    negatives_per_positive: Count = 7
+    min_negatives: CountOrZero = 0
+
+
+@_section
+class OptimizerConfig:
+    name: Literal["sgd", "momentum"] = "sgd"  # the seed's `momentum` drops the weight decay
+    learning_rate: Positive = 0.01
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: NotNegative = 5e-4
+    clip_norm: Positive | None = None
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+
+@_section
+class ScheduleConfig:
+    lr_type: Literal["dynamic_lr", "standard_lr", "step_lr"] = "dynamic_lr"
+    warmup_epochs: CountOrZero = 5
+    decay_epochs: tuple[Count, ...] = (70, 90)
+    gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
+
+
+@_section
+class TrainConfig:
+    epochs: Count = 100
+    batch_per_device: Count = 8
+    num_devices: Count = 4  # of the recipe: it fixes the global batch, whatever runs it
+    devices: tuple[CountOrZero, ...] | None = None  # which to use; None is all there are
+    seed: int = 1
+    workdir: str = "runs/res50"
+    checkpoint_steps: Count = 2000
+    keep_checkpoints: Count = 1
+    log_steps: Count = 20
+
+    @property
+    def global_batch(self) -> int:
+        """Images per step over all devices."""
+        return self.batch_per_device * self.num_devices
+
+
+@_section
+class DetectorConfig:
+    score_threshold: Fraction = 0.02
+    nms_iou: Fraction = 0.4
+    top_k: Count | None = 5000  # candidates per image that NMS looks at
+    max_detections: Count | None = 750
+
+
+@_section
+class EvalConfig:
+    protocol: Literal["resized", "original", "vga"] = "resized"
+    short_side: Count = 1600  # of protocol resized
+    long_side: Count = 2176
+    iou: Fraction = 0.5
+    ground_truth: str | None = None  # None: data.ground_truth below data.root
+    weights: str | None = None  # the seed's val_model; None: newest checkpoint of train.workdir
+    save_results: bool = True
+    out: str | None = None  # None: `eval` in the workdir
+
+
+@_section
+class Config:
+    data: DataConfig = Field(default_factory=DataConfig)
+    model: ModelConfig = Field(default_factory=ModelConfig)
+    anchors: AnchorConfig = Field(default_factory=AnchorConfig)
+    match: MatchConfig = Field(default_factory=MatchConfig)
+    loss: LossConfig = Field(default_factory=LossConfig)
+    optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig)
+    schedule: ScheduleConfig = Field(default_factory=ScheduleConfig)
+    train: TrainConfig = Field(default_factory=TrainConfig)
+    detector: DetectorConfig = Field(default_factory=DetectorConfig)
+    eval: EvalConfig = Field(default_factory=EvalConfig)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Sections as plain dictionaries, for YAML and JSON."""
+        return TypeAdapter(Config).dump_python(self, mode="json")
+
+    def below_root(self, path: str) -> Path:
+        """A path of the data section: below `data.root` unless absolute."""
+        return Path(self.data.root) / path
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """Reads a YAML file and applies overrides such as `train.epochs=3`.
+
+    Values of overrides are YAML too: `data.drawn_val=10`, `schedule.decay_epochs=[7,9]`,
+    `eval.ground_truth=null`.
+
+    Raises:
+        InputError: a missing or broken file, an unknown key, a value out of range; the message
+            has a line for each, by dotted key.
+    """
+    tree = _read_yaml(Path(path))
+    for override in overrides:
+        _apply_override(tree, override)
+    try:
+        return TypeAdapter(Config).validate_python(tree)
+    except ValidationError as error:
+        found = [_describe(e) for e in error.errors()]
+        if len(found) == 1:
+            raise InputError(f"{path}: {found[0]}") from None
+        raise InputError("\n  ".join([f"{path}: {len(found)} settings are wrong", *found])) from None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not a text file"
+        raise InputError(f"{path}: cannot read this config ({reason})") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(tree, dict | None):
+        raise InputError(f"{path}: expected sections such as `train:`, found {tree!r:.60}")
+    return {section: {} if value is None else value for section, value in (tree or {}).items()}
+
+
+def _apply_override(tree: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    parts = key.strip().split(".")
+    if not equals or len(parts) != 2:
+        raise InputError(f"--set {override}: expected section.key=value, as in train.epochs=3")
+    section, name = parts
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        value = text
+    if not isinstance(tree.setdefault(section, {}), dict):
+        tree[section] = {}
+    tree[section][name] = value
+
+
+def _describe(error: Mapping[str, Any]) -> str:
+    """One pydantic error as one line: dotted key, what was found, what was expected."""
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "unexpected_keyword_argument":
+        return f"{key}: unknown key{_did_you_mean(error['loc'])}"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{key}: {message[0].lower()}{message[1:]}, found {error['input']!r:.80}"
+
+
+def _did_you_mean(location: Sequence[Any]) -> str:
+    sections = {field.name: field.type for field in dataclasses.fields(Config)}
+    if len(location) == 1:
+        known = [f"{s}" for s in sections]
+    else:
+        known = [field.name for field in dataclasses.fields(sections[location[0]])]
+    close = difflib.get_close_matches(str(location[-1]), known, n=1)
+    if not close and len(location) == 2:
+        close = [
+            f"{section}.{field.name}"
+            for section, kind in sections.items()
+            for field in dataclasses.fields(kind)
+            if field.name == location[-1]
+        ]
+    return f", did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"

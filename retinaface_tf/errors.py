@@ -1,0 +1,10 @@
+"""The one exception that users see."""
+
+
+class InputError(Exception):
+    """Something the user can mend: a file, a key, a label, a flag.
+
+    The message is one line that names the file (and the line in it), what was found and what was
+    expected. Entry points print it and exit with code 1; anything else is a bug and keeps its
+    traceback.
+    """
