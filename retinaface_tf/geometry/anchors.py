@@ -1,0 +1,46 @@
+"""The grid of anchors that an image size implies (REFERENCE 2)."""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from retinaface_tf.config import AnchorConfig
+
+
+def make_anchors(height: int | tf.Tensor, width: int | tf.Tensor, config: AnchorConfig) -> tf.Tensor:
+    """Anchors of an image of `height` x `width` pixels, which may be tensors.
+
+    Returns:
+        float32 [A, 4], `cx cy w h` in fractions of the image; ordered by level, row, column,
+        size. Centres of the last row and column may lie outside the image (at 840, they do): the
+        originals keep and train these, so they stay.
+    """
+    levels = [
+        _level(height, width, stride, sizes)
+        for stride, sizes in zip(config.strides, config.sizes, strict=True)
+    ]
+    # In float64 until here, as the originals: bit-equal after the cast.
+    anchors = tf.cast(tf.concat(levels, axis=0), tf.float32)
+    return tf.clip_by_value(anchors, 0.0, 1.0) if config.clip else anchors
+
+
+def _level(
+    height: int | tf.Tensor, width: int | tf.Tensor, stride: int, sizes: Sequence[float]
+) -> tf.Tensor:
+    """One level: float64 [rows * columns * len(sizes), 4]."""
+    cy, h = _axis(height, stride, sizes)
+    cx, w = _axis(width, stride, sizes)
+    shape = tf.stack([tf.size(cy), tf.size(cx), len(sizes)])
+    columns = [cx[None, :, None], cy[:, None, None], w, h]
+    grid = tf.stack([tf.broadcast_to(column, shape) for column in columns], axis=-1)
+    return tf.reshape(grid, [-1, 4])
+
+
+def _axis(
+    pixels: int | tf.Tensor, stride: int, sizes: Sequence[float]
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Centres [cells] and extents [len(sizes)] along one axis, in fractions of it."""
+    cells = -(-pixels // stride)
+    extent = tf.cast(pixels, tf.float64)
+    centres = (tf.range(cells, dtype=tf.float64) + 0.5) * stride / extent
+    return centres, tf.constant(sizes, tf.float64) / extent

@@ -1,0 +1,102 @@
+"""Convolution, batch norm and activation as the originals set them: the bricks of every block."""
+
+import math
+
+import keras
+import tensorflow as tf
+
+BATCH_NORM_MOMENTUM = 0.9
+BATCH_NORM_EPSILON = 1e-5
+
+# The original backbones: Kaiming-normal over the fan-out.
+BACKBONE_INIT = keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
+# Everything else: uniform within 1 / sqrt(fan-in), torch's own default for a convolution.
+NECK_INIT = keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
+# Of a depthwise kernel Keras calls fan-in what torch calls fan-out.
+DEPTHWISE_INIT = keras.initializers.VarianceScaling(2.0, "fan_in", "untruncated_normal")
+
+
+def activation(x: keras.KerasTensor, slope: float, name: str) -> keras.KerasTensor:
+    """ReLU, or leaky ReLU where `slope` is not 0."""
+    if slope == 0:
+        return keras.layers.ReLU(name=name)(x)
+    return keras.layers.LeakyReLU(slope, name=name)(x)
+
+
+def pad(x: keras.KerasTensor, pixels: int, name: str) -> keras.KerasTensor:
+    """Zeros on all four sides.
+
+    Keras' "same" pads a strided convolution at the bottom and right only, which shifts every
+    feature against the anchors and against published weights.
+    """
+    return keras.layers.ZeroPadding2D(pixels, name=f"{name}_pad")(x) if pixels else x
+
+
+def conv(
+    x: keras.KerasTensor,
+    filters: int,
+    kernel: int,
+    *,
+    name: str,
+    stride: int = 1,
+    slope: float | None = 0.0,
+    initializer: keras.initializers.Initializer = NECK_INIT,
+) -> keras.KerasTensor:
+    """Convolution without bias, batch norm, and an activation unless `slope` is None."""
+    if stride > 1:
+        x = pad(x, kernel // 2, name)
+    x = keras.layers.Conv2D(
+        filters,
+        kernel,
+        stride,
+        padding="valid" if stride > 1 else "same",
+        use_bias=False,
+        kernel_initializer=initializer,
+        name=f"{name}_conv",
+    )(x)
+    return norm(x, name, slope)
+
+
+def depthwise_conv(
+    x: keras.KerasTensor, *, name: str, stride: int, slope: float
+) -> keras.KerasTensor:
+    """3x3 depthwise convolution without bias, batch norm, activation."""
+    if stride > 1:
+        x = pad(x, 1, name)
+    x = keras.layers.DepthwiseConv2D(
+        3,
+        stride,
+        padding="valid" if stride > 1 else "same",
+        use_bias=False,
+        depthwise_initializer=DEPTHWISE_INIT,
+        name=f"{name}_conv",
+    )(x)
+    return norm(x, name, slope)
+
+
+def norm(x: keras.KerasTensor, name: str, slope: float | None) -> keras.KerasTensor:
+    """Batch norm, and an activation unless `slope` is None.
+
+    The statistics span all replicas where there is more than one, so that N devices train as one
+    device with the whole batch would.
+    """
+    x = keras.layers.BatchNormalization(
+        momentum=BATCH_NORM_MOMENTUM,
+        epsilon=BATCH_NORM_EPSILON,
+        synchronized=tf.distribute.get_strategy().num_replicas_in_sync > 1,
+        name=f"{name}_norm",
+    )(x)
+    return x if slope is None else activation(x, slope, f"{name}_act")
+
+
+def head(x: keras.KerasTensor, shape: tuple[int, ...], anchors: int, name: str) -> keras.KerasTensor:
+    """1x1 convolution with bias that says `shape` for each anchor: [B, H * W * anchors, *shape]."""
+    bound = 1 / math.sqrt(x.shape[-1])
+    x = keras.layers.Conv2D(
+        anchors * math.prod(shape),
+        1,
+        kernel_initializer=NECK_INIT,
+        bias_initializer=keras.initializers.RandomUniform(-bound, bound),
+        name=f"{name}_conv",
+    )(x)
+    return keras.layers.Reshape((-1, *shape), name=f"{name}_rows")(x)

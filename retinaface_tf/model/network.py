@@ -1,0 +1,119 @@
+"""The network: backbone, feature pyramid, context modules, heads (REFERENCE 1)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+
+from retinaface_tf.config import Config, ModelConfig
+from retinaface_tf.model.backbones import BACKBONES, LEAKY
+from retinaface_tf.model.layers import activation, conv, head
+
+# Of ImageNet, red first, as the originals subtract it; the pixels are not divided by anything.
+MEAN_RGB = (123.0, 117.0, 104.0)
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float64": "float64"}
+
+
+def build_network(config: Config) -> keras.Model:
+    """Builds the network with random weights.
+
+    Input: RGB pixels 0..255 [B, H, W, 3], uint8 or float, any H and W; the mean is subtracted
+    inside. Output: a dictionary with the fields of `Predictions`, where A follows from H and W as
+    in `make_anchors`; in float32 when the network computes in bfloat16.
+    """
+    with _precision(config.model):
+        backbone = build_backbone(config.model)
+        levels = _pyramid(backbone.outputs, BACKBONES[config.model.backbone].pyramid_channels)
+        anchors = [len(sizes) for sizes in config.anchors.sizes]
+        features = [_context(x, f"context{i}") for i, x in enumerate(levels, start=1)]
+        shapes = {"boxes": (4,), "logits": (2,), "landmarks": (5, 2)}
+        outputs = {name: _all_levels(features, s, anchors, name) for name, s in shapes.items()}
+        return keras.Model(backbone.inputs[0], outputs, name="retinaface")
+
+
+def build_backbone(config: ModelConfig) -> keras.Model:
+    """The backbone alone, from pixels to its three taps: what `model.pretrained` is a file of."""
+    with _precision(config):
+        images = keras.Input((None, None, 3), dtype=keras.config.floatx(), name="images")
+        offset = [-mean for mean in MEAN_RGB]
+        x = keras.layers.Rescaling(scale=1.0, offset=offset, name="subtract_mean")(images)
+        entry = BACKBONES[config.backbone]
+        whole = keras.Model(images, entry.build(x), name=config.backbone)
+        taps = [whole.get_layer(name).output for name in entry.taps]
+        return keras.Model(images, taps, name=config.backbone)
+
+
+@contextmanager
+def _precision(config: ModelConfig) -> Iterator[None]:
+    """Layers made inside compute in the precision of the config."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(POLICIES[config.precision])
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+class UpsampleTo(keras.layers.Layer):
+    """Doubles a map by repetition and crops it to the size of another.
+
+    Equals the originals' floor-nearest wherever a level is half of the next, rounded up; unlike
+    ResizeNearestNeighbor it exists alike in every runtime and its gradient is deterministic.
+    """
+
+    def call(self, coarse, fine):
+        height, width = keras.ops.shape(fine)[1:3]
+        doubled = keras.ops.repeat(keras.ops.repeat(coarse, 2, axis=1), 2, axis=2)
+        return doubled[:, :height, :width]
+
+    def compute_output_shape(self, coarse_shape, fine_shape):
+        return (*fine_shape[:3], coarse_shape[-1])
+
+
+def _pyramid(taps: list[keras.KerasTensor], channels: int) -> list[keras.KerasTensor]:
+    """Feature pyramid over strides 8, 16, 32; merged from the coarsest level down."""
+    slope = _slope(channels)
+    p3, p4, p5 = (
+        conv(x, channels, 1, slope=slope, name=f"pyramid{i}_lateral")
+        for i, x in enumerate(taps, start=1)
+    )
+
+    def merge(fine: keras.KerasTensor, coarse: keras.KerasTensor, name: str) -> keras.KerasTensor:
+        up = UpsampleTo(name=f"{name}_upsample")(coarse, fine)
+        x = keras.layers.Add(name=f"{name}_add")([fine, up])
+        return conv(x, channels, 3, slope=slope, name=f"{name}_merge")
+
+    p4 = merge(p4, p5, "pyramid2")
+    p3 = merge(p3, p4, "pyramid1")
+    return [p3, p4, p5]
+
+
+def _context(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    """SSH context module: 3x3, 5x5 and 7x7 views, the larger ones as stacks of 3x3."""
+    channels = x.shape[-1]
+    slope = _slope(channels)
+    view3 = conv(x, channels // 2, 3, slope=None, name=f"{name}_3x3")
+    shared = conv(x, channels // 4, 3, slope=slope, name=f"{name}_shared")
+    view5 = conv(shared, channels // 4, 3, slope=None, name=f"{name}_5x5")
+    deeper = conv(shared, channels // 4, 3, slope=slope, name=f"{name}_deeper")
+    view7 = conv(deeper, channels // 4, 3, slope=None, name=f"{name}_7x7")
+    views = keras.layers.Concatenate(name=f"{name}_concat")([view3, view5, view7])
+    return activation(views, 0.0, f"{name}_out")
+
+
+def _slope(channels: int) -> float:
+    """Narrow pyramids are leaky, wide ones are not."""
+    return LEAKY if channels <= 64 else 0.0
+
+
+def _all_levels(
+    features: list[keras.KerasTensor], shape: tuple[int, ...], anchors: list[int], name: str
+) -> keras.KerasTensor:
+    """One head per level, the levels' anchors in one row; never below float32."""
+    rows = [
+        head(x, shape, count, f"{name}{i}")
+        for i, (x, count) in enumerate(zip(features, anchors, strict=True), start=1)
+    ]
+    dtype = "float64" if rows[0].dtype == "float64" else "float32"
+    joined = keras.layers.Concatenate(axis=1, name=f"{name}_levels")(rows)
+    return keras.layers.Activation("linear", dtype=dtype, name=name)(joined)
