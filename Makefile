@@ -1,0 +1,62 @@
+# `make install` builds .venv from requirements.lock; every other target does so when it must.
+# Another interpreter: make install PYTHON=python3.12
+
+PYTHON ?= python3
+VENV ?= .venv
+QUICKSTART := --cfg configs/quickstart.yaml
+
+IN_VENV := $(VENV)/bin/python
+LOCKED := $(VENV)/.locked
+INSTALLED := $(VENV)/.installed
+PIP := $(IN_VENV) -m pip --disable-pip-version-check install
+
+version = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+unsupported = $(PYTHON) is $(if $(version),Python $(version),no Python that runs here); \
+needed is 3.11, 3.12 or 3.13, as in: make install PYTHON=python3.12
+
+.PHONY: install test test-all lint demo lock clean
+
+install: $(INSTALLED)
+
+$(LOCKED): requirements.lock
+	$(if $(filter 3.11 3.12 3.13,$(version)),,$(error $(unsupported)))
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --require-hashes --only-binary :all: -r requirements.lock
+	touch $@
+
+# setuptools is in the lock: without isolation nothing unlocked is downloaded to build.
+$(INSTALLED): $(LOCKED) pyproject.toml
+	$(PIP) --no-deps --no-build-isolation --editable .
+	touch $@
+
+# What the README names; `make test MARKS=slow` runs the slow ones alone.
+test: MARKS ?= not slow
+test: $(INSTALLED)
+	$(IN_VENV) -m pytest -m "$(MARKS)"
+
+test-all:
+	$(MAKE) --no-print-directory test MARKS=
+
+lint: $(INSTALLED)
+	$(IN_VENV) -m ruff check
+	$(IN_VENV) -m ruff format --check
+	$(IN_VENV) -m mypy
+	$(VENV)/bin/lint-imports
+
+# Draws faces, trains on them, measures, exports and detects; needs no download.
+demo: $(INSTALLED)
+	$(IN_VENV) train.py $(QUICKSTART)
+	$(IN_VENV) eval.py $(QUICKSTART)
+	$(IN_VENV) export.py $(QUICKSTART) --out models/retinaface
+	$(IN_VENV) -m retinaface_tf.detect data/drawn/val/images $(QUICKSTART) --out detections
+
+# Keeps the versions of an existing lock; remove it first to move to the newest ones.
+lock: $(INSTALLED)
+	$(VENV)/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --output-file requirements.lock
+
+# Leaves what was trained: data, runs, models, detections.
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf build *.egg-info
+	find retinaface_tf $(wildcard tests benchmarks) -name __pycache__ -prune -exec rm -rf {} +

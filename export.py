@@ -1,0 +1,26 @@
+"""Exports a trained detector for TensorFlow Serving: python export.py --out models/retinaface."""
+
+from pathlib import Path
+
+from absl import flags
+
+from retinaface_tf import cli
+
+_WEIGHTS = flags.DEFINE_string("weights", None, "A weights file, instead of a checkpoint.")
+_OUT = flags.DEFINE_string("out", "models/retinaface", "Folder of the model's versions.")
+
+
+def main(arguments: list[str]) -> int:
+    cli.expect_no(arguments)
+    config = cli.read_config(eval__weights=_WEIGHTS.value)
+    cli.start_tensorflow()
+    from retinaface_tf.serving.export import export_saved_model
+
+    source, detector = cli.open_detector(config)
+    version = export_saved_model(detector, Path(_OUT.value))
+    print(f"{source} exported to {version}")
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,110 @@
+"""What every command shares: config flags, a quiet start of TensorFlow, one-line errors."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from absl import app, flags
+
+from retinaface_tf.config import Config, load_config
+from retinaface_tf.errors import InputError
+
+BAD_INPUT, STOPPED = 1, 75  # exit codes; 75 asks to be started again
+
+_CFG = flags.DEFINE_string("cfg", "configs/res50.yaml", "The config to run.")
+_SET = flags.DEFINE_multi_string("set", [], "Overrides a setting: --set section.key=value.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder, instead of train.workdir.")
+
+
+def read_config(**overrides: str | None) -> Config:
+    """The config that the flags name, with their overrides.
+
+    Args:
+        **overrides: flags that stand for a setting, as `eval__protocol="vga"`; None is no override.
+    """
+    settings = list(_SET.value)
+    if _WORKDIR.value is not None:
+        settings += [f"train.workdir={_WORKDIR.value}", "eval.weights=null"]
+    settings += [
+        f"{key.replace('__', '.')}={value}" for key, value in overrides.items() if value is not None
+    ]
+    return load_config(_CFG.value, settings)
+
+
+def expect_no(arguments: list[str]) -> None:
+    """Refuses positional arguments, which absl lets through.
+
+    Raises:
+        InputError: there is one.
+    """
+    if arguments:
+        raise InputError(f"expected flags only, found {' '.join(arguments)}")
+
+
+def start_tensorflow() -> None:
+    """Imports TensorFlow without its notices, and keeps it from taking a whole GPU at once."""
+    with _silent_stderr():
+        import tensorflow as tf
+
+        gpus = tf.config.list_physical_devices("GPU")
+        for gpu in gpus:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        tf.config.list_logical_devices()
+    # TensorFlow's own Python warnings are about its insides.
+    tf.get_logger().setLevel("ERROR")
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Discards what C++ code writes before its logging can be configured."""
+    sys.stderr.flush()
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
+
+
+def open_detector(config: Config, saved_model: str | None = None) -> tuple[str, Any]:
+    """A detector, and what it was made of in words.
+
+    Args:
+        config: of the network, its thresholds and its weights.
+        saved_model: an exported model, which carries all of these itself.
+
+    Raises:
+        InputError: there are no such weights, or no such model.
+    """
+    if saved_model is not None:
+        from retinaface_tf.serving.load import ExportedDetector
+
+        exported = ExportedDetector(saved_model)
+        return str(exported.path), exported
+    from retinaface_tf.model.detector import Detector
+    from retinaface_tf.training.checkpoint import load_network
+
+    source, network = load_network(config)
+    return source, Detector(network, config)
+
+
+def run(main: Callable[[list[str]], int | None]) -> None:
+    """Runs a command's main with its positional arguments.
+
+    An InputError becomes its message on stderr and exit code 1.
+    """
+
+    def guarded(argv: list[str]) -> int | None:
+        logging.basicConfig(format="%(message)s", level=logging.INFO, force=True)
+        try:
+            return main(argv[1:])
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return BAD_INPUT
+
+    app.run(guarded)

@@ -1,0 +1,84 @@
+"""Batches for training: a tf.data pipeline whose every sample is a function of a counter.
+
+Sample `c` of a run is image `shuffle(seed, epoch)[c mod I]`, augmented by the seed (seed, c), so
+resuming means starting the counter elsewhere, and no iterator has to be saved.
+"""
+
+import tensorflow as tf
+
+from retinaface_tf.config import DataConfig
+from retinaface_tf.data.augment import augment
+from retinaface_tf.data.decode import decode_image
+from retinaface_tf.data.widerface import Records
+from retinaface_tf.errors import InputError
+from retinaface_tf.structures import Batch, Faces
+
+
+def training_batches(
+    records: Records, config: DataConfig, *, batch: int, seed: int, start: int = 0
+) -> tf.data.Dataset:
+    """Endless batches.
+
+    Args:
+        records: what to train on.
+        config: image size, augmentation, workers.
+        batch: images per batch.
+        seed: of order and augmentation.
+        start: batches already seen.
+
+    Returns:
+        A dataset of `Batch`: images uint8 [B, S, S, 3]; faces in fractions of the image, padded
+        to the batch's largest number of faces.
+    """
+    num_images = len(records)
+    paths = tf.constant([str(records.path(i)) for i in range(num_images)])
+    splits = tf.constant(records.splits)
+    faces = Faces(
+        boxes=tf.constant(records.boxes),
+        landmarks=tf.constant(records.landmarks),
+        has_landmarks=tf.constant(records.has_landmarks),
+        valid=tf.ones([len(records.boxes)], tf.bool),
+    )
+
+    def sample(counter: tf.Tensor) -> Batch:
+        index = sample_index(counter, num_images, seed)
+        first, last = splits[index], splits[index + 1]
+        augmented = augment(
+            decode_image(tf.io.read_file(paths[index])),
+            Faces(*(part[first:last] for part in faces)),
+            tf.stack([tf.constant(seed, tf.int64), counter]),
+            config.augmentation,
+            config.image_size,
+        )
+        return Batch(augmented.image, augmented.faces, index)
+
+    dataset = tf.data.Dataset.counter(start * batch)
+    dataset = dataset.map(sample, num_parallel_calls=config.num_workers, deterministic=True)
+    dataset = dataset.padded_batch(batch, drop_remainder=True)
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    return dataset.prefetch(2).with_options(options)
+
+
+def sample_index(counter: tf.Tensor, num_images: int, seed: int) -> tf.Tensor:
+    """Image of sample `counter` (int64 scalar): each epoch is a permutation of its own."""
+    epoch, position = counter // num_images, counter % num_images
+    key = tf.stack([tf.constant(seed, tf.int64), epoch])
+    return tf.random.experimental.index_shuffle(
+        position, key, tf.constant(num_images - 1, tf.int64)
+    )
+
+
+def explain_unreadable(
+    records: Records, *, batch: int, seed: int, start: int, batches: int
+) -> InputError | None:
+    """Finds the image that stopped the pipeline somewhere in the `batches` from batch `start`."""
+    for counter in range(start * batch, (start + batches) * batch):
+        index = int(sample_index(tf.constant(counter, tf.int64), len(records), seed))
+        path = records.path(index)
+        try:
+            decode_image(tf.io.read_file(str(path)))
+        except tf.errors.OpError as error:
+            reason = error.message.splitlines()[0][:120]
+            return InputError(f"{records.where(index)}: {path} cannot be decoded: {reason}")
+    return None

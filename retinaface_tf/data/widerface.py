@@ -1,0 +1,220 @@
+"""Label files of WIDER FACE into records: arrays of faces, images in order (REFERENCE 3.1).
+
+Three formats are told apart by themselves:
+
+    # event/image.jpg                  RetinaFace's label.txt: x y w h, five times x y and a flag
+    x y w h  lx ly flag ... quality    (0 visible, 1 occluded, -1 no landmarks), a quality
+    # event/image.jpg                  val/label.txt: boxes only
+    x y w h
+    event/image.jpg                    the official wider_face_*_bbx_gt.txt: path, count,
+    1                                  then boxes with six attributes
+    x y w h blur expression illumination invalid occlusion pose
+"""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retinaface_tf.errors import InputError
+
+BOX_COLUMNS, OFFICIAL_COLUMNS, LANDMARK_COLUMNS = 4, 10, 20
+NO_LANDMARKS = -1.0  # the flag in RetinaFace's file
+
+# How a complete file ends; a scan cut short may still decode, with grey where faces were.
+_ENDS = {".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9", ".png": b"IEND\xaeB`\x82"}
+# Some cameras append a few bytes to a complete file.
+_TAIL_BYTES = 1024
+
+
+@dataclass(frozen=True)
+class Records:
+    """The faces of a set of images; those of image `i` are rows `splits[i]:splits[i + 1]`."""
+
+    label_file: Path
+    images: NDArray[np.str_]  # [I], `event/image.jpg`
+    lines: NDArray[np.int64]  # [I], where the label file names them, from 1
+    splits: NDArray[np.int64]  # [I + 1]
+    boxes: NDArray[np.float32]  # [N, 4], x1 y1 x2 y2, pixels
+    landmarks: NDArray[np.float32]  # [N, 5, 2], pixels; 0 where there are none
+    has_landmarks: NDArray[np.bool_]  # [N]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def path(self, index: int) -> Path:
+        """Where image `index` is: in the folder `images` beside the label file."""
+        return self.label_file.parent / "images" / self.images[index]
+
+    def where(self, index: int) -> str:
+        """File and line that name image `index`, for messages."""
+        return f"{self.label_file}:{self.lines[index]}"
+
+
+def read_records(label_file: Path, *, keep_empty: bool = True) -> Records:
+    """Parses a label file; faces without area are dropped and counted in one warning.
+
+    Args:
+        label_file: in any of the three formats.
+        keep_empty: keep images without a face; otherwise they are dropped and counted as well.
+
+    Raises:
+        InputError: no such file, or a line that is none of the three formats.
+    """
+    try:
+        lines = label_file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not text"
+        raise InputError(f"{label_file}: cannot read labels ({reason})") from None
+    parse = _parse_headed if _is_headed(lines) else _parse_official
+    images, numbers, faces = parse(label_file, lines)
+    if not images:
+        raise InputError(f"{label_file}: names no image; expected lines such as `# event/a.jpg`")
+    return _assemble(label_file, images, numbers, faces, keep_empty)
+
+
+def check_images(records: Records) -> None:
+    """Makes sure that every image is there and complete.
+
+    Raises:
+        InputError: names the first that is missing or cut short, its line, and how many there are.
+    """
+    faults = [
+        f"{records.where(i)}: {records.path(i)} {fault}"
+        for i in range(len(records))
+        if (fault := _fault(records.path(i)))
+    ]
+    if faults:
+        more = f" (and {len(faults) - 1} more like it)" if len(faults) > 1 else ""
+        raise InputError(faults[0] + more)
+
+
+def _fault(image: Path) -> str | None:
+    try:
+        with image.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - _TAIL_BYTES))
+            tail = file.read()
+    except OSError as error:
+        return f"cannot be read ({error.strerror}); expected an image there"
+    end = _ENDS.get(image.suffix.lower(), b"")
+    return None if end in tail and size else f"is cut short: {size} bytes without an end marker"
+
+
+def _is_headed(lines: list[str]) -> bool:
+    first = next((line for line in lines if line.strip()), "")
+    return first.startswith("#")
+
+
+# What parsing yields: paths, their lines, and per image a list of rows of columns.
+_Parsed = tuple[list[str], list[int], list[list[list[float]]]]
+
+
+def _parse_headed(label_file: Path, lines: list[str]) -> _Parsed:
+    images: list[str] = []
+    numbers: list[int] = []
+    faces: list[list[list[float]]] = []
+    for number, line in enumerate(lines, start=1):
+        if line.startswith("#"):
+            images.append(_image_path(label_file, number, line[1:]))
+            numbers.append(number)
+            faces.append([])
+        elif line.strip():
+            allowed = (BOX_COLUMNS, LANDMARK_COLUMNS)
+            faces[-1].append(_row(label_file, number, line, allowed))
+    return images, numbers, faces
+
+
+def _parse_official(label_file: Path, lines: list[str]) -> _Parsed:
+    images: list[str] = []
+    numbers: list[int] = []
+    faces: list[list[list[float]]] = []
+    position = 0
+    while position < len(lines):
+        if not lines[position].strip():
+            position += 1
+            continue
+        images.append(_image_path(label_file, position + 1, lines[position]))
+        numbers.append(position + 1)
+        count = _count(label_file, position + 2, lines[position + 1 : position + 2])
+        # An image without a face still has one line, of zeros.
+        rows = lines[position + 2 : position + 2 + max(count, 1)]
+        if len(rows) < count:
+            raise InputError(f"{label_file}:{len(lines)}: ends before {count} faces were listed")
+        parsed = [
+            _row(label_file, position + 3 + i, row, (OFFICIAL_COLUMNS,))
+            for i, row in enumerate(rows)
+        ]
+        faces.append(parsed[:count])
+        position += 2 + max(count, 1)
+    return images, numbers, faces
+
+
+def _image_path(label_file: Path, number: int, text: str) -> str:
+    path = text.strip()
+    if not path or path.replace(" ", "").replace(".", "").isdigit():
+        raise InputError(f"{label_file}:{number}: expected the path of an image, found {text!r}")
+    return path
+
+
+def _count(label_file: Path, number: int, line: list[str]) -> int:
+    text = line[0].strip() if line else ""
+    if not text.isdigit():
+        raise InputError(f"{label_file}:{number}: expected the number of faces, found {text!r:.60}")
+    return int(text)
+
+
+def _row(label_file: Path, number: int, line: str, allowed: tuple[int, ...]) -> list[float]:
+    try:
+        row = [float(word) for word in line.split()]
+    except ValueError:
+        row = []
+    if len(row) not in allowed or not np.isfinite(row).all():
+        columns = " or ".join(map(str, allowed))
+        raise InputError(
+            f"{label_file}:{number}: expected {columns} finite numbers, found {line.strip()!r:.80}"
+        )
+    return row
+
+
+def _assemble(
+    label_file: Path,
+    images: list[str],
+    numbers: list[int],
+    faces: list[list[list[float]]],
+    keep_empty: bool,
+) -> Records:
+    with_area = [[row for row in rows if row[2] > 0 and row[3] > 0] for rows in faces]
+    counts = np.array([len(rows) for rows in with_area])
+    kept = np.flatnonzero((counts > 0) | keep_empty)
+    _warn(label_file, sum(map(len, faces)) - counts.sum(), "faces without width or height")
+    _warn(label_file, len(images) - len(kept), "images without faces")
+    rows = [row for i in kept for row in with_area[i]]
+    boxes = np.array([row[:4] for row in rows], np.float32).reshape(-1, 4)
+    landmarks, has_landmarks = _landmarks(rows)
+    return Records(
+        label_file=label_file,
+        images=np.array([images[i] for i in kept], np.str_),
+        lines=np.array([numbers[i] for i in kept], np.int64),
+        splits=np.concatenate([[0], np.cumsum(counts[kept])]).astype(np.int64),
+        boxes=np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1),
+        landmarks=landmarks,
+        has_landmarks=has_landmarks,
+    )
+
+
+def _landmarks(rows: list[list[float]]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    nothing = [NO_LANDMARKS] * 15
+    triples = np.array(
+        [row[4:19] if len(row) == LANDMARK_COLUMNS else nothing for row in rows], np.float32
+    ).reshape(-1, 5, 3)
+    # By the flags: a real landmark may lie left of the image, at a negative coordinate.
+    has_landmarks = (triples[..., 2] != NO_LANDMARKS).all(axis=1)
+    return np.where(has_landmarks[:, None, None], triples[..., :2], 0), has_landmarks
+
+
+def _warn(label_file: Path, dropped: int, what: str) -> None:
+    if dropped:
+        logging.getLogger(__name__).warning("%s: dropped %d %s", label_file, dropped, what)

@@ -1,0 +1,141 @@
+"""Checkpoints: weights, momenta, moving averages and step in one file, in a run's folder.
+
+The step is the optimizer's count; as data is a function of it, it is all that resuming needs.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+import yaml
+
+from retinaface_tf.config import Config, load_config
+from retinaface_tf.errors import InputError
+from retinaface_tf.model.network import build_network
+from retinaface_tf.model.weights import load_weights
+from retinaface_tf.training.optimizer import CoupledSGD, make_optimizer
+
+CONFIG_FILE = "config.yaml"
+
+# What a checkpoint's tensors depend on, and besides, what the order of data depends on.
+_MODEL_KEYS = ("model.backbone", "anchors.sizes")
+_RESUME_KEYS = (
+    *_MODEL_KEYS,
+    "model.precision",
+    "optimizer.ema",
+    "train.batch_per_device x train.num_devices",
+    "train.seed",
+)
+
+
+class Checkpoints:
+    """The checkpoints of one run, of which the newest few are kept."""
+
+    def __init__(self, config: Config, network: keras.Model, optimizer: CoupledSGD):
+        self.config = config
+        self.folder = Path(config.train.workdir) / "checkpoints"
+        self._optimizer = optimizer
+        self._manager = tf.train.CheckpointManager(
+            _contents(network, optimizer),
+            str(self.folder),
+            max_to_keep=config.train.keep_checkpoints,
+            checkpoint_name="step",
+        )
+
+    def restore(self) -> int:
+        """Restores the newest checkpoint, if there is one; returns the steps done.
+
+        Raises:
+            InputError: it cannot be read, or is of another model or another data order.
+        """
+        path = self._manager.latest_checkpoint
+        if path is None:
+            return 0
+        check_same(self.config, _RESUME_KEYS)
+        _restore(self._manager.checkpoint, path)
+        return self.step
+
+    @property
+    def step(self) -> int:
+        return int(self._optimizer.iterations.numpy())
+
+    def save(self) -> str:
+        """Writes a checkpoint of this step; an older one goes only once it is complete."""
+        save_config(self.config)
+        return self._manager.save(checkpoint_number=self.step)
+
+
+def load_network(config: Config) -> tuple[str, keras.Model]:
+    """The network as evaluation and export want it: with averaged weights where the run kept them.
+
+    Its weights are those of `eval.weights`, or else of the newest checkpoint of `train.workdir`.
+
+    Returns:
+        The path of the weights, and the network.
+
+    Raises:
+        InputError: nothing there, or something else than weights of this network.
+    """
+    network = build_network(config)
+    if config.eval.weights is not None:
+        load_weights(network, config.eval.weights)
+        return config.eval.weights, network
+    folder = Path(config.train.workdir)
+    path = tf.train.latest_checkpoint(str(folder / "checkpoints"))
+    if path is None:
+        raise InputError(
+            f"{folder / 'checkpoints'}: looked for a checkpoint, found none; make one with "
+            f"`python train.py --workdir {folder}`, or name a file with --weights"
+        )
+    check_same(config, _MODEL_KEYS)
+    optimizer = make_optimizer(config.optimizer, [config.optimizer.learning_rate])
+    optimizer.build(network.trainable_variables)
+    _restore(_contents(network, optimizer), path)
+    for weight, average in zip(
+        network.trainable_variables, optimizer.averages, strict=config.optimizer.ema is not None
+    ):
+        weight.assign(average)
+    return path, network
+
+
+def check_same(config: Config, keys: tuple[str, ...]) -> None:
+    """Compares a config with the one that the run in its workdir was started with.
+
+    Raises:
+        InputError: naming each of `keys` that differs, and both values.
+    """
+    file = Path(config.train.workdir) / CONFIG_FILE
+    saved = load_config(file)
+    differing = [
+        f"{key} is {_value(config, key)} here and {_value(saved, key)} there"
+        for key in keys
+        if _value(config, key) != _value(saved, key)
+    ]
+    if differing:
+        raise InputError(f"{file}: its checkpoint is of another run: {'; '.join(differing)}")
+
+
+def save_config(config: Config) -> None:
+    """Writes the config beside the checkpoints."""
+    file = Path(config.train.workdir) / CONFIG_FILE
+    file.write_text(yaml.safe_dump(config.as_dict(), sort_keys=False), encoding="utf-8")
+
+
+def _value(config: Config, key: str) -> Any:
+    if " x " in key:
+        return config.train.global_batch
+    section, name = key.split(".")
+    return getattr(getattr(config, section), name)
+
+
+def _contents(network: keras.Model, optimizer: CoupledSGD) -> tf.train.Checkpoint:
+    return tf.train.Checkpoint(network=network, optimizer=optimizer)
+
+
+def _restore(checkpoint: tf.train.Checkpoint, path: str) -> None:
+    try:
+        checkpoint.restore(path).assert_existing_objects_matched().expect_partial()
+    except (tf.errors.OpError, AssertionError, ValueError, TypeError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise InputError(f"{path}: cannot be read as a checkpoint of this model: {reason}") from None

@@ -1,0 +1,179 @@
+"""The run: from a config to checkpoints."""
+
+import logging
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from retinaface_tf.config import Config
+from retinaface_tf.data.dataset import training_set
+from retinaface_tf.data.pipeline import explain_unreadable, training_batches
+from retinaface_tf.data.widerface import Records
+from retinaface_tf.errors import InputError
+from retinaface_tf.model.network import build_backbone, build_network
+from retinaface_tf.model.weights import load_weights
+from retinaface_tf.structures import Batch
+from retinaface_tf.training.checkpoint import Checkpoints
+from retinaface_tf.training.devices import make_strategy
+from retinaface_tf.training.optimizer import make_optimizer
+from retinaface_tf.training.progress import Progress
+from retinaface_tf.training.schedule import learning_rates
+from retinaface_tf.training.step import TrainStep
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run consists of."""
+
+    config: Config
+    records: Records
+    strategy: tf.distribute.Strategy
+    step: TrainStep
+    checkpoints: Checkpoints
+    steps_per_epoch: int
+
+    @property
+    def total_steps(self) -> int:
+        return self.config.train.epochs * self.steps_per_epoch
+
+
+def train(config: Config, *, resume: bool = True) -> bool:
+    """Trains until the last epoch, or until SIGTERM asks to stop.
+
+    Returns:
+        Whether the run is complete; if not, all is saved and the same call goes on.
+
+    Raises:
+        InputError: whatever the user can mend.
+    """
+    run = prepare(config, resume=resume)
+    start = run.checkpoints.restore()
+    _report(run, start)
+    stop = _StopSignal()
+    with Progress(config, start, run.total_steps, run.steps_per_epoch) as progress:
+        for done, metrics in _steps(run, start, progress):
+            due = done % config.train.checkpoint_steps == 0 or done == run.total_steps
+            progress.update(done, metrics, run.step.optimizer.learning_rate)
+            if due or stop.asked:
+                run.checkpoints.save()
+            if stop.asked:
+                log.info("stopped at step %d, all saved; the same command goes on", done)
+                return done == run.total_steps
+    return True
+
+
+def prepare(config: Config, *, resume: bool = True) -> Run:
+    """Reads labels and builds everything that a run needs."""
+    workdir = Path(config.train.workdir)
+    if not resume and (workdir / "checkpoints").exists():
+        raise InputError(f"{workdir}: holds a run; --noresume does not overwrite it, move it away")
+    workdir.mkdir(parents=True, exist_ok=True)
+    records = training_set(config)
+    steps_per_epoch = len(records) // config.train.global_batch
+    if steps_per_epoch == 0:
+        raise InputError(
+            f"{records.label_file}: {len(records)} images to train on are fewer than a global batch of "
+            f"{config.train.global_batch}"
+        )
+    keras.utils.set_random_seed(config.train.seed)
+    strategy = make_strategy(config.train)
+    with strategy.scope():
+        network = _initial_network(config)
+        optimizer = make_optimizer(config.optimizer, learning_rates(config, steps_per_epoch))
+        optimizer.build(network.trainable_variables)
+    return Run(
+        config=config,
+        records=records,
+        strategy=strategy,
+        step=TrainStep(network, optimizer, config, strategy),
+        checkpoints=Checkpoints(config, network, optimizer),
+        steps_per_epoch=steps_per_epoch,
+    )
+
+
+def _initial_network(config: Config) -> keras.Model:
+    network = build_network(config)
+    if config.model.init is not None:
+        load_weights(network, config.model.init)
+    elif config.model.pretrained is not None:
+        backbone = build_backbone(config.model)
+        load_weights(backbone, config.model.pretrained)
+        for layer in backbone.layers:
+            network.get_layer(layer.name).set_weights(layer.get_weights())
+    return network
+
+
+def _steps(
+    run: Run, start: int, progress: Progress
+) -> Iterator[tuple[int, dict[str, tf.Tensor]]]:
+    """Trains step by step; yields the number of steps done and the metrics of the last."""
+    train = run.config.train
+    batches = training_batches(
+        run.records,
+        run.config.data,
+        batch=train.global_batch,
+        seed=train.seed,
+        start=start,
+    )
+    iterator = iter(run.strategy.experimental_distribute_dataset(batches))
+    for done in range(start, run.total_steps):
+        with progress.waiting():
+            batch = _next_batch(run, iterator, done)
+        if done == start:
+            progress.show(batch)
+        yield done + 1, run.step(batch)
+
+
+def _next_batch(run: Run, iterator: Iterator[Batch], done: int) -> Batch:
+    try:
+        return next(iterator)
+    except tf.errors.OpError:
+        # The pipeline runs a few batches ahead of the step that hears of it.
+        fault = explain_unreadable(
+            run.records,
+            batch=run.config.train.global_batch,
+            seed=run.config.train.seed,
+            start=done,
+            batches=8,
+        )
+        if fault is None:
+            raise
+        raise fault from None
+
+
+class _StopSignal:
+    """Remembers a SIGTERM until the step at hand is done."""
+
+    def __init__(self):
+        self.asked = False
+        signal.signal(signal.SIGTERM, self._ask)
+
+    def _ask(self, *_) -> None:
+        self.asked = True
+
+
+def _report(run: Run, start: int) -> None:
+    config = run.config
+    side, batch = config.data.image_size, config.train.global_batch
+    devices = run.strategy.num_replicas_in_sync
+    weights = sum(int(keras.ops.size(w)) for w in run.step.network.trainable_variables)
+    log.info("%s: %s parameters", config.model.backbone, f"{weights:,}")
+    log.info("%s anchors at %d x %d", f"{config.anchors.count(side, side):,}", side, side)
+    log.info(
+        "%d images, %d steps an epoch; global batch %d (%d x %d in the recipe), %d on each of %d",
+        len(run.records),
+        run.steps_per_epoch,
+        batch,
+        config.train.batch_per_device,
+        config.train.num_devices,
+        batch // devices,
+        devices,
+    )
+    if start:
+        log.info("resuming at step %d of %d from %s", start, run.total_steps, config.train.workdir)

@@ -1,0 +1,48 @@
+"""SGD as the originals have it (REFERENCE 6.4)."""
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from retinaface_tf.config import OptimizerConfig
+from retinaface_tf.training.schedule import PerStep
+
+
+class CoupledSGD(keras.optimizers.SGD):
+    """Momentum of the plain gradient, with weight decay as part of it.
+
+        v = momentum * v + gradient + weight_decay * weight
+        weight = weight - learning_rate * v
+
+    Keras' own rule keeps the learning rate inside v, which differs after every change of the
+    rate, and its weight decay goes past the momentum.
+    """
+
+    def __init__(self, learning_rate, momentum: float, coupled_weight_decay: float, **kwargs):
+        super().__init__(learning_rate=learning_rate, momentum=momentum, name="sgd", **kwargs)
+        self.coupled_weight_decay = coupled_weight_decay
+
+    @property
+    def averages(self) -> list[keras.Variable]:
+        """Moving averages of the trainable weights, in their order; empty where none are kept."""
+        return self._model_variables_moving_average if self.use_ema else []
+
+    def update_step(self, gradient, variable, learning_rate):
+        rate = keras.ops.cast(learning_rate, variable.dtype)
+        gradient = keras.ops.cast(gradient, variable.dtype)
+        velocity = self.momentums[self._get_variable_index(variable)]
+        step = self.momentum * velocity + gradient + self.coupled_weight_decay * variable
+        self.assign(velocity, step)
+        self.assign_sub(variable, rate * step)
+
+
+def make_optimizer(config: OptimizerConfig, rates: NDArray[np.float64]) -> CoupledSGD:
+    """The optimizer of a run with the learning rate of each step [steps]."""
+    return CoupledSGD(
+        PerStep(rates),
+        momentum=config.momentum,
+        # The seed's `momentum` is its `sgd` without the decay.
+        coupled_weight_decay=config.weight_decay if config.name == "sgd" else 0.0,
+        use_ema=config.ema is not None,
+        ema_momentum=config.ema or 0.99,
+    )

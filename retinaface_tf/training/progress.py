@@ -1,0 +1,112 @@
+"""What one sees of a run: a bar on a terminal, lines in a log, curves in TensorBoard."""
+
+import logging
+import math
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import tensorflow as tf
+from tqdm import tqdm
+
+from retinaface_tf.config import Config
+from retinaface_tf.errors import InputError
+from retinaface_tf.structures import Batch
+
+SAMPLE_IMAGES = 4
+
+log = logging.getLogger(__name__)
+
+
+class Progress:
+    """Counts time and images between two reports, `train.log_steps` apart."""
+
+    def __init__(self, config: Config, start: int, total: int, steps_per_epoch: int):
+        self.config, self.total, self.steps_per_epoch = config, total, steps_per_epoch
+        self.writer = tf.summary.create_file_writer(str(Path(config.train.workdir) / "tensorboard"))
+        on_terminal = sys.stderr.isatty()
+        self.bar = tqdm(total=total, initial=start, unit="step") if on_terminal else None
+        self._restart(start)
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.writer.close()
+        if self.bar is not None:
+            self.bar.close()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Time spent inside is time that the devices wait for input."""
+        before = time.perf_counter()
+        yield
+        self.waited += time.perf_counter() - before
+
+    def update(self, done: int, metrics: dict[str, tf.Tensor], learning_rate: float) -> None:
+        """Reports step `done`, if one is due.
+
+        Raises:
+            InputError: the loss is not finite any more.
+        """
+        if self.bar is not None:
+            self.bar.update(1)
+        if done % self.config.train.log_steps and done != self.total:
+            return
+        values = {name: float(value) for name, value in metrics.items()}
+        elapsed = time.perf_counter() - self.since
+        images = (done - self.last) * self.config.train.global_batch
+        values["learning_rate"] = float(learning_rate)
+        values["images_per_second"] = images / elapsed
+        values["input_wait"] = self.waited / elapsed
+        self._write(done, values)
+        self._print(done, values)
+        self._restart(done)
+        if not math.isfinite(values["loss"]):
+            raise InputError(
+                f"{self.config.train.workdir}: the loss of step {done} is {values['loss']}; the "
+                f"last checkpoint is kept, try a lower optimizer.learning_rate"
+            )
+
+    def show(self, batch: Batch) -> None:
+        """Puts images of a batch with their boxes into TensorBoard."""
+        batch = tf.nest.map_structure(_first_replica, batch)
+        boxes = tf.gather(batch.faces.boxes, [1, 0, 3, 2], axis=-1)
+        images = tf.image.draw_bounding_boxes(
+            tf.cast(batch.images, tf.float32) / 255, boxes, [[0.0, 1.0, 0.0]]
+        )
+        with self.writer.as_default(step=self.last):
+            tf.summary.image("samples", images, max_outputs=SAMPLE_IMAGES)
+
+    def _restart(self, done: int) -> None:
+        self.last, self.since, self.waited = done, time.perf_counter(), 0.0
+
+    def _write(self, done: int, values: dict[str, float]) -> None:
+        with self.writer.as_default(step=done):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+
+    def _print(self, done: int, values: dict[str, float]) -> None:
+        epoch = (done - 1) // self.steps_per_epoch + 1
+        losses = (
+            f"loss {values['loss']:.3f} (boxes {values['loss/boxes']:.3f}, "
+            f"scores {values['loss/scores']:.3f}, landmarks {values['loss/landmarks']:.3f})"
+        )
+        speed = f"{values['images_per_second']:.1f} images/s, {values['input_wait']:.0%} waiting"
+        if self.bar is not None:
+            self.bar.set_description(f"epoch {epoch}")
+            self.bar.set_postfix_str(f"{losses}, {speed}")
+            return
+        left = (self.total - done) * self.config.train.global_batch / values["images_per_second"]
+        log.info(
+            "epoch %d step %d/%d %s lr %.2e, %s, %s left",
+            *(epoch, done, self.total, losses, values["learning_rate"], speed),
+            tqdm.format_interval(left),
+        )
+
+
+def _first_replica(value):
+    """A tensor, or of a tensor per replica the first."""
+    return value.values[0] if hasattr(value, "values") else value

@@ -1,0 +1,68 @@
+"""Learning rates as plain arrays, one value per step (REFERENCE 6.1 to 6.3)."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from retinaface_tf.config import Config
+
+# The seed's warm-up of standard_lr: five epochs from a tenth of the rate, each 10 ** 0.2 higher.
+WARMUP_START, WARMUP_FACTOR = 0.1, 1.5849
+
+
+def learning_rates(config: Config, steps_per_epoch: int) -> NDArray[np.float64]:
+    """Learning rate of every step of the run [epochs * steps_per_epoch]."""
+    if config.schedule.lr_type == "dynamic_lr":
+        return _dynamic(config, steps_per_epoch)
+    per_epoch = _standard(config) if config.schedule.lr_type == "standard_lr" else _steps(config)
+    return np.repeat(per_epoch, steps_per_epoch)
+
+
+def _dynamic(config: Config, steps_per_epoch: int) -> NDArray[np.float64]:
+    """Linear warm-up from a third of the rate, then a cosine.
+
+    As in the seed, the cosine starts after the warm-up but is stretched over the whole run, so it
+    ends a little above zero.
+    """
+    base = config.optimizer.learning_rate
+    warmup = config.schedule.warmup_epochs * steps_per_epoch
+    total = config.train.epochs * steps_per_epoch
+    step = np.arange(total)
+    rising = base / 3 + (base - base / 3) * step / max(warmup, 1)
+    falling = base * (1 + np.cos(np.pi * (step - warmup) / total)) / 2
+    return np.where(step < warmup, rising, falling)
+
+
+def _standard(config: Config) -> NDArray[np.float64]:
+    """The seed's steps, per epoch.
+
+    It counts epochs from 1: the first decay holds from its epoch on, the later ones from the
+    epoch after theirs.
+    """
+    schedule, base = config.schedule, config.optimizer.learning_rate
+    epoch = np.arange(1, config.train.epochs + 1)
+    first, *later = schedule.decay_epochs or (config.train.epochs + 1,)
+    decays = (epoch >= first).astype(int) + sum((epoch > e).astype(int) for e in later)
+    rising = WARMUP_START * base * WARMUP_FACTOR ** (epoch - 1)
+    return np.where(epoch <= schedule.warmup_epochs, rising, base * schedule.gamma**decays)
+
+
+def _steps(config: Config) -> NDArray[np.float64]:
+    """biubug6's steps, per epoch: a decay after each of the epochs named, no warm-up."""
+    epoch = np.arange(config.train.epochs)
+    decays = sum((epoch >= e).astype(int) for e in config.schedule.decay_epochs)
+    return config.optimizer.learning_rate * config.schedule.gamma ** (decays + np.zeros_like(epoch))
+
+
+class PerStep(keras.optimizers.schedules.LearningRateSchedule):
+    """Looks the rate of a step up; past the end, the last one holds."""
+
+    def __init__(self, rates: NDArray[np.float64]):
+        self.rates = tf.constant(rates, tf.float32)
+
+    def __call__(self, step):
+        return self.rates[tf.minimum(tf.cast(step, tf.int32), tf.size(self.rates) - 1)]
+
+    def get_config(self):
+        return {"rates": self.rates.numpy()}

@@ -1,0 +1,72 @@
+"""One training step, the same on one device and on many."""
+
+import keras
+import tensorflow as tf
+
+from retinaface_tf.config import Config
+from retinaface_tf.geometry.anchors import make_anchors
+from retinaface_tf.geometry.targets import make_targets
+from retinaface_tf.model.losses import Counts, MultiBoxLoss, count_positives
+from retinaface_tf.structures import Batch, Predictions
+from retinaface_tf.training.optimizer import CoupledSGD
+
+
+class TrainStep:
+    """Targets, forward, loss, backward, update over all replicas of a strategy.
+
+    Losses are divided by the positives of the global batch and gradients summed, so N replicas
+    do what one device does with the whole batch.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        optimizer: CoupledSGD,
+        config: Config,
+        strategy: tf.distribute.Strategy,
+    ):
+        self.network, self.optimizer, self.config = network, optimizer, config
+        self.strategy = strategy
+        self.loss = MultiBoxLoss(config.loss)
+        self.anchors = make_anchors(config.data.image_size, config.data.image_size, config.anchors)
+
+    @tf.function(reduce_retracing=True)
+    def __call__(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """Trains on a global batch; returns its losses and number of positive anchors."""
+        shares = self.strategy.run(self._replica_step, args=(batch,))
+        return {
+            name: self.strategy.reduce("SUM", share, axis=None) for name, share in shares.items()
+        }
+
+    def _replica_step(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """This replica's share: losses that add up to the batch's over all replicas."""
+        context = tf.distribute.get_replica_context()
+        targets = make_targets(batch.faces, self.anchors, self.config.anchors, self.config.match)
+        mine = count_positives(targets)
+        counts = Counts(*context.all_reduce("SUM", list(mine)))
+        with tf.GradientTape() as tape:
+            predictions = Predictions(**self.network(batch.images, training=True))
+            losses = self.loss(predictions, targets, counts)
+        weights = self.network.trainable_variables
+        gradients = tape.gradient(losses.total, [weight.value for weight in weights])
+        self._update(context.all_reduce("SUM", gradients))
+        return {
+            "loss": losses.total,
+            "loss/boxes": losses.boxes,
+            "loss/scores": losses.scores,
+            "loss/landmarks": losses.landmarks,
+            "positives": mine.faces,
+        }
+
+    def _update(self, gradients: list[tf.Tensor]) -> None:
+        """Applies gradients that are already summed over replicas.
+
+        They are summed before clipping, since Keras would clip each replica's own; as Keras then
+        sums once more, each hands in its part.
+        """
+        if self.config.optimizer.clip_norm is not None:
+            gradients, _ = tf.clip_by_global_norm(gradients, self.config.optimizer.clip_norm)
+        replicas = self.strategy.num_replicas_in_sync
+        self.optimizer.apply(
+            [gradient / replicas for gradient in gradients], self.network.trainable_variables
+        )
