@@ -53,8 +53,9 @@ def start_tensorflow() -> None:
         for gpu in gpus:
             tf.config.experimental.set_memory_growth(gpu, True)
         tf.config.list_logical_devices()
-    # TensorFlow's own Python warnings are about its insides.
+    # Its Python warnings are about its insides too: names in graphs, durations of callbacks.
     tf.get_logger().setLevel("ERROR")
+    logging.getLogger("absl").setLevel("ERROR")
 
 
 @contextmanager

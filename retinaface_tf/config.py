@@ -23,10 +23,10 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 CountOrZero = Annotated[int, Field(ge=0)]
 
-_section = dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", strict=False))
+_RULES = ConfigDict(extra="forbid")
 
 
-@_section
+@dataclass(frozen=True, kw_only=True, config=_RULES)
 class DataConfig:
     root: str = "data/widerface"
     train_labels: str = "train/label.txt"  # below root, unless absolute; so are the next two
@@ -39,7 +39,7 @@ class DataConfig:
     drawn_val: CountOrZero = 0
 
 
-@_section
+@dataclass(frozen=True, kw_only=True, config=_RULES)
 class ModelConfig:
     backbone: Literal["resnet50", "mobilenet025"] = "resnet50"
     precision: Literal["float32", "bfloat16", "float64"] = "float32"
@@ -47,7 +47,7 @@ class ModelConfig:
     init: str | None = None  # weights of the whole network; schedule and optimizer start anew
 
 
-@_section
+@dataclass(frozen=True, kw_only=True, config=_RULES)
 class AnchorConfig:
     sizes: tuple[tuple[Positive, ...], ...] = ((16, 32), (64, 128), (256, 512))
     strides: tuple[Count, ...] = (8, 16, 32)
@@ -68,13 +68,13 @@ class AnchorConfig:
         )
 
 
-@_section
+@dataclass(frozen=True, kw_only=True, config=_RULES)
 class MatchConfig:
     iou: Fraction = 0.35
     min_best_iou: Fraction = 0.2
 
 
-@_section
+@dataclass(frozen=True, kw_only=True, config=_RULES)
 class LossConfig:
     box_weight: NotNegative = 2.0
     score_weight: NotNegative = 1.0
@@ -83,7 +83,7 @@ class LossConfig:
     min_negatives: CountOrZero = 0
 
 
-@_section
+@dataclass(frozen=True, kw_only=True, config=_RULES)
 class OptimizerConfig:
     name: Literal["sgd", "momentum"] = "sgd"  # the seed's `momentum` drops the weight decay
     learning_rate: Positive = 0.01
@@ -93,7 +93,7 @@ class OptimizerConfig:
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
 
 
-@_section
+@dataclass(frozen=True, kw_only=True, config=_RULES)
 class ScheduleConfig:
     lr_type: Literal["dynamic_lr", "standard_lr", "step_lr"] = "dynamic_lr"
     warmup_epochs: CountOrZero = 5
@@ -101,7 +101,7 @@ class ScheduleConfig:
     gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
 
 
-@_section
+@dataclass(frozen=True, kw_only=True, config=_RULES)
 class TrainConfig:
     epochs: Count = 100
     batch_per_device: Count = 8
@@ -119,7 +119,7 @@ class TrainConfig:
         return self.batch_per_device * self.num_devices
 
 
-@_section
+@dataclass(frozen=True, kw_only=True, config=_RULES)
 class DetectorConfig:
     score_threshold: Fraction = 0.02
     nms_iou: Fraction = 0.4
@@ -127,7 +127,7 @@ class DetectorConfig:
     max_detections: Count | None = 750
 
 
-@_section
+@dataclass(frozen=True, kw_only=True, config=_RULES)
 class EvalConfig:
     protocol: Literal["resized", "original", "vga"] = "resized"
     short_side: Count = 1600  # of protocol resized
@@ -139,7 +139,7 @@ class EvalConfig:
     out: str | None = None  # None: `eval` in the workdir
 
 
-@_section
+@dataclass(frozen=True, kw_only=True, config=_RULES)
 class Config:
     data: DataConfig = Field(default_factory=DataConfig)
     model: ModelConfig = Field(default_factory=ModelConfig)

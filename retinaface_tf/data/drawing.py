@@ -176,10 +176,7 @@ def paint_head(canvas: Canvas, rng: Rng, head: Head, owner: int) -> None:
     canvas.fill(head.flat(head.outline), head.skin, owner)
     shadow = np.roll(head.outline, rng.integers(48), axis=0)[:20]
     canvas.fill(head.flat(shadow), darker(head.skin, rng.uniform(0.75, 1)), None)
-    if rng.random() < 0.15:
-        cheeks = [(-0.3, 0.06), (-0.17, 0.18), (0.17, 0.18), (0.3, 0.06)]
-        canvas.fill(head.flat([*(1.04 * head.outline[:25]), *cheeks]), head.hair, None)
-    _paint_mouth(canvas, rng, head)
+    _paint_beard_and_mouth(canvas, rng, head)
     _paint_eyes_and_nose(canvas, head)
     if hair:
         _paint_fringe(canvas, rng, head)
@@ -210,7 +207,10 @@ def _paint_eyes_and_nose(canvas: Canvas, head: Head) -> None:
     canvas.line(nostrils, darker(head.skin, 0.5), 0.012 * head.height)
 
 
-def _paint_mouth(canvas: Canvas, rng: Rng, head: Head) -> None:
+def _paint_beard_and_mouth(canvas: Canvas, rng: Rng, head: Head) -> None:
+    if rng.random() < 0.15:
+        cheeks = [(-0.3, 0.06), (-0.17, 0.18), (0.17, 0.18), (0.3, 0.06)]
+        canvas.fill(head.flat([*(1.04 * head.outline[:25]), *cheeks]), head.hair, None)
     x, y = head.mouth
     low, up = rng.choice([(0.045, 0.025), (0.07, -0.02), (0.08, 0.045), (0.03, 0.02)])
     lips = np.concatenate([ellipse(0, y, x, low, 0, 180), ellipse(0, y, x, up, 180, 360)])
@@ -218,8 +218,7 @@ def _paint_mouth(canvas: Canvas, rng: Rng, head: Head) -> None:
     if rng.random() < 0.35:  # open
         canvas.fill(head.turned(lips * (0.85, 1)), _THROAT, None)
         canvas.fill(head.turned(lips * (0.75, 0.5) + (0, y * 0.5)), _WHITE, None)
-    seam = ellipse(0, y, x, (low - up) / 2, 0, 180)
-    canvas.line(head.turned(seam), _THROAT, 0.016 * head.height)
+    canvas.line(head.turned(ellipse(0, y, x, (low - up) / 2, 0, 180)), _THROAT, head.height / 60)
 
 
 def _paint_fringe(canvas: Canvas, rng: Rng, head: Head) -> None:

@@ -26,6 +26,8 @@ from retinaface_tf.data.drawing import Canvas, DrawnFace, Head, Image, Rng, any_
 from retinaface_tf.errors import InputError
 
 _TRAIN, _VAL = 0, 1  # these part the random numbers of the two splits
+# Least height in pixels and hidden share to stay below.
+_SETS = {"easy": (50, 0.2), "medium": (30, 1.0), "hard": (10, 1.0)}
 _CROWD_EVERY = 15
 _SHARE_WITHOUT_FACES = 0.03
 
@@ -53,7 +55,6 @@ def draw_dataset(root: Path, num_train: int, num_val: int, seed: int = 1) -> Non
     Raises:
         InputError: `root` exists or cannot be written.
     """
-    root = Path(root)
     if root.exists():
         raise InputError(f"{root}: exists already, expected a new folder to draw faces into")
     try:
@@ -109,13 +110,6 @@ def _landmark_columns(face: DrawnFace) -> str:
     return " ".join([*columns, f"{min(face.box[3] / 100, 1) * (1 - face.hidden):.2f}"])
 
 
-_SETS: dict[str, Callable[[DrawnFace], bool]] = {
-    "easy": lambda face: face.box[3] >= 50 and face.hidden < 0.2,
-    "medium": lambda face: face.box[3] >= 30,
-    "hard": lambda face: face.box[3] >= 10,
-}
-
-
 def _write_ground_truth(folder: Path, images: Sequence[DrawnImage]) -> None:
     """Writes the four files; of events and images each array is a cell of its own."""
     groups = [list(group) for _, group in itertools.groupby(images, lambda image: image.event)]
@@ -125,8 +119,8 @@ def _write_ground_truth(folder: Path, images: Sequence[DrawnImage]) -> None:
 
     boxes = cells(lambda image: np.array([face.box for face in image.faces], np.int32))
     files = {"face": {"face_bbx_list": boxes}}
-    for name, counts in _SETS.items():
-        files[name] = {"gt_list": cells(partial(_positions, counts))}
+    for name, limits in _SETS.items():
+        files[name] = {"gt_list": cells(partial(_positions, *limits))}
     events, names = _cell([group[0].event for group in groups]), cells(lambda image: image.name)
     folder.mkdir()
     for name, content in files.items():
@@ -134,10 +128,10 @@ def _write_ground_truth(folder: Path, images: Sequence[DrawnImage]) -> None:
         savemat(folder / f"wider_{name}_val.mat", content, do_compression=True)
 
 
-def _positions(counts: Callable[[DrawnFace], bool], image: DrawnImage) -> NDArray[np.uint8]:
-    """Which faces count, from 1 as MATLAB does: [N, 1]."""
-    found = [position for position, face in enumerate(image.faces, start=1) if counts(face)]
-    return np.array(found, np.uint8).reshape(-1, 1)
+def _positions(height: int, hidden: float, image: DrawnImage) -> NDArray[np.uint8]:
+    """Which faces count, from 1 as in MATLAB: [N, 1]."""
+    counts = [face.box[3] >= height and face.hidden < hidden for face in image.faces]
+    return (np.flatnonzero(counts) + 1).astype(np.uint8).reshape(-1, 1)
 
 
 def _cell(values: Sequence[Any]) -> NDArray[np.object_]:
@@ -151,7 +145,7 @@ def _random_scene(rng: Rng, crowd: bool) -> tuple[tuple[int, int], list[float]]:
     short = int(long * rng.uniform(0.62, 1))
     kind = 0 if crowd else rng.choice([1, 2, 2, 3])
     heights = (
-        rng.uniform(13, 24) * rng.uniform(0.7, 1.4, rng.integers(20, 61)),
+        rng.uniform(11, 23) * rng.uniform(0.75, 1.4, rng.integers(20, 61)),
         short * rng.uniform(0.25, 0.6, rng.integers(1, 3)),  # a portrait
         rng.uniform(26, 80) * rng.uniform(0.8, 1.25, rng.integers(3, 9)),  # a group
         np.exp(rng.uniform(2.6, 4.8, rng.integers(2, 8))),  # near and far
@@ -183,12 +177,11 @@ def _place(rng: Rng, heights: list[float], size: tuple[int, int]) -> list[Head]:
     """Finds room for heads, the largest first; few overlap, few are cut by the border."""
     heads: list[Head] = []
     for height in sorted(heights, reverse=True):
-        margin = height * (0.1 if rng.random() < 0.06 else 0.52)
-        apart = 0.55 if rng.random() < 0.1 else 0.95
+        margin = height * (0.1 if rng.random() < 0.15 else 0.52)
+        apart = 0.28 if rng.random() < 0.1 else 0.48
         for _ in range(20):
             centre = rng.uniform(margin, np.array(size) - margin)
-            gaps = [np.hypot(*(centre - h.centre)) / (height + h.height) for h in heads]
-            if min(gaps, default=1) * 2 > apart:
+            if all(np.hypot(*(centre - h.centre)) > apart * (height + h.height) for h in heads):
                 heads.append(drawing.random_head(rng, centre, height))
                 break
     return heads[::-1]
