@@ -38,9 +38,7 @@ def main(arguments: list[str]) -> int:
         source, predictions = _predict(config)
         if config.eval.save_results:
             write_predictions(out / "predictions", predictions)
-    truth = load_ground_truth(
-        config.eval.ground_truth or config.below_root(config.data.ground_truth)
-    )
+    truth = load_ground_truth(config.ground_truth_folder)
     ap = evaluate_predictions(predictions, truth, config.eval.iou)
     write_report(out, config, source, ap, time.perf_counter() - start)
     print(summary(ap))
@@ -49,10 +47,12 @@ def main(arguments: list[str]) -> int:
 
 def _predict(config: Config):
     cli.start_tensorflow()
+    from retinaface_tf.data.dataset import validation_set
     from retinaface_tf.evaluation.predict import exhaustive, predict
 
+    files = validation_set(config).files()
     source, detect = cli.open_detector(exhaustive(config), _SAVED_MODEL.value)
-    return source, predict(detect, config)
+    return source, predict(detect, files, config)
 
 
 if __name__ == "__main__":

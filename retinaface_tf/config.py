@@ -111,6 +111,8 @@ class TrainConfig:
     workdir: str = "runs/res50"
     checkpoint_steps: Count = 2000
     keep_checkpoints: Count = 1
+    validate_epochs: CountOrZero = 0  # between measurements of AP; 0 makes none
+    validate_images: Count = 400
     log_steps: Count = 20
 
     @property
@@ -159,6 +161,11 @@ class Config:
     def below_root(self, path: str) -> Path:
         """A path of the data section: below `data.root` unless absolute."""
         return Path(self.data.root) / path
+
+    @property
+    def ground_truth_folder(self) -> Path:
+        """Where the .mat files of the validation set are."""
+        return Path(self.eval.ground_truth or self.below_root(self.data.ground_truth))
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:

@@ -48,6 +48,12 @@ class Records:
         """Where image `index` is: in the folder `images` beside the label file."""
         return self.label_file.parent / "images" / self.images[index]
 
+    def files(self) -> dict[str, Path]:
+        """Paths of the images by WIDER FACE's name for them, `event/image` without extension."""
+        return {
+            str(Path(image).with_suffix("")): self.path(i) for i, image in enumerate(self.images)
+        }
+
     def where(self, index: int) -> str:
         """File and line that name image `index`, for messages."""
         return f"{self.label_file}:{self.lines[index]}"

@@ -1,7 +1,7 @@
 """A detector over the validation images, as the WIDER FACE protocols want it (REFERENCE 8.1)."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from retinaface_tf.config import Config, EvalConfig
-from retinaface_tf.data.dataset import validation_set
 from retinaface_tf.data.decode import decode_image
 from retinaface_tf.structures import Detections
 
@@ -27,23 +26,28 @@ def exhaustive(config: Config) -> Config:
     return replace(config, detector=replace(config.detector, top_k=None, max_detections=None))
 
 
-def predict(detect: Detect, config: Config) -> dict[str, NDArray[np.float64]]:
-    """Detects on every image of the validation labels.
+def predict(
+    detect: Detect, files: Mapping[str, Path], config: Config
+) -> dict[str, NDArray[np.float64]]:
+    """Detects on images by the protocol of `config.eval`.
+
+    Args:
+        detect: a detector.
+        files: images by name.
+        config: protocol and number of workers.
 
     Returns:
-        For each `event/image` (no extension) its detections [N, 5], `x y w h score` in whole
-        pixels of the original image, as the tools of the originals write them.
+        By name the detections [N, 5], `x y w h score` in whole pixels of the original image, as
+        the tools of the originals write them.
     """
-    records = validation_set(config)
-    paths = tf.data.Dataset.from_tensor_slices([str(records.path(i)) for i in range(len(records))])
-    images = paths.map(
+    images = tf.data.Dataset.from_tensor_slices([str(path) for path in files.values()]).map(
         lambda path: _load(path, config.eval), num_parallel_calls=config.data.num_workers
     )
-    predictions = {}
-    bar = tqdm(records.images, desc="detecting", unit="image", disable=not sys.stderr.isatty())
-    for name, (image, scale) in zip(bar, images.prefetch(2), strict=True):
-        predictions[str(Path(name).with_suffix(""))] = _rows(detect(image[None], scale))
-    return predictions
+    bar = tqdm(files, desc="detecting", unit="image", disable=not sys.stderr.isatty())
+    return {
+        name: _rows(detect(image[None], scale))
+        for name, (image, scale) in zip(bar, images.prefetch(2), strict=True)
+    }
 
 
 def network_scale(height: Any, width: Any, config: EvalConfig) -> Any:

@@ -14,7 +14,7 @@ from retinaface_tf.config import Config, load_config
 from retinaface_tf.errors import InputError
 from retinaface_tf.model.network import build_network
 from retinaface_tf.model.weights import load_weights
-from retinaface_tf.training.optimizer import CoupledSGD, make_optimizer
+from retinaface_tf.training.optimizer import CoupledSGD, assign_averages, make_optimizer
 
 CONFIG_FILE = "config.yaml"
 
@@ -92,10 +92,7 @@ def load_network(config: Config) -> tuple[str, keras.Model]:
     optimizer = make_optimizer(config.optimizer, [config.optimizer.learning_rate])
     optimizer.build(network.trainable_variables)
     _restore(_contents(network, optimizer), path)
-    for weight, average in zip(
-        network.trainable_variables, optimizer.averages, strict=config.optimizer.ema is not None
-    ):
-        weight.assign(average)
+    assign_averages(optimizer, network)
     return path, network
 
 

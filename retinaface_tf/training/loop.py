@@ -19,10 +19,11 @@ from retinaface_tf.model.weights import load_weights
 from retinaface_tf.structures import Batch
 from retinaface_tf.training.checkpoint import Checkpoints
 from retinaface_tf.training.devices import make_strategy
-from retinaface_tf.training.optimizer import make_optimizer
+from retinaface_tf.training.optimizer import CoupledSGD, make_optimizer
 from retinaface_tf.training.progress import Progress
 from retinaface_tf.training.schedule import learning_rates
 from retinaface_tf.training.step import TrainStep
+from retinaface_tf.training.validation import Validation
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +35,22 @@ class Run:
     config: Config
     records: Records
     strategy: tf.distribute.Strategy
-    step: TrainStep
+    network: keras.Model
+    optimizer: CoupledSGD
     checkpoints: Checkpoints
+    validation: Validation | None
     steps_per_epoch: int
 
     @property
     def total_steps(self) -> int:
         return self.config.train.epochs * self.steps_per_epoch
+
+    def checkpoint_due(self, done: int) -> bool:
+        return done % self.config.train.checkpoint_steps == 0 or done == self.total_steps
+
+    def validation_due(self, done: int) -> bool:
+        epochs = self.config.train.validate_epochs
+        return done % (epochs * self.steps_per_epoch) == 0 or done == self.total_steps
 
 
 def train(config: Config, *, resume: bool = True) -> bool:
@@ -58,10 +68,12 @@ def train(config: Config, *, resume: bool = True) -> bool:
     stop = _StopSignal()
     with Progress(config, start, run.total_steps, run.steps_per_epoch) as progress:
         for done, metrics in _steps(run, start, progress):
-            due = done % config.train.checkpoint_steps == 0 or done == run.total_steps
-            progress.update(done, metrics, run.step.optimizer.learning_rate)
-            if due or stop.asked:
+            progress.update(done, metrics, run.optimizer.learning_rate)
+            if run.checkpoint_due(done) or stop.asked:
                 run.checkpoints.save()
+            if run.validation is not None and run.validation_due(done):
+                ap = run.validation.measure(run.network, run.optimizer, done)
+                progress.validated(done, ap)
             if stop.asked:
                 log.info("stopped at step %d, all saved; the same command goes on", done)
                 return done == run.total_steps
@@ -91,8 +103,10 @@ def prepare(config: Config, *, resume: bool = True) -> Run:
         config=config,
         records=records,
         strategy=strategy,
-        step=TrainStep(network, optimizer, config, strategy),
+        network=network,
+        optimizer=optimizer,
         checkpoints=Checkpoints(config, network, optimizer),
+        validation=Validation(config) if config.train.validate_epochs else None,
         steps_per_epoch=steps_per_epoch,
     )
 
@@ -121,13 +135,15 @@ def _steps(
         seed=train.seed,
         start=start,
     )
-    iterator = iter(run.strategy.experimental_distribute_dataset(batches))
+    shared = run.strategy.experimental_distribute_dataset(batches)
+    step = TrainStep(run.network, run.optimizer, run.config, run.strategy, shared.element_spec)
+    iterator = iter(shared)
     for done in range(start, run.total_steps):
         with progress.waiting():
             batch = _next_batch(run, iterator, done)
         if done == start:
             progress.show(batch)
-        yield done + 1, run.step(batch)
+        yield done + 1, step(batch)
 
 
 def _next_batch(run: Run, iterator: Iterator[Batch], done: int) -> Batch:
@@ -162,7 +178,7 @@ def _report(run: Run, start: int) -> None:
     config = run.config
     side, batch = config.data.image_size, config.train.global_batch
     devices = run.strategy.num_replicas_in_sync
-    weights = sum(int(keras.ops.size(w)) for w in run.step.network.trainable_variables)
+    weights = sum(int(keras.ops.size(w)) for w in run.network.trainable_variables)
     log.info("%s: %s parameters", config.model.backbone, f"{weights:,}")
     log.info("%s anchors at %d x %d", f"{config.anchors.count(side, side):,}", side, side)
     log.info(

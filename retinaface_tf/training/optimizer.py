@@ -36,6 +36,12 @@ class CoupledSGD(keras.optimizers.SGD):
         self.assign_sub(variable, rate * step)
 
 
+def assign_averages(optimizer: CoupledSGD, network: keras.Model) -> None:
+    """Gives the trainable weights of `network` their moving averages, where they are kept."""
+    for average, weight in zip(optimizer.averages, network.trainable_variables, strict=False):
+        weight.assign(average.numpy())
+
+
 def make_optimizer(config: OptimizerConfig, rates: NDArray[np.float64]) -> CoupledSGD:
     """The optimizer of a run with the learning rate of each step [steps]."""
     return CoupledSGD(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import tensorflow as tf
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from retinaface_tf.config import Config
 from retinaface_tf.errors import InputError
@@ -69,6 +70,14 @@ class Progress:
                 f"{self.config.train.workdir}: the loss of step {done} is {values['loss']}; the "
                 f"last checkpoint is kept, try a lower optimizer.learning_rate"
             )
+
+    def validated(self, done: int, ap: dict[str, float]) -> None:
+        """Reports AP by set after `done` steps."""
+        self._write(done, {f"ap/{name}": value for name, value in ap.items()})
+        text = ", ".join(f"{name} {value:.4f}" for name, value in ap.items())
+        with logging_redirect_tqdm():
+            log.info("epoch %d AP %s", done // self.steps_per_epoch, text)
+        self._restart(done)
 
     def show(self, batch: Batch) -> None:
         """Puts images of a batch with their boxes into TensorBoard."""

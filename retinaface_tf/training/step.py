@@ -1,5 +1,7 @@
 """One training step, the same on one device and on many."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -24,15 +26,29 @@ class TrainStep:
         optimizer: CoupledSGD,
         config: Config,
         strategy: tf.distribute.Strategy,
+        batch_spec: Any,
     ):
+        """Takes what the step works on.
+
+        Args:
+            network: built in the strategy's scope.
+            optimizer: built for it, in the same scope.
+            config: of anchors, matching, loss, clipping.
+            strategy: whose replicas share a batch.
+            batch_spec: `element_spec` of the distributed dataset of `Batch`; its open number of
+                faces makes one trace serve the whole run.
+        """
         self.network, self.optimizer, self.config = network, optimizer, config
         self.strategy = strategy
         self.loss = MultiBoxLoss(config.loss)
         self.anchors = make_anchors(config.data.image_size, config.data.image_size, config.anchors)
+        self.run = tf.function(self._global_step, input_signature=[batch_spec])
 
-    @tf.function(reduce_retracing=True)
     def __call__(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Trains on a global batch; returns its losses and number of positive anchors."""
+        return self.run(batch)
+
+    def _global_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         shares = self.strategy.run(self._replica_step, args=(batch,))
         return {
             name: self.strategy.reduce("SUM", share, axis=None) for name, share in shares.items()

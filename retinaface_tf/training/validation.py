@@ -1,0 +1,68 @@
+"""AP while a run goes on, and the best weights so far."""
+
+import json
+from pathlib import Path
+
+import keras
+
+from retinaface_tf.config import Config
+from retinaface_tf.data.dataset import validation_set
+from retinaface_tf.evaluation.average_precision import evaluate_predictions
+from retinaface_tf.evaluation.predict import exhaustive, predict
+from retinaface_tf.evaluation.wider import load_ground_truth
+from retinaface_tf.model.detector import Detector
+from retinaface_tf.model.network import build_network
+from retinaface_tf.model.weights import SUFFIX
+from retinaface_tf.training.optimizer import CoupledSGD, assign_averages
+
+BEST_WEIGHTS, BEST_REPORT = f"best{SUFFIX}", "best.json"
+
+
+class Validation:
+    """Measures a run on part of the validation set and keeps its best weights.
+
+    The best is by the mean of the three AP. Its weights are in `best.weights.h5` of the workdir,
+    its AP and step in `best.json`, from where a resumed run knows them.
+    """
+
+    def __init__(self, config: Config):
+        """Reads labels and ground truth, so that what is missing shows before training starts.
+
+        Raises:
+            InputError: labels, images or ground truth are missing or broken.
+        """
+        self.config = config
+        self.workdir = Path(config.train.workdir)
+        files = validation_set(config).files()
+        every = max(1, round(len(files) / config.train.validate_images))
+        self.files = dict(list(files.items())[::every])
+        truth = load_ground_truth(config.ground_truth_folder)
+        self.truth = {name: truth[name] for name in self.files if name in truth}
+        self.network = build_network(config)
+        self.detector = Detector(self.network, exhaustive(config))
+
+    def measure(self, network: keras.Model, optimizer: CoupledSGD, step: int) -> dict[str, float]:
+        """AP (0..1) per set of a network as it would be evaluated after `step` steps."""
+        for theirs, ours in zip(network.variables, self.network.variables, strict=True):
+            ours.assign(theirs.numpy())
+        assign_averages(optimizer, self.network)
+        predictions = predict(self.detector, self.files, self.config)
+        ap = evaluate_predictions(predictions, self.truth, self.config.eval.iou)
+        if sum(ap.values()) > self._best():
+            self._keep(ap, step)
+        return ap
+
+    def _best(self) -> float:
+        report = self.workdir / BEST_REPORT
+        if not report.exists():
+            return -1.0
+        return sum(json.loads(report.read_text(encoding="utf-8"))["ap"].values())
+
+    def _keep(self, ap: dict[str, float], step: int) -> None:
+        """Writes beside and renames; the report last, as it vouches for the weights."""
+        scratch = self.workdir / f".{BEST_WEIGHTS}"
+        self.network.save_weights(scratch)
+        scratch.rename(self.workdir / BEST_WEIGHTS)
+        scratch = self.workdir / f".{BEST_REPORT}"
+        scratch.write_text(json.dumps({"step": step, "ap": ap}) + "\n", encoding="utf-8")
+        scratch.rename(self.workdir / BEST_REPORT)

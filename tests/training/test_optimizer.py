@@ -1,0 +1,45 @@
+import keras
+import numpy as np
+import pytest
+
+from retinaface_tf.config import OptimizerConfig
+from retinaface_tf.training.optimizer import make_optimizer
+
+
+def run(config: OptimizerConfig, rates, gradients, start=1.0):
+    weight = keras.Variable([start])
+    optimizer = make_optimizer(config, np.array(rates))
+    optimizer.build([weight])
+    for gradient in gradients:
+        optimizer.apply([np.array([gradient], np.float32)], [weight])
+    return weight.numpy().item(), optimizer
+
+
+def test_velocity_does_not_hold_the_learning_rate():
+    # v: 1, then 0.9 + 1 = 1.9; w: 1 - 0.1 * 1 = 0.9, then 0.9 - 0.01 * 1.9 = 0.881.
+    # Keras' own SGD would arrive at 0.9 - (0.09 + 0.01) = 0.8.
+    config = OptimizerConfig(momentum=0.9, weight_decay=0)
+    assert run(config, [0.1, 0.01], [1.0, 1.0])[0] == pytest.approx(0.881)
+
+
+def test_weight_decay_goes_through_the_momentum():
+    # v: 0.5 * 1 = 0.5, w: 0.95; v: 0.45 + 0.5 * 0.95 = 0.925, w: 0.95 - 0.0925 = 0.8575.
+    config = OptimizerConfig(momentum=0.9, weight_decay=0.5)
+    assert run(config, [0.1], [0.0, 0.0])[0] == pytest.approx(0.8575)
+
+
+def test_the_seeds_optimizer_momentum_drops_the_weight_decay():
+    config = OptimizerConfig(name="momentum", weight_decay=0.5)
+    assert run(config, [0.1], [0.0, 0.0])[0] == 1.0
+
+
+def test_the_average_follows_the_weights_slowly():
+    # w: 1, 0.9, 0.8; as Keras starts an average: it takes the first weight, then a half of each.
+    config = OptimizerConfig(momentum=0.0, weight_decay=0, ema=0.5)
+    weight, optimizer = run(config, [0.1], [1.0, 1.0])
+    assert weight == pytest.approx(0.8)
+    assert optimizer.averages[0].numpy().item() == pytest.approx(0.85)
+
+
+def test_without_ema_there_are_no_averages():
+    assert run(OptimizerConfig(), [0.1], [1.0])[1].averages == []
