@@ -87,7 +87,7 @@ class LossConfig:
 class OptimizerConfig:
     name: Literal["sgd", "momentum"] = "sgd"  # the seed's `momentum` drops the weight decay
     learning_rate: Positive = 0.01
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    momentum: Annotated[float, Field(gt=0, lt=1)] = 0.9
     weight_decay: NotNegative = 5e-4
     clip_norm: Positive | None = None
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None

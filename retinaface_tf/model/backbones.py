@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import keras
 
-from retinaface_tf.model.layers import BACKBONE_INIT, activation, conv, depthwise_conv, pad
+from retinaface_tf.model.layers import activation, backbone_init, conv, depthwise_conv, pad
 
 LEAKY = 0.1
 
@@ -21,7 +21,7 @@ class Backbone:
 
 def resnet50(x: keras.KerasTensor) -> keras.KerasTensor:
     """ResNet-50 v1.5: the 3x3 convolution of a bottleneck has the stride, not the first 1x1."""
-    x = conv(x, 64, 7, stride=2, name="stem", initializer=BACKBONE_INIT)
+    x = conv(x, 64, 7, stride=2, name="stem", initializer=backbone_init)
     # Zeros equal minus infinity here: the pooled values come out of a ReLU.
     x = keras.layers.MaxPooling2D(3, 2, name="stem_pool")(pad(x, 1, "stem_pool"))
     stages = ((3, 64, 1), (4, 128, 2), (6, 256, 2), (3, 512, 2))
@@ -35,7 +35,7 @@ def resnet50(x: keras.KerasTensor) -> keras.KerasTensor:
 def _bottleneck(
     x: keras.KerasTensor, width: int, stride: int, project: bool, name: str
 ) -> keras.KerasTensor:
-    init = BACKBONE_INIT
+    init = backbone_init
     y = conv(x, width, 1, name=f"{name}_reduce", initializer=init)
     y = conv(y, width, 3, stride=stride, name=f"{name}_spatial", initializer=init)
     y = conv(y, 4 * width, 1, slope=None, name=f"{name}_expand", initializer=init)
@@ -48,7 +48,7 @@ def _bottleneck(
 
 def mobilenet025(x: keras.KerasTensor) -> keras.KerasTensor:
     """MobileNetV1 at a quarter of the width, with leaky ReLUs."""
-    x = conv(x, 8, 3, stride=2, slope=LEAKY, name="stem", initializer=BACKBONE_INIT)
+    x = conv(x, 8, 3, stride=2, slope=LEAKY, name="stem", initializer=backbone_init)
     stages = (
         ((16, 1), (32, 2), (32, 1), (64, 2), (64, 1)),
         ((128, 2), (128, 1), (128, 1), (128, 1), (128, 1), (128, 1)),
@@ -59,7 +59,7 @@ def mobilenet025(x: keras.KerasTensor) -> keras.KerasTensor:
             name = f"stage{number}_block{block}"
             x = depthwise_conv(x, stride=stride, slope=LEAKY, name=f"{name}_depthwise")
             x = conv(
-                x, filters, 1, slope=LEAKY, name=f"{name}_pointwise", initializer=BACKBONE_INIT
+                x, filters, 1, slope=LEAKY, name=f"{name}_pointwise", initializer=backbone_init
             )
     return x
 

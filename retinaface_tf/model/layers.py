@@ -1,6 +1,7 @@
 """Convolution, batch norm and activation as the originals set them: the bricks of every block."""
 
 import math
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
@@ -8,12 +9,24 @@ import tensorflow as tf
 BATCH_NORM_MOMENTUM = 0.9
 BATCH_NORM_EPSILON = 1e-5
 
-# The original backbones: Kaiming-normal over the fan-out.
-BACKBONE_INIT = keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
-# Everything else: uniform within 1 / sqrt(fan-in), torch's own default for a convolution.
-NECK_INIT = keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
-# Of a depthwise kernel Keras calls fan-in what torch calls fan-out.
-DEPTHWISE_INIT = keras.initializers.VarianceScaling(2.0, "fan_in", "untruncated_normal")
+
+def backbone_init() -> keras.initializers.Initializer:
+    """Kaiming-normal over the fan-out.
+
+    A new one for each layer, here and below: an initializer draws its seed when it is made, and
+    gives the same values to every layer of a shape that it serves.
+    """
+    return keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
+
+
+def depthwise_init() -> keras.initializers.Initializer:
+    """The same; of a depthwise kernel Keras calls fan-in what torch calls fan-out."""
+    return keras.initializers.VarianceScaling(2.0, "fan_in", "untruncated_normal")
+
+
+def neck_init() -> keras.initializers.Initializer:
+    """Uniform within 1 / sqrt(fan-in), torch's own default for a convolution."""
+    return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
 
 
 def activation(x: keras.KerasTensor, slope: float, name: str) -> keras.KerasTensor:
@@ -40,7 +53,7 @@ def conv(
     name: str,
     stride: int = 1,
     slope: float | None = 0.0,
-    initializer: keras.initializers.Initializer = NECK_INIT,
+    initializer: Callable[[], keras.initializers.Initializer] = neck_init,
 ) -> keras.KerasTensor:
     """Convolution without bias, batch norm, and an activation unless `slope` is None."""
     if stride > 1:
@@ -51,7 +64,7 @@ def conv(
         stride,
         padding="valid" if stride > 1 else "same",
         use_bias=False,
-        kernel_initializer=initializer,
+        kernel_initializer=initializer(),
         name=f"{name}_conv",
     )(x)
     return norm(x, name, slope)
@@ -68,7 +81,7 @@ def depthwise_conv(
         stride,
         padding="valid" if stride > 1 else "same",
         use_bias=False,
-        depthwise_initializer=DEPTHWISE_INIT,
+        depthwise_initializer=depthwise_init(),
         name=f"{name}_conv",
     )(x)
     return norm(x, name, slope)
@@ -95,7 +108,7 @@ def head(x: keras.KerasTensor, shape: tuple[int, ...], anchors: int, name: str) 
     x = keras.layers.Conv2D(
         anchors * math.prod(shape),
         1,
-        kernel_initializer=NECK_INIT,
+        kernel_initializer=neck_init(),
         bias_initializer=keras.initializers.RandomUniform(-bound, bound),
         name=f"{name}_conv",
     )(x)

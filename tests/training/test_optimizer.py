@@ -34,11 +34,11 @@ def test_the_seeds_optimizer_momentum_drops_the_weight_decay():
 
 
 def test_the_average_follows_the_weights_slowly():
-    # w: 1, 0.9, 0.8; as Keras starts an average: it takes the first weight, then a half of each.
-    config = OptimizerConfig(momentum=0.0, weight_decay=0, ema=0.5)
+    # v: 1, 1.5; w: 0.9, 0.75. Keras starts the average at 0.9, then takes half of each.
+    config = OptimizerConfig(momentum=0.5, weight_decay=0, ema=0.5)
     weight, optimizer = run(config, [0.1], [1.0, 1.0])
-    assert weight == pytest.approx(0.8)
-    assert optimizer.averages[0].numpy().item() == pytest.approx(0.85)
+    assert weight == pytest.approx(0.75)
+    assert optimizer.averages[0].numpy().item() == pytest.approx(0.825)
 
 
 def test_without_ema_there_are_no_averages():

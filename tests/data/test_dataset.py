@@ -1,0 +1,95 @@
+"""Opening a data set: drawn on first use if it is the embedded one, checked before any use."""
+
+import logging
+import shutil
+
+import pytest
+
+from retinaface_tf.config import Config, DataConfig, LossConfig
+from retinaface_tf.data.dataset import training_set, validation_set
+from retinaface_tf.errors import InputError
+
+
+def config_of(root, *, min_negatives: int = 0, **data) -> Config:
+    return Config(
+        data=DataConfig(root=str(root), **data), loss=LossConfig(min_negatives=min_negatives)
+    )
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """A data set that opening it has drawn: three images to train on, two to validate."""
+    root = tmp_path_factory.mktemp("parent") / "not/yet/there"
+    training_set(config_of(root, drawn_train=3, drawn_val=2))
+    return root
+
+
+@pytest.fixture
+def root(drawn, tmp_path):
+    """A copy of it to spoil."""
+    return shutil.copytree(drawn, tmp_path / "copy")
+
+
+def test_the_embedded_data_is_drawn_on_first_use(drawn):
+    config = config_of(drawn, drawn_train=3, drawn_val=2, ground_truth="ground_truth")
+    assert len(training_set(config)) == 3
+    assert len(validation_set(config)) == 2
+    assert (drawn / "ground_truth/wider_easy_val.mat").is_file()
+
+
+def test_validating_draws_as_well_as_training(tmp_path, caplog):
+    root = tmp_path / "drawn"
+    with caplog.at_level(logging.INFO):
+        records = validation_set(config_of(root, drawn_train=1, drawn_val=1))
+    assert len(records) == 1
+    assert records.label_file == root / "val/label.txt"
+    assert f"{root}: drawing 1 + 1 images of faces" in caplog.messages
+
+
+def test_what_exists_is_not_drawn_again(root, caplog):
+    before = {file: file.stat().st_mtime_ns for file in root.rglob("*.*")}
+    with caplog.at_level(logging.INFO):
+        assert len(training_set(config_of(root, drawn_train=5, drawn_val=5))) == 3
+    assert {file: file.stat().st_mtime_ns for file in root.rglob("*.*")} == before
+    assert not caplog.messages
+
+
+def test_a_folder_without_labels_is_named_not_drawn_into(tmp_path):
+    with pytest.raises(InputError, match=r"train/label\.txt: cannot read labels"):
+        training_set(config_of(tmp_path, drawn_train=2, drawn_val=2))
+    assert not any(tmp_path.iterdir())
+
+
+def test_real_data_that_is_missing_is_one_line_and_draws_nothing(tmp_path):
+    root = tmp_path / "widerface"
+    for opening, split in ((training_set, "train"), (validation_set, "val")):
+        with pytest.raises(InputError) as error:
+            opening(config_of(root, drawn_val=2))
+        labels = root / split / "label.txt"
+        assert str(error.value) == f"{labels}: cannot read labels (No such file or directory)"
+    assert not root.exists()
+
+
+def test_labels_may_lie_elsewhere(root, tmp_path):
+    (root / "train/few.txt").write_text((root / "train/label.txt").read_text())
+    config = config_of(tmp_path, train_labels=str(root / "train/few.txt"))
+    assert training_set(config).label_file == root / "train/few.txt"
+
+
+@pytest.mark.parametrize("opening", [training_set, validation_set])
+def test_an_image_cut_short_is_named_on_opening(root, opening):
+    for split in ("train", "val"):
+        for image in (root / split).rglob("*.jpg"):
+            image.write_bytes(image.read_bytes()[:-2])
+    with pytest.raises(InputError, match=r"label\.txt:1: .*\.jpg is cut short"):
+        opening(config_of(root))
+
+
+def test_images_without_faces_are_trained_on_only_where_the_loss_learns_from_them(root):
+    for split in ("train", "val"):
+        label_file = root / split / "label.txt"
+        first_image = label_file.read_text().splitlines()[0]
+        label_file.write_text(f"{first_image}\n{label_file.read_text()}")
+    assert len(training_set(config_of(root))) == 3
+    assert len(training_set(config_of(root, min_negatives=10))) == 4
+    assert len(validation_set(config_of(root))) == 3

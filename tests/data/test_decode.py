@@ -1,0 +1,214 @@
+"""Decoding: what PIL and OpenCV decode, upright; every kind of file, and headers of garbage."""
+
+import io
+import struct
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+
+from retinaface_tf.data import decode
+from retinaface_tf.data.decode import decode_image
+
+HEIGHT, WIDTH = 30, 43
+START_OF_IMAGE = b"\xff\xd8"
+ORIENTATION, SHORT = 0x0112, 3
+
+# As it runs in a pipeline; eagerly, a loop over thousands of segments takes minutes.
+exif_orientation = tf.function(
+    decode.exif_orientation, input_signature=[tf.TensorSpec([], tf.string)]
+)
+
+
+def photo() -> np.ndarray:
+    """Smooth colours without any symmetry."""
+    few = np.random.default_rng(5).integers(0, 256, (5, 6, 3), np.uint8)
+    return cv2.resize(few, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+
+
+def encode(image: Image.Image, kind: str, **options) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def jpeg(*segments: bytes, mode: str = "RGB", **options) -> bytes:
+    """A JPEG with these segments, which come first if there are any."""
+    file = encode(Image.fromarray(photo()).convert(mode), "JPEG", quality=92, **options)
+    return START_OF_IMAGE + b"".join(segments) + file[2:]
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
+
+
+def tiff(orientation: int, order: str, *, tag: int = ORIENTATION, before: int = 0) -> bytes:
+    """EXIF's directory with the entry `tag` behind `before` others; order is `<` or `>`."""
+    entries = [(0x0100 + i, 5) for i in range(before)] + [(tag, orientation)]
+    words = (struct.pack(order + "HHIHH", t, SHORT, 1, value, 0) for t, value in entries)
+    start = {"<": b"II", ">": b"MM"}[order] + struct.pack(order + "HI", 42, 8)
+    return start + struct.pack(order + "H", len(entries)) + b"".join(words) + bytes(4)
+
+
+def exif(orientation: int, order: str = ">", **options) -> bytes:
+    return segment(0xE1, b"Exif\0\0" + tiff(orientation, order, **options))
+
+
+def decoded(data: bytes) -> np.ndarray:
+    return decode_image(tf.constant(data)).numpy()
+
+
+def by_pil(data: bytes) -> np.ndarray:
+    return np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB"))
+
+
+def by_opencv(data: bytes) -> np.ndarray:
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_turned_upright_as_pil_and_opencv_do(orientation, order):
+    data = jpeg(exif(orientation, order))
+    image = decoded(data)
+    assert image.shape == ((WIDTH, HEIGHT, 3) if orientation >= 5 else (HEIGHT, WIDTH, 3))
+    np.testing.assert_array_equal(image, by_pil(data))
+    np.testing.assert_array_equal(image, by_opencv(data))
+
+
+def test_the_orientation_may_stand_behind_other_segments_and_other_entries():
+    comment, xmp = segment(0xFE, b"Exif\0\0" * 9), segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0")
+    data = jpeg(comment, xmp, segment(0xE0, bytes(65_000)), exif(6, before=7))
+    np.testing.assert_array_equal(decoded(data), by_pil(data))
+    np.testing.assert_array_equal(decoded(data), np.rot90(decoded(jpeg()), -1))
+
+
+@pytest.mark.parametrize(
+    "segments",
+    [
+        pytest.param([], id="no EXIF"),
+        pytest.param([exif(0)], id="orientation 0"),
+        pytest.param([exif(9)], id="orientation 9"),
+        pytest.param([exif(6, tag=ORIENTATION + 1)], id="another tag"),
+        pytest.param([segment(0xE1, b"Exif\0\0")], id="EXIF without anything"),
+        pytest.param([segment(0xE1, b"Exif\0\0" + tiff(6, ">")[:9])], id="directory cut off"),
+        pytest.param([segment(0xE1, b"Exif\0\0II*\0\xff\xff\0\0")], id="offset out of the file"),
+        pytest.param([segment(0xE1, b"Exif\0\0" + b"\xa5\x12\x00" * 20)], id="EXIF of garbage"),
+        pytest.param([segment(0xE2, b"Exif\0\0" + tiff(6, ">"))], id="not EXIF's segment"),
+    ],
+)
+def test_without_a_valid_orientation_an_image_stays_as_it_is_stored(segments):
+    np.testing.assert_array_equal(decoded(jpeg(*segments)), by_opencv(jpeg()))
+
+
+def test_an_exif_segment_within_the_pixels_is_none():
+    assert exif_orientation(START_OF_IMAGE + segment(0xDA, b"\1" * 8) + exif(6)) == 1
+
+
+@given(st.binary(max_size=200), st.sampled_from([b"", segment(0xE0, b"JFIF\0"), exif(3)[:18]]))
+def test_garbage_after_a_jpegs_first_bytes_never_raises(garbage, before):
+    assert exif_orientation(START_OF_IMAGE + before + garbage) in range(1, 9)
+
+
+@given(st.data())
+def test_a_broken_exif_segment_never_raises(data):
+    whole = bytearray(jpeg(exif(6, data.draw(st.sampled_from("<>")), before=2))[:100])
+    for place in data.draw(st.sets(st.integers(2, 60), min_size=1, max_size=9)):
+        whole[place] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, 100))
+    assert exif_orientation(bytes(whole[:cut])) in range(1, 9)
+
+
+def test_thousands_of_empty_segments_are_walked_through_in_a_few_seconds():
+    assert exif_orientation(START_OF_IMAGE + segment(0xE0, b"") * (1 << 16)) == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"subsampling": "4:4:4"},
+        {"subsampling": "4:2:2"},
+        {"subsampling": "4:2:0"},
+        {"progressive": True},
+        {"mode": "L"},
+    ],
+    ids=str,
+)
+def test_the_pixels_of_a_jpeg_are_opencvs(options):
+    data = jpeg(**options)
+    np.testing.assert_array_equal(decoded(data), by_opencv(data))
+    np.testing.assert_array_equal(decoded(data), by_pil(data))
+
+
+def test_a_cmyk_jpeg_has_the_colours_it_shows():
+    data = jpeg(mode="CMYK")
+    np.testing.assert_array_equal(decoded(data), by_pil(data))
+    assert np.abs(decoded(data) - photo().astype(float)).mean() < 1
+
+
+def test_grey_files_have_three_equal_channels():
+    grey = Image.fromarray(photo()).convert("L")
+    for kind in ("JPEG", "PNG", "BMP"):
+        image = decoded(encode(grey, kind))
+        assert image.shape == (HEIGHT, WIDTH, 3), kind
+        assert (image == image[..., :1]).all(), kind
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [("PNG", "RGB"), ("PNG", "LA"), ("PNG", "P"), ("BMP", "RGB"), ("BMP", "L"), ("GIF", "P")],
+)
+def test_files_without_loss_decode_to_the_pixels_that_were_written(kind, mode):
+    written = Image.fromarray(photo()).convert(mode)
+    image = decoded(encode(written, kind))
+    assert image.dtype == np.uint8
+    np.testing.assert_array_equal(image, np.asarray(written.convert("RGB")))
+
+
+def test_the_alpha_of_a_png_is_dropped():
+    alpha = np.arange(HEIGHT * WIDTH, dtype=np.uint8).reshape(HEIGHT, WIDTH, 1)
+    data = encode(Image.fromarray(np.concatenate([photo(), alpha], axis=2)), "PNG")
+    np.testing.assert_array_equal(decoded(data), photo())
+
+
+def test_a_gif_is_its_first_frame():
+    frames = [Image.fromarray(image).convert("P") for image in (photo(), 255 - photo())]
+    data = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    np.testing.assert_array_equal(decoded(data), np.asarray(frames[0].convert("RGB")))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "GIF"])
+def test_an_image_of_one_pixel_is_an_image(kind):
+    assert decoded(encode(Image.new("RGB", (1, 1), (9, 9, 9)), kind)).tolist() == [[[9, 9, 9]]]
+
+
+def test_a_map_of_tf_data_decodes_files_of_mixed_kinds_and_sizes():
+    files = [
+        jpeg(),
+        jpeg(exif(6)),
+        jpeg(mode="L"),
+        encode(Image.fromarray(photo()[:7]), "PNG"),
+        encode(Image.fromarray(photo()[:, :9]).convert("P"), "GIF"),
+    ]
+    dataset = tf.data.Dataset.from_tensor_slices(files).map(decode_image, num_parallel_calls=2)
+    assert dataset.element_spec == tf.TensorSpec([None, None, 3], tf.uint8)
+    for image, file in zip(dataset.as_numpy_iterator(), files, strict=True):
+        np.testing.assert_array_equal(image, by_pil(file))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"not an image", id="text"),
+        pytest.param(jpeg()[:400], id="a JPEG cut short"),
+        pytest.param(encode(Image.fromarray(photo()), "PNG")[:400], id="a PNG cut short"),
+    ],
+)
+def test_what_is_no_image_is_an_error_of_tensorflow(data):
+    with pytest.raises(tf.errors.OpError):
+        decoded(data)

@@ -1,0 +1,68 @@
+"""The originals' test weights, made from nothing but each tensor's name and shape."""
+
+import zlib
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import pytest
+
+from retinaface_tf.model.weights import from_torch, torch_name
+
+STEM_VARIANCES = ("body.bn1.running_var", "body.stage1.0.1.running_var")
+
+
+class MadeUpState(dict[str, np.ndarray]):
+    """A state dict in biubug6's layout for the variables of a network.
+
+    The rules and the order of draws are those of the script that made the originals' numbers;
+    RandomState, since only the streams of that legacy generator are frozen.
+    """
+
+    def __init__(self, network: keras.Model):
+        for variable in network.variables:
+            name = torch_name(variable.path, network)
+            self[name] = made_up(name, torch_shape(variable))
+
+
+def torch_shape(variable: keras.Variable) -> tuple[int, ...]:
+    """Height, width, in, out becomes out, in, height, width; of a depthwise kernel, in and 1."""
+    if len(variable.shape) != 4:
+        return tuple(variable.shape)
+    height, width, channels, filters = variable.shape
+    if variable.path.endswith("depthwise_conv/kernel"):
+        channels, filters = filters, channels
+    return filters, channels, height, width
+
+
+def made_up(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    random = np.random.RandomState(zlib.crc32(name.encode()))
+    if len(shape) == 4:
+        values = random.standard_normal(shape) * np.sqrt(2 / np.prod(shape[1:]))
+    elif name.endswith("conv1x1.bias"):
+        values = random.uniform(-0.1, 0.1, shape)
+    elif name.endswith(("running_mean", "bias")):
+        values = 0.1 * random.standard_normal(shape)
+    else:
+        values = random.uniform(0.5, 1.5, shape)
+    if name.endswith("bn3.weight"):
+        values *= 0.2
+    if name in STEM_VARIANCES:
+        values *= 12_000  # the stem sees pixels, up to 255
+    return values.astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def made_up_state() -> Callable[[keras.Model], MadeUpState]:
+    return MadeUpState
+
+
+@pytest.fixture(scope="session")
+def with_made_up_weights() -> Callable[[keras.Model], keras.Model]:
+    """Gives a network the weights that the originals' numbers were computed with."""
+
+    def fill(network: keras.Model) -> keras.Model:
+        from_torch(network, MadeUpState(network))
+        return network
+
+    return fill

@@ -1,0 +1,169 @@
+"""The network: its size, its shapes, the originals' numbers."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from retinaface_tf.config import ModelConfig
+from retinaface_tf.model.backbones import BACKBONES
+from retinaface_tf.model.network import MEAN_RGB, UpsampleTo, build_backbone, build_network
+
+
+@pytest.fixture(scope="module")
+def networks(config, with_made_up_weights):
+    """Networks by backbone, with the weights of the originals' numbers."""
+    return {
+        name: with_made_up_weights(build_network(replace(config, model=ModelConfig(backbone=name))))
+        for name in ("mobilenet025", "resnet50")
+    }
+
+
+@pytest.fixture(scope="module")
+def fresh(config):
+    """A network with random weights."""
+    keras.utils.set_random_seed(1)
+    return build_network(replace(config, model=ModelConfig(backbone="mobilenet025")))
+
+
+def pixels_of(original):
+    """The originals' input, BGR NCHW less its mean, as the pixels RGB NHWC that it came from."""
+    return original["x"].transpose(0, 2, 3, 1)[..., ::-1] + np.array(MEAN_RGB, np.float32)
+
+
+def largest_deviation(ours, originals):
+    """Largest absolute difference, in parts of the originals' range."""
+    ours = ours.numpy()
+    assert ours.shape == originals.shape
+    return np.abs(ours - originals).max() / np.ptp(originals)
+
+
+def random_images(height: int, width: int, count: int = 1):
+    return np.random.default_rng(5).integers(0, 256, (count, height, width, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "parameters"), [("resnet50", 27_293_600), ("mobilenet025", 426_608)]
+)
+def test_the_network_has_the_originals_number_of_parameters(networks, backbone, parameters):
+    trainable = networks[backbone].trainable_variables
+    assert sum(np.prod(variable.shape) for variable in trainable) == parameters
+
+
+@pytest.mark.parametrize("case", ["resnet50_64x96", "mobilenet025_64x96", "mobilenet025_75x101"])
+def test_outputs_are_the_originals(networks, case, vectors):
+    original = vectors(f"net_{case}")
+    outputs = networks[case.split("_")[0]](pixels_of(original), training=False)
+    for name in ("boxes", "logits", "landmarks"):
+        assert largest_deviation(outputs[name], original[name]) < 1e-5, name
+
+
+def test_taps_of_the_backbone_are_the_originals(vectors, with_made_up_weights):
+    original = vectors("net_mobilenet025_64x96")
+    backbone = with_made_up_weights(build_backbone(ModelConfig(backbone="mobilenet025")))
+    taps = backbone(pixels_of(original), training=False)
+    for ours, name in zip(taps, ("c3", "c4", "c5"), strict=True):
+        assert largest_deviation(ours, original[name].transpose(0, 2, 3, 1)) < 1e-5, name
+
+
+@pytest.mark.parametrize(
+    ("backbone", "channels"), [("resnet50", (512, 1024, 2048)), ("mobilenet025", (64, 128, 256))]
+)
+def test_the_pyramid_taps_layers_of_these_names_and_widths(networks, backbone, channels):
+    taps = [networks[backbone].get_layer(name).output for name in BACKBONES[backbone].taps]
+    assert tuple(tap.shape[-1] for tap in taps) == channels
+
+
+@pytest.mark.parametrize("size", [(32, 32), (33, 64), (75, 101), (63, 47), (1, 1)])
+def test_every_anchor_of_any_image_has_its_outputs(networks, size, config):
+    images = random_images(size[0], size[1], count=2)
+    outputs = networks["mobilenet025"](images, training=False)
+    anchors = config.anchors.count(*size)
+    assert outputs["boxes"].shape == (2, anchors, 4)
+    assert outputs["logits"].shape == (2, anchors, 2)
+    assert outputs["landmarks"].shape == (2, anchors, 5, 2)
+
+
+def test_images_may_be_integers_or_floats(networks):
+    images = random_images(32, 48)
+    of_integers = networks["mobilenet025"](images, training=False)
+    of_floats = networks["mobilenet025"](images.astype(np.float32), training=False)
+    for name, rows in of_integers.items():
+        np.testing.assert_array_equal(rows, of_floats[name])
+
+
+@pytest.mark.parametrize(
+    ("precision", "computed", "given"),
+    [("bfloat16", "bfloat16", "float32"), ("float64", "float64", "float64")],
+)
+def test_outputs_are_never_below_float32(config, precision, computed, given):
+    model = ModelConfig(backbone="mobilenet025", precision=precision)
+    network = build_network(replace(config, model=model))
+    outputs = network(random_images(32, 32), training=False)
+    assert {rows.dtype.name for rows in outputs.values()} == {given}
+    assert network.get_layer("pyramid1_merge_conv").compute_dtype == computed
+
+
+def test_the_precision_of_one_network_is_not_that_of_the_next(config):
+    before = keras.config.dtype_policy()
+    build_network(replace(config, model=ModelConfig(backbone="mobilenet025", precision="bfloat16")))
+    assert keras.config.dtype_policy() == before
+
+
+def test_bfloat16_says_about_the_same_as_float32(config, networks, with_made_up_weights):
+    model = ModelConfig(backbone="mobilenet025", precision="bfloat16")
+    coarse = with_made_up_weights(build_network(replace(config, model=model)))
+    images = random_images(64, 96)
+    fine = networks["mobilenet025"](images, training=False)
+    for name, rows in coarse(images, training=False).items():
+        assert largest_deviation(rows, fine[name].numpy()) < 0.05, name
+
+
+def test_the_seed_decides_the_weights_to_start_from():
+    def stem(seed):
+        keras.utils.set_random_seed(seed)
+        backbone = build_backbone(ModelConfig(backbone="mobilenet025"))
+        return backbone.get_layer("stem_conv").kernel.numpy()
+
+    first = stem(seed=1)
+    assert (stem(seed=2) != first).all()
+    np.testing.assert_array_equal(stem(seed=1), first)
+
+
+def test_no_two_kernels_start_with_the_same_weights(fresh):
+    kernels = [v.numpy() for v in fresh.variables if v.path.endswith(("kernel", "bias"))]
+    assert len({kernel.tobytes() for kernel in kernels}) == len(kernels)
+
+
+@pytest.mark.parametrize(
+    ("layer", "spread"),
+    [
+        ("stem_conv", np.sqrt(2 / (8 * 9))),  # backbone: normal over the fan-out
+        ("stage3_block2_pointwise_conv", np.sqrt(2 / 256)),
+        ("stage3_block2_depthwise_conv", np.sqrt(2 / (256 * 9))),
+        ("pyramid1_merge_conv", 1 / np.sqrt(3 * 64 * 9)),  # the rest: uniform over the fan-in
+        ("landmarks1_conv", 1 / np.sqrt(3 * 64)),
+    ],
+)
+def test_random_kernels_spread_as_the_originals(fresh, layer, spread):
+    kernel = fresh.get_layer(layer).kernel.numpy()
+    assert kernel.std() == pytest.approx(spread, rel=0.15)
+    assert abs(kernel.mean()) < 0.15 * spread
+
+
+def test_upsampling_repeats_each_cell():
+    coarse = np.array([[1, 2], [3, 4]], np.float32)[None, ..., None]
+    doubled = UpsampleTo()(tf.constant(coarse), tf.zeros([1, 4, 4, 1]))
+    expected = [[1, 1, 2, 2], [1, 1, 2, 2], [3, 3, 4, 4], [3, 3, 4, 4]]
+    np.testing.assert_array_equal(doubled[0, ..., 0], expected)
+
+
+@pytest.mark.parametrize("fine", range(1, 141))
+def test_upsampling_takes_the_cells_that_the_originals_take(fine):
+    """They index floor(i * in / out); a level is half of the finer one, rounded up."""
+    coarse = -(-fine // 2)
+    cells = tf.range(coarse, dtype=tf.float32)[None, :, None, None]
+    rows = UpsampleTo()(cells, tf.zeros([1, fine, 1, 1]))[0, :, 0, 0]
+    np.testing.assert_array_equal(rows, np.arange(fine) * coarse // fine)
