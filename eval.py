@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
@@ -45,7 +46,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _predict(config: Config):
+def _predict(config: Config) -> tuple[str, dict[str, Any]]:
     cli.start_tensorflow()
     from retinaface_tf.data.dataset import validation_set
     from retinaface_tf.evaluation.predict import exhaustive, predict

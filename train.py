@@ -1,7 +1,5 @@
 """Trains RetinaFace: python train.py --cfg configs/res50.yaml."""
 
-import sys
-
 from absl import flags
 
 from retinaface_tf import cli

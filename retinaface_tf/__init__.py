@@ -27,7 +27,7 @@ _HOMES = {
     "Detections": "retinaface_tf.structures",
     "evaluate_predictions": "retinaface_tf.evaluation.average_precision",
 }
-__all__ = list(_HOMES)  # noqa: PLE0604
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

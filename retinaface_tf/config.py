@@ -187,7 +187,9 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         found = [_describe(e) for e in error.errors()]
         if len(found) == 1:
             raise InputError(f"{path}: {found[0]}") from None
-        raise InputError("\n  ".join([f"{path}: {len(found)} settings are wrong", *found])) from None
+        raise InputError(
+            "\n  ".join([f"{path}: {len(found)} settings are wrong", *found])
+        ) from None
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -228,9 +230,9 @@ def _describe(error: Mapping[str, Any]) -> str:
 
 
 def _did_you_mean(location: Sequence[Any]) -> str:
-    sections = {field.name: field.type for field in dataclasses.fields(Config)}
+    sections: dict[str, Any] = {field.name: field.type for field in dataclasses.fields(Config)}
     if len(location) == 1:
-        known = [f"{s}" for s in sections]
+        known = list(sections)
     else:
         known = [field.name for field in dataclasses.fields(sections[location[0]])]
     close = difflib.get_close_matches(str(location[-1]), known, n=1)

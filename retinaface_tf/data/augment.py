@@ -5,6 +5,7 @@ colour). Every random number is a function of the seed given, so a sample is a f
 place in the data order.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -16,6 +17,10 @@ BIUBUG6_SCALES = (0.3, 0.45, 0.6, 0.8, 1.0)
 MEAN_PIXEL = (123, 117, 104)  # what padding looks like: nothing, once the mean is subtracted
 
 BRIGHTNESS, CONTRAST, SATURATION, HUE = 32.0, (0.5, 1.5), (0.5, 1.5), 18 / 180
+
+
+# An image and an amount of change to a changed image.
+Change = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 class Augmented(NamedTuple):
@@ -164,7 +169,9 @@ def jitter_colour(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """
     seeds = tf.unstack(tf.random.split(seed, 9))
 
-    def sometimes(image: tf.Tensor, index: int, change, low: float, high: float) -> tf.Tensor:
+    def sometimes(
+        image: tf.Tensor, index: int, change: Change, low: float, high: float
+    ) -> tf.Tensor:
         amount = tf.random.stateless_uniform([], seeds[index], low, high)
         applied = tf.random.stateless_uniform([], seeds[index + 1]) < 0.5
         changed = tf.cond(applied, lambda: change(image, amount), lambda: image)

@@ -1,9 +1,10 @@
-"""Encoded images to upright RGB pixels, inside the graph: one decoder for training, evaluation
-and the exported model.
+"""Encoded images to upright RGB pixels, in the graph, for training, evaluation and export alike.
 
 TensorFlow ignores the EXIF orientation of a JPEG, with which phones store portraits lying on
 their side, so it is read and applied here.
 """
+
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -11,6 +12,9 @@ import tensorflow as tf
 HEADER_BYTES = 1 << 17
 EXIF_MARKER, SCAN_MARKER = 0xE1, 0xDA
 ORIENTATION_TAG = 0x0112
+
+# Reads the two bytes at a position, in Intel's byte order if so asked.
+Word = Callable[[tf.Tensor, tf.Tensor | bool], tf.Tensor]
 
 
 def decode_image(data: tf.Tensor) -> tf.Tensor:
@@ -71,7 +75,7 @@ def exif_orientation(data: tf.Tensor) -> tf.Tensor:
     return tf.where(found, value, 1)
 
 
-def _find_exif(word, last: tf.Tensor) -> tf.Tensor:
+def _find_exif(word: Word, last: tf.Tensor) -> tf.Tensor:
     """Position of the EXIF segment's marker, or -1."""
 
     def is_exif(position: tf.Tensor) -> tf.Tensor:

@@ -7,7 +7,9 @@ import tensorflow as tf
 from retinaface_tf.config import AnchorConfig
 
 
-def make_anchors(height: int | tf.Tensor, width: int | tf.Tensor, config: AnchorConfig) -> tf.Tensor:
+def make_anchors(
+    height: int | tf.Tensor, width: int | tf.Tensor, config: AnchorConfig
+) -> tf.Tensor:
     """Anchors of an image of `height` x `width` pixels, which may be tensors.
 
     Returns:

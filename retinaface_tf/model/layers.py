@@ -102,7 +102,9 @@ def norm(x: keras.KerasTensor, name: str, slope: float | None) -> keras.KerasTen
     return x if slope is None else activation(x, slope, f"{name}_act")
 
 
-def head(x: keras.KerasTensor, shape: tuple[int, ...], anchors: int, name: str) -> keras.KerasTensor:
+def head(
+    x: keras.KerasTensor, shape: tuple[int, ...], anchors: int, name: str
+) -> keras.KerasTensor:
     """1x1 convolution with bias that says `shape` for each anchor: [B, H * W * anchors, *shape]."""
     bound = 1 / math.sqrt(x.shape[-1])
     x = keras.layers.Conv2D(

@@ -11,6 +11,7 @@ from retinaface_tf.model.layers import activation, conv, head
 
 # Of ImageNet, red first, as the originals subtract it; the pixels are not divided by anything.
 MEAN_RGB = (123.0, 117.0, 104.0)
+Shape = tuple[int | None, ...]
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float64": "float64"}
 
 
@@ -61,12 +62,12 @@ class UpsampleTo(keras.layers.Layer):
     ResizeNearestNeighbor it exists alike in every runtime and its gradient is deterministic.
     """
 
-    def call(self, coarse, fine):
+    def call(self, coarse: keras.KerasTensor, fine: keras.KerasTensor) -> keras.KerasTensor:
         height, width = keras.ops.shape(fine)[1:3]
         doubled = keras.ops.repeat(keras.ops.repeat(coarse, 2, axis=1), 2, axis=2)
         return doubled[:, :height, :width]
 
-    def compute_output_shape(self, coarse_shape, fine_shape):
+    def compute_output_shape(self, coarse_shape: Shape, fine_shape: Shape) -> Shape:
         return (*fine_shape[:3], coarse_shape[-1])
 
 

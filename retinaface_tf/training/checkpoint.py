@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 import yaml
 
@@ -89,7 +90,7 @@ def load_network(config: Config) -> tuple[str, keras.Model]:
             f"`python train.py --workdir {folder}`, or name a file with --weights"
         )
     check_same(config, _MODEL_KEYS)
-    optimizer = make_optimizer(config.optimizer, [config.optimizer.learning_rate])
+    optimizer = make_optimizer(config.optimizer, np.array([config.optimizer.learning_rate]))
     optimizer.build(network.trainable_variables)
     _restore(_contents(network, optimizer), path)
     assign_averages(optimizer, network)
@@ -135,4 +136,6 @@ def _restore(checkpoint: tf.train.Checkpoint, path: str) -> None:
         checkpoint.restore(path).assert_existing_objects_matched().expect_partial()
     except (tf.errors.OpError, AssertionError, ValueError, TypeError) as error:
         reason = " ".join(str(error).split())[:120]
-        raise InputError(f"{path}: cannot be read as a checkpoint of this model: {reason}") from None
+        raise InputError(
+            f"{path}: cannot be read as a checkpoint of this model: {reason}"
+        ) from None

@@ -90,8 +90,8 @@ def prepare(config: Config, *, resume: bool = True) -> Run:
     steps_per_epoch = len(records) // config.train.global_batch
     if steps_per_epoch == 0:
         raise InputError(
-            f"{records.label_file}: {len(records)} images to train on are fewer than a global batch of "
-            f"{config.train.global_batch}"
+            f"{records.label_file}: {len(records)} images to train on, expected at least a "
+            f"global batch of {config.train.global_batch}"
         )
     keras.utils.set_random_seed(config.train.seed)
     strategy = make_strategy(config.train)
@@ -123,9 +123,7 @@ def _initial_network(config: Config) -> keras.Model:
     return network
 
 
-def _steps(
-    run: Run, start: int, progress: Progress
-) -> Iterator[tuple[int, dict[str, tf.Tensor]]]:
+def _steps(run: Run, start: int, progress: Progress) -> Iterator[tuple[int, dict[str, tf.Tensor]]]:
     """Trains step by step; yields the number of steps done and the metrics of the last."""
     train = run.config.train
     batches = training_batches(
@@ -166,11 +164,11 @@ def _next_batch(run: Run, iterator: Iterator[Batch], done: int) -> Batch:
 class _StopSignal:
     """Remembers a SIGTERM until the step at hand is done."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.asked = False
         signal.signal(signal.SIGTERM, self._ask)
 
-    def _ask(self, *_) -> None:
+    def _ask(self, *_: object) -> None:
         self.asked = True
 
 

@@ -1,7 +1,10 @@
 """SGD as the originals have it (REFERENCE 6.4)."""
 
+from typing import Any
+
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from retinaface_tf.config import OptimizerConfig
@@ -18,16 +21,27 @@ class CoupledSGD(keras.optimizers.SGD):
     rate, and its weight decay goes past the momentum.
     """
 
-    def __init__(self, learning_rate, momentum: float, coupled_weight_decay: float, **kwargs):
-        super().__init__(learning_rate=learning_rate, momentum=momentum, name="sgd", **kwargs)
+    def __init__(
+        self,
+        rates: NDArray[np.float64],
+        momentum: float,
+        coupled_weight_decay: float,
+        **kwargs: Any,
+    ):
+        super().__init__(learning_rate=PerStep(rates), momentum=momentum, name="sgd", **kwargs)
         self.coupled_weight_decay = coupled_weight_decay
 
     @property
     def averages(self) -> list[keras.Variable]:
         """Moving averages of the trainable weights, in their order; empty where none are kept."""
-        return self._model_variables_moving_average if self.use_ema else []
+        averages: list[keras.Variable] = []
+        if self.use_ema:
+            averages += self._model_variables_moving_average
+        return averages
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(
+        self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor
+    ) -> None:
         rate = keras.ops.cast(learning_rate, variable.dtype)
         gradient = keras.ops.cast(gradient, variable.dtype)
         velocity = self.momentums[self._get_variable_index(variable)]
@@ -45,7 +59,7 @@ def assign_averages(optimizer: CoupledSGD, network: keras.Model) -> None:
 def make_optimizer(config: OptimizerConfig, rates: NDArray[np.float64]) -> CoupledSGD:
     """The optimizer of a run with the learning rate of each step [steps]."""
     return CoupledSGD(
-        PerStep(rates),
+        rates,
         momentum=config.momentum,
         # The seed's `momentum` is its `sgd` without the decay.
         coupled_weight_decay=config.weight_decay if config.name == "sgd" else 0.0,

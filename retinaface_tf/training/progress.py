@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 from tqdm import tqdm
@@ -116,6 +117,6 @@ class Progress:
         )
 
 
-def _first_replica(value):
+def _first_replica(value: Any) -> tf.Tensor:
     """A tensor, or of a tensor per replica the first."""
     return value.values[0] if hasattr(value, "values") else value

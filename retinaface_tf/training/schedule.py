@@ -1,5 +1,7 @@
 """Learning rates as plain arrays, one value per step (REFERENCE 6.1 to 6.3)."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -51,8 +53,8 @@ def _standard(config: Config) -> NDArray[np.float64]:
 def _steps(config: Config) -> NDArray[np.float64]:
     """biubug6's steps, per epoch: a decay after each of the epochs named, no warm-up."""
     epoch = np.arange(config.train.epochs)
-    decays = sum((epoch >= e).astype(int) for e in config.schedule.decay_epochs)
-    return config.optimizer.learning_rate * config.schedule.gamma ** (decays + np.zeros_like(epoch))
+    decays = np.searchsorted(sorted(config.schedule.decay_epochs), epoch, side="right")
+    return config.optimizer.learning_rate * np.float64(config.schedule.gamma) ** decays
 
 
 class PerStep(keras.optimizers.schedules.LearningRateSchedule):
@@ -61,8 +63,8 @@ class PerStep(keras.optimizers.schedules.LearningRateSchedule):
     def __init__(self, rates: NDArray[np.float64]):
         self.rates = tf.constant(rates, tf.float32)
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> tf.Tensor:
         return self.rates[tf.minimum(tf.cast(step, tf.int32), tf.size(self.rates) - 1)]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"rates": self.rates.numpy()}

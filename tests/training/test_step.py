@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from training.replicas import BATCH, SETTINGS, random_batch
 
-from replicas import BATCH, SETTINGS, random_batch
 from retinaface_tf.config import load_config
 from retinaface_tf.model.network import build_network
 from retinaface_tf.structures import Faces
