@@ -12,8 +12,8 @@ import os
 from typing import Any
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
-# TensorFlow's C++ start-up notices would bury the one line an error is worth.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Errors of TensorFlow's C++ code are shown, its notices and warnings would bury our own lines.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 __version__ = "0.1.0"
 

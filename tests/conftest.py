@@ -1,7 +1,10 @@
 """What all tests share: four devices, the default config, the originals' numbers."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import numpy as np
@@ -9,9 +12,11 @@ import pytest
 import tensorflow as tf
 
 from retinaface_tf.config import Config
+from retinaface_tf.data.synthetic import draw_dataset
 
-VECTORS = Path(__file__).parent / "vectors"
-SHARED = Path(__file__).parents[2] / "shared"
+ROOT = Path(__file__).parents[1]
+VECTORS = ROOT / "tests" / "vectors"
+SHARED = ROOT.parent / "shared"
 
 Vectors = dict[str, np.ndarray]
 
@@ -47,3 +52,28 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"needs {SHARED}, which is not on this machine")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small data set of drawn faces, 16 images to train on and 4 to validate on."""
+    root = tmp_path_factory.mktemp("drawn") / "faces"
+    draw_dataset(root, 16, 4)
+    return root
+
+
+@pytest.fixture(scope="session")
+def command() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs one of the repository's commands as a user would, from the repository's root."""
+
+    def run(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *map(str, arguments)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            **options,
+        )
+
+    return run

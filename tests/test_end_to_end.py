@@ -1,0 +1,209 @@
+"""The commands as a user runs them, on a handful of drawn faces: that they work, not how well."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from retinaface_tf.config import load_config
+from retinaface_tf.data.decode import decode_image
+from retinaface_tf.model.detector import Detector
+from retinaface_tf.training.checkpoint import load_network
+
+ROOT = Path(__file__).parents[1]
+QUICKSTART = "configs/quickstart.yaml"
+STEPS = 12
+
+
+def settings(drawn: Path) -> list[str]:
+    """A run of 12 steps of 4 images, with a checkpoint after every second step."""
+    values = {
+        "data.root": drawn,
+        "data.image_size": 64,
+        "train.epochs": 3,
+        "train.batch_per_device": 4,
+        "train.checkpoint_steps": 2,
+        "train.log_steps": 2,
+        "schedule.warmup_epochs": 1,
+        "detector.score_threshold": 0.2,
+    }
+    return [f"--set={key}={value}" for key, value in values.items()]
+
+
+@pytest.fixture(scope="module")
+def trained(drawn, command, tmp_path_factory):
+    """The workdir and the settings of an uninterrupted run."""
+    workdir = tmp_path_factory.mktemp("run") / "whole"
+    arguments = [f"--cfg={QUICKSTART}", f"--workdir={workdir}", *settings(drawn)]
+    validation = ["--set=train.validate_epochs=3", "--set=train.validate_images=2"]
+    done = command("train.py", *arguments, *validation)
+    assert done.returncode == 0, done.stderr
+    return workdir, arguments, done
+
+
+def weights(workdir: Path) -> dict[str, np.ndarray]:
+    """All tensors of the newest checkpoint by name."""
+    reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(workdir / "checkpoints")))
+    names = [name for name in reader.get_variable_to_shape_map() if "VARIABLE_VALUE" in name]
+    assert len(names) > 300
+    return {name: reader.get_tensor(name) for name in names}
+
+
+def assert_bitwise_equal(workdir: Path, other: Path) -> None:
+    ours, theirs = weights(workdir), weights(other)
+    assert ours.keys() == theirs.keys()
+    for name, value in ours.items():
+        assert value.tobytes() == theirs[name].tobytes(), name
+
+
+def wait_for_checkpoint(process: subprocess.Popen, workdir: Path) -> None:
+    deadline = time.monotonic() + 240
+    while not (workdir / "checkpoints" / "checkpoint").exists():  # written last
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_training_reports_what_it_runs_and_how_it_goes(trained):
+    workdir, _, done = trained
+    for said in (
+        "426,608 parameters",
+        "168 anchors at 64 x 64",
+        f"step {STEPS}/{STEPS}",
+        "AP easy",
+    ):
+        assert said in done.stderr, done.stderr
+    assert re.search(r"loss \d+\.\d+ \(boxes", done.stderr)
+    assert list((workdir / "tensorboard").iterdir())
+    assert [path.name for path in (workdir / "checkpoints").glob("*.index")] == ["step-12.index"]
+
+
+def test_training_keeps_the_best_weights_apart(trained, drawn, command):
+    workdir, arguments, _ = trained
+    best = json.loads((workdir / "best.json").read_text())
+    assert best["step"] == STEPS
+    assert set(best["ap"]) == {"easy", "medium", "hard"}
+    done = command("eval.py", *arguments, f"--weights={workdir / 'best.weights.h5'}")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("kind", "code"), [("SIGKILL", -9), ("SIGTERM", 75)])
+def test_a_run_that_was_stopped_goes_on_to_the_same_bits(trained, command, tmp_path, kind, code):
+    whole, arguments, _ = trained
+    workdir = tmp_path / "stopped"
+    arguments = [*arguments, f"--workdir={workdir}"]
+    process = subprocess.Popen(
+        [sys.executable, "train.py", *arguments], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    wait_for_checkpoint(process, workdir)
+    os.kill(process.pid, getattr(signal, kind))
+    _, log = process.communicate()
+    assert process.returncode == code, log
+    resumed = command("train.py", *arguments)
+    assert resumed.returncode == 0, resumed.stderr
+    assert re.search(rf"resuming at step \d+ of {STEPS}", resumed.stderr)
+    assert_bitwise_equal(whole, workdir)
+
+
+def test_evaluation_ends_with_the_three_lines_and_writes_what_it_saw(trained, command, tmp_path):
+    _, arguments, _ = trained
+    done = command("eval.py", *arguments, f"--out={tmp_path}", "--protocol=original")
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(
+        r"Easy   Val AP : 0\.\d{4}\nMedium Val AP : 0\.\d{4}\nHard   Val AP : 0\.\d{4}\n",
+        done.stdout,
+    )
+    report = json.loads((tmp_path / "eval.json").read_text())
+    assert report["protocol"] == "original"
+    again = command("eval.py", *arguments, f"--predictions={tmp_path / 'predictions'}")
+    assert again.stdout == done.stdout, "scoring the files written gives the same"
+
+
+@pytest.fixture(scope="module")
+def exported(trained, command, tmp_path_factory):
+    """An exported model's first version."""
+    _, arguments, _ = trained
+    models = tmp_path_factory.mktemp("models") / "retinaface"
+    done = command("export.py", *arguments, f"--out={models}")
+    assert done.returncode == 0, done.stderr
+    return models / "1"
+
+
+def detections_of(trained, image: Path):
+    workdir, arguments, _ = trained
+    overrides = [a.removeprefix("--set=") for a in arguments if a.startswith("--set=")]
+    config = load_config(ROOT / QUICKSTART, [*overrides, f"train.workdir={workdir}"])
+    detector = Detector(load_network(config)[1], config)
+    return detector(decode_image(tf.io.read_file(str(image)))[None])._asdict()
+
+
+@pytest.mark.parametrize("signature", ["serving_default", "detect_images"])
+def test_the_exported_model_answers_as_the_detector_did(
+    trained, exported, drawn, tmp_path, signature
+):
+    image = next((drawn / "val/images").rglob("*.jpg"))
+    if signature == "serving_default":
+        name, value = "image_bytes", np.array([image.read_bytes()])
+    else:
+        name, value = "images", decode_image(tf.io.read_file(str(image)))[None].numpy()
+    np.save(tmp_path / "input.npy", value)
+    done = subprocess.run(
+        [
+            *(Path(sys.executable).with_name("saved_model_cli"), "run"),
+            *("--dir", exported, "--tag_set", "serve", "--signature_def", signature),
+            *("--inputs", f"{name}={tmp_path / 'input.npy'}", "--outdir", tmp_path / "answer"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    expected = detections_of(trained, image)
+    assert expected["num_detections"].numpy()[0] > 0
+    for output, tensor in expected.items():
+        answer = np.load(tmp_path / "answer" / f"{output}.npy")
+        np.testing.assert_array_equal(answer, tensor.numpy(), err_msg=output)
+
+
+def test_exporting_again_adds_the_next_version(trained, exported, command):
+    done = command("export.py", *trained[1], f"--out={exported.parent}")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in exported.parent.iterdir()) == ["1", "2"]
+
+
+def test_evaluation_of_the_exported_model_gives_the_ap_of_the_checkpoint(
+    trained, exported, command, tmp_path
+):
+    common = [*trained[1], "--protocol=original", f"--out={tmp_path}"]
+    ours = command("eval.py", *common)
+    theirs = command("eval.py", *common, f"--saved_model={exported.parent}")
+    assert theirs.returncode == 0, theirs.stderr
+    assert ours.stdout == theirs.stdout
+
+
+def test_detect_writes_pictures_and_goes_past_what_is_no_image(trained, drawn, command, tmp_path):
+    image = next((drawn / "val/images").rglob("*.jpg"))
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"not an image")
+    out = tmp_path / "out"
+    done = command(
+        "-m", "retinaface_tf.detect", image, broken, *trained[1], f"--out={out}", "--score=0.2"
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"error: 1 of 2 not images: {broken}"
+    [result] = json.loads((out / "detections.json").read_text())
+    assert set(result) == {"file", "width", "height", "faces"}
+    assert result["file"] == str(image)
+    for face in result["faces"]:
+        assert np.shape(face["box"]) == (4,)
+        assert np.shape(face["landmarks"]) == (5, 2)
+        assert 0.2 <= face["score"] <= 1
+    assert (out / image.name).stat().st_size > 0
