@@ -50,8 +50,8 @@ def _training_input(config: Config) -> Callable[[], object]:
     from retinaface_tf.data.dataset import training_set
     from retinaface_tf.data.pipeline import training_batches
 
-    batches = training_batches(training_set(config), config.data, batch=BATCH, seed=1)
-    return lambda iterator=iter(batches): next(iterator)
+    batches = iter(training_batches(training_set(config), config.data, batch=BATCH, seed=1))
+    return lambda: next(batches)
 
 
 def _bare_decode(config: Config) -> Callable[[], object]:

@@ -10,6 +10,7 @@ import hypothesis
 import numpy as np
 import pytest
 import tensorflow as tf
+from made_up_weights import made_up_state, with_made_up_weights
 
 from retinaface_tf.config import Config
 from retinaface_tf.data.synthetic import draw_dataset
@@ -17,6 +18,8 @@ from retinaface_tf.data.synthetic import draw_dataset
 ROOT = Path(__file__).parents[1]
 VECTORS = ROOT / "tests" / "vectors"
 SHARED = ROOT.parent / "shared"
+
+__all__ = ["made_up_state", "with_made_up_weights"]  # fixtures from beside
 
 Vectors = dict[str, np.ndarray]
 

@@ -110,7 +110,9 @@ def test_an_unreadable_checkpoint_is_named(refused, drawn, tmp_path):
     (folder / "checkpoint").write_text('model_checkpoint_path: "step-1"\n')
     for part in ("index", "data-00000-of-00001"):
         (folder / f"step-1.{part}").write_bytes(b"garbage")
-    assert "step-1: not a readable checkpoint" in refused("eval.py", f"--set=data.root={drawn}")
+    assert "step-1: cannot be read as a checkpoint of this model" in refused(
+        "eval.py", f"--set=data.root={drawn}"
+    )
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Weights: our own files, and the names that PyTorch's RetinaFace gives to the same tensors."""
 
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -58,8 +59,11 @@ def load_weights(network: keras.Model, path: str | Path) -> None:
     if not str(path).endswith(SUFFIX):
         raise InputError(f"{path}: expected a Keras weights file, whose name ends in {SUFFIX}")
     try:
-        network.load_weights(path)
-    except (OSError, KeyError, ValueError) as error:
+        with warnings.catch_warnings():
+            # Keras only warns of layers that it leaves as they are.
+            warnings.simplefilter("error", UserWarning)
+            network.load_weights(path)
+    except (OSError, KeyError, ValueError, UserWarning) as error:
         reason = " ".join(str(error).split())[:120]
         raise InputError(f"{path}: not weights of a {network.name} like this: {reason}") from None
 

@@ -115,9 +115,11 @@ def check_same(config: Config, keys: tuple[str, ...]) -> None:
 
 
 def save_config(config: Config) -> None:
-    """Writes the config beside the checkpoints."""
+    """Writes the config beside the checkpoints, whole or not at all."""
     file = Path(config.train.workdir) / CONFIG_FILE
-    file.write_text(yaml.safe_dump(config.as_dict(), sort_keys=False), encoding="utf-8")
+    scratch = file.with_name(f".{CONFIG_FILE}")
+    scratch.write_text(yaml.safe_dump(config.as_dict(), sort_keys=False), encoding="utf-8")
+    scratch.rename(file)
 
 
 def _value(config: Config, key: str) -> Any:
@@ -134,7 +136,7 @@ def _contents(network: keras.Model, optimizer: CoupledSGD) -> tf.train.Checkpoin
 def _restore(checkpoint: tf.train.Checkpoint, path: str) -> None:
     try:
         checkpoint.restore(path).assert_existing_objects_matched().expect_partial()
-    except (tf.errors.OpError, AssertionError, ValueError, TypeError) as error:
+    except (tf.errors.OpError, AssertionError, ValueError, TypeError, IndexError) as error:
         reason = " ".join(str(error).split())[:120]
         raise InputError(
             f"{path}: cannot be read as a checkpoint of this model: {reason}"

@@ -99,11 +99,12 @@ def test_one_landmark_that_is_not_there_takes_all_five(write):
     assert not records.landmarks.any()
 
 
-def test_an_official_image_without_faces_has_a_line_of_zeros(write):
+def test_an_official_image_without_faces_has_a_line_of_zeros_which_is_no_face(write, caplog):
     text = "a.jpg\n0\n0 0 0 0 0 0 0 0 0 0\nb.jpg\n1\n" + OFFICIAL_ROW
     records = read_records(write(text))
     assert records.images.tolist() == ["a.jpg", "b.jpg"]
     assert records.splits.tolist() == [0, 0, 1]
+    assert not caplog.records
 
 
 def test_windows_line_ends_and_blank_lines_change_nothing(write):

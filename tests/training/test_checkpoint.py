@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from retinaface_tf.config import load_config
+from retinaface_tf.errors import InputError
+from retinaface_tf.model.network import build_network
+from retinaface_tf.training.checkpoint import Checkpoints, load_network
+from retinaface_tf.training.optimizer import make_optimizer
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Builds a run in tmp_path: its config, network, optimizer and checkpoints."""
+
+    def build(*overrides: str):
+        config = load_config("configs/mobilenet025.yaml", [f"train.workdir={tmp_path}", *overrides])
+        network = build_network(config)
+        optimizer = make_optimizer(config.optimizer, np.array([0.1]))
+        optimizer.build(network.trainable_variables)
+        return config, network, optimizer, Checkpoints(config, network, optimizer)
+
+    return build
+
+
+def step(network, optimizer) -> None:
+    gradients = [tf.ones(weight.shape) for weight in network.trainable_variables]
+    optimizer.apply(gradients, network.trainable_variables)
+
+
+def state(network, optimizer) -> list[np.ndarray]:
+    return [variable.numpy() for variable in (*network.variables, *optimizer.variables)]
+
+
+def test_restoring_gives_weights_momenta_averages_and_step_back(start):
+    _, network, optimizer, checkpoints = start("optimizer.ema=0.5")
+    step(network, optimizer)
+    step(network, optimizer)
+    checkpoints.save()
+    _, fresh, fresh_optimizer, fresh_checkpoints = start("optimizer.ema=0.5")
+    assert fresh_checkpoints.restore() == 2
+    for ours, theirs in zip(state(fresh, fresh_optimizer), state(network, optimizer), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_only_the_newest_checkpoint_is_kept(start, tmp_path):
+    _, network, optimizer, checkpoints = start()
+    for _ in range(3):
+        step(network, optimizer)
+        checkpoints.save()
+    assert [path.name for path in tmp_path.rglob("*.index")] == ["step-3.index"]
+
+
+def test_without_a_checkpoint_a_run_starts_at_step_0(start):
+    assert start()[3].restore() == 0
+
+
+def test_evaluation_takes_the_averaged_weights(start):
+    config, network, optimizer, checkpoints = start("optimizer.ema=0.5")
+    before = network.trainable_variables[0].numpy()
+    step(network, optimizer)
+    step(network, optimizer)
+    checkpoints.save()
+    _, loaded = load_network(config)
+    average = optimizer.averages[0].numpy()
+    np.testing.assert_array_equal(loaded.trainable_variables[0].numpy(), average)
+    assert np.abs(average - before).max() > 0
+    assert np.abs(average - network.trainable_variables[0].numpy()).max() > 0
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("model.backbone=resnet50", "model.backbone is resnet50 here and mobilenet025 there"),
+        ("train.seed=2", "train.seed is 2 here and 1 there"),
+        ("train.num_devices=2", "num_devices is 64 here and 32 there"),
+        ("optimizer.ema=0.9", "optimizer.ema is 0.9 here and None there"),
+    ],
+)
+def test_resuming_as_another_run_is_refused_by_key(start, override, said):
+    _, network, optimizer, checkpoints = start()
+    step(network, optimizer)
+    checkpoints.save()
+    with pytest.raises(InputError, match=said):
+        start(override)[3].restore()
+
+
+def test_a_checkpoint_cut_short_is_refused_by_name(start, tmp_path):
+    _, network, optimizer, checkpoints = start()
+    step(network, optimizer)
+    checkpoints.save()
+    [data] = tmp_path.rglob("*.data-00000-of-00001")
+    data.write_bytes(data.read_bytes()[:1000])
+    with pytest.raises(InputError, match="step-1: cannot be read as a checkpoint of this model"):
+        start()[3].restore()
+
+
+def test_weights_of_another_network_are_refused(start, tmp_path):
+    _, network, _, _ = start()
+    file = tmp_path / "mobile.weights.h5"
+    network.save_weights(file)
+    other = load_config("configs/res50.yaml", [f"eval.weights={file}"])
+    with pytest.raises(InputError, match=r"mobile.weights.h5: not weights of a retinaface"):
+        load_network(other)
+
+
+def test_weights_files_come_back_as_they_went(start, tmp_path):
+    _, network, _, _ = start()
+    file = tmp_path / "mobile.weights.h5"
+    network.save_weights(file)
+    _, loaded = load_network(load_config("configs/mobilenet025.yaml", [f"eval.weights={file}"]))
+    for ours, theirs in zip(loaded.variables, network.variables, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
