@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from retinaface_tf.config import ModelConfig
 from retinaface_tf.model.backbones import BACKBONES
-from retinaface_tf.model.network import MEAN_RGB, UpsampleTo, build_backbone, build_network
+from retinaface_tf.model.network import UpsampleTo, build_backbone, build_network
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,8 @@ def fresh(config):
 
 def pixels_of(original):
     """The originals' input, BGR NCHW less its mean, as the pixels RGB NHWC that it came from."""
-    return original["x"].transpose(0, 2, 3, 1)[..., ::-1] + np.array(MEAN_RGB, np.float32)
+    bgr = original["x"].transpose(0, 2, 3, 1) + np.array([104, 117, 123], np.float32)
+    return bgr[..., ::-1]
 
 
 def largest_deviation(ours, originals):

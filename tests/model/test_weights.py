@@ -63,6 +63,13 @@ def test_names_are_those_of_the_published_mobilenet(mobilenet, path, name):
     assert torch_name(path, mobilenet) == name
 
 
+def test_the_first_kernel_is_turned_from_bgr_to_rgb(mobilenet, made_up_state):
+    state = made_up_state(mobilenet)
+    from_torch(mobilenet, state)
+    of_red = mobilenet.get_layer("stem_conv").kernel.numpy()[:, :, 0]
+    np.testing.assert_array_equal(of_red, state["body.stage1.0.0.weight"][:, 2].transpose(1, 2, 0))
+
+
 def test_a_tensor_that_a_state_dict_lacks_is_named(mobilenet, made_up_state):
     state = made_up_state(mobilenet)
     del state["fpn.merge2.1.running_var"]
