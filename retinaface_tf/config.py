@@ -49,7 +49,11 @@ class ModelConfig:
 
 @dataclass(frozen=True, kw_only=True, config=_RULES)
 class AnchorConfig:
-    sizes: tuple[tuple[Positive, ...], ...] = ((16, 32), (64, 128), (256, 512))
+    sizes: tuple[Annotated[tuple[Positive, ...], Field(min_length=1)], ...] = (
+        (16, 32),
+        (64, 128),
+        (256, 512),
+    )
     strides: tuple[Count, ...] = (8, 16, 32)
     variances: tuple[Positive, Positive] = (0.1, 0.2)
     clip: bool = False
@@ -215,9 +219,9 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
         value = text
-    if not isinstance(tree.setdefault(section, {}), dict):
-        tree[section] = {}
-    tree[section][name] = value
+    # A section that is no mapping stays, to be refused with the rest.
+    if isinstance(tree.setdefault(section, {}), dict):
+        tree[section][name] = value
 
 
 def _describe(error: Mapping[str, Any]) -> str:

@@ -6,11 +6,13 @@ from contextlib import contextmanager
 import keras
 
 from retinaface_tf.config import Config, ModelConfig
+from retinaface_tf.errors import InputError
 from retinaface_tf.model.backbones import BACKBONES, LEAKY
 from retinaface_tf.model.layers import activation, conv, head
 
 # Of ImageNet, red first, as the originals subtract it; the pixels are not divided by anything.
 MEAN_RGB = (123.0, 117.0, 104.0)
+STRIDES = (8, 16, 32)
 Shape = tuple[int | None, ...]
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float64": "float64"}
 
@@ -21,7 +23,15 @@ def build_network(config: Config) -> keras.Model:
     Input: RGB pixels 0..255 [B, H, W, 3], uint8 or float, any H and W; the mean is subtracted
     inside. Output: a dictionary with the fields of `Predictions`, where A follows from H and W as
     in `make_anchors`; in float32 when the network computes in bfloat16.
+
+    Raises:
+        InputError: the config has anchors at other strides than the network's three.
     """
+    if config.anchors.strides != STRIDES:
+        raise InputError(
+            f"anchors.strides: expected {list(STRIDES)}, where the backbones are tapped, found "
+            f"{list(config.anchors.strides)}"
+        )
     with _precision(config.model):
         backbone = build_backbone(config.model)
         levels = _pyramid(backbone.outputs, BACKBONES[config.model.backbone].pyramid_channels)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from retinaface_tf.config import ModelConfig
+from retinaface_tf.config import ModelConfig, load_config
+from retinaface_tf.errors import InputError
 from retinaface_tf.model.backbones import BACKBONES
 from retinaface_tf.model.network import UpsampleTo, build_backbone, build_network
 
@@ -168,3 +169,9 @@ def test_upsampling_takes_the_cells_that_the_originals_take(fine):
     cells = tf.range(coarse, dtype=tf.float32)[None, :, None, None]
     rows = UpsampleTo()(cells, tf.zeros([1, fine, 1, 1]))[0, :, 0, 0]
     np.testing.assert_array_equal(rows, np.arange(fine) * coarse // fine)
+
+
+def test_anchors_at_strides_that_the_network_does_not_have_are_refused():
+    config = load_config("configs/mobilenet025.yaml", ["anchors.strides=[4,8,16]"])
+    with pytest.raises(InputError, match=r"anchors.strides: expected \[8, 16, 32\].*\[4, 8, 16\]"):
+        build_network(config)
