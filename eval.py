@@ -1,6 +1,7 @@
 """Measures AP on WIDER FACE val: python eval.py --cfg configs/res50.yaml."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from absl import flags
 
 from retinaface_tf import cli
 from retinaface_tf.config import Config
+from retinaface_tf.data.dataset import validation_set
 from retinaface_tf.evaluation.average_precision import evaluate_predictions
 from retinaface_tf.evaluation.report import summary, write_report
 from retinaface_tf.evaluation.wider import (
@@ -34,24 +36,28 @@ def main(arguments: list[str]) -> int:
     out = Path(config.eval.out or Path(config.train.workdir) / "eval")
     start = time.perf_counter()
     if _PREDICTIONS.value:
-        source, predictions = _PREDICTIONS.value, read_predictions(Path(_PREDICTIONS.value))
+        source, predictions = _PREDICTIONS.value, read_predictions(_PREDICTIONS.value)
+        # The run's own results stay.
+        out = Path(_OUT.value) if _OUT.value else out / Path(source).stem
+        truth = load_ground_truth(config.ground_truth_folder)
     else:
-        source, predictions = _predict(config)
+        files = validation_set(config).files()
+        truth = load_ground_truth(config.ground_truth_folder)
+        source, predictions = _predict(config, files)
         if config.eval.save_results:
             write_predictions(out / "predictions", predictions)
-    truth = load_ground_truth(config.ground_truth_folder)
     ap = evaluate_predictions(predictions, truth, config.eval.iou)
-    write_report(out, config, source, ap, time.perf_counter() - start)
+    protocol = None if _PREDICTIONS.value else config.eval.protocol
+    write_report(out, config, source, protocol, ap, time.perf_counter() - start)
     print(summary(ap))
     return 0
 
 
-def _predict(config: Config) -> tuple[str, dict[str, Any]]:
+def _predict(config: Config, files: Mapping[str, Path]) -> tuple[str, dict[str, Any]]:
+    """Detections of `files` by name, and what detected them."""
     cli.start_tensorflow()
-    from retinaface_tf.data.dataset import validation_set
     from retinaface_tf.evaluation.predict import exhaustive, predict
 
-    files = validation_set(config).files()
     source, detect = cli.open_detector(exhaustive(config), _SAVED_MODEL.value)
     return source, predict(detect, files, config)
 

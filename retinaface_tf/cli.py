@@ -1,5 +1,6 @@
 """What every command shares: config flags, a quiet start of TensorFlow, one-line errors."""
 
+import json
 import logging
 import os
 import sys
@@ -27,9 +28,11 @@ def read_config(**overrides: str | None) -> Config:
     """
     settings = list(_SET.value)
     if _WORKDIR.value is not None:
-        settings += [f"train.workdir={_WORKDIR.value}", "eval.weights=null"]
+        settings += [f"train.workdir={json.dumps(_WORKDIR.value)}", "eval.weights=null"]
     settings += [
-        f"{key.replace('__', '.')}={value}" for key, value in overrides.items() if value is not None
+        f"{key.replace('__', '.')}={json.dumps(value)}"
+        for key, value in overrides.items()
+        if value is not None
     ]
     return load_config(_CFG.value, settings)
 

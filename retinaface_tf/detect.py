@@ -31,18 +31,19 @@ _WEIGHTS = flags.DEFINE_string("weights", None, "A weights file, instead of a ch
 _SAVED_MODEL = flags.DEFINE_string("saved_model", None, "An exported model, instead of a network.")
 _OUT = flags.DEFINE_string("out", "detections", "Folder of the pictures and the JSON.")
 _SCORE = flags.DEFINE_float("score", 0.5, "Faces below this score are left out.", 0.0, 1.0)
+flags.mark_flags_as_mutual_exclusive(["weights", "saved_model"], required=False)
 
 
 def main(arguments: list[str]) -> int:
     if not arguments:
         raise InputError("expected images or folders: python -m retinaface_tf.detect PATH...")
     config = cli.read_config(eval__weights=_WEIGHTS.value)
-    files = find_images([Path(argument) for argument in arguments])
+    out = Path(_OUT.value)
+    files = find_images([Path(argument) for argument in arguments], out)
     cli.start_tensorflow()
     _, detect = cli.open_detector(config, _SAVED_MODEL.value)
-    out = Path(_OUT.value)
     results, unreadable = [], []
-    for file, target in tqdm(files, unit="image", disable=not sys.stderr.isatty()):
+    for file, picture in tqdm(files.items(), unit="image", disable=not sys.stderr.isatty()):
         image = _read(file)
         if image is None:
             unreadable.append(str(file))
@@ -51,7 +52,7 @@ def main(arguments: list[str]) -> int:
         results.append(
             {"file": str(file), "width": image.shape[1], "height": image.shape[0], "faces": faces}
         )
-        _write_picture(out / target, image, faces)
+        _write_picture(out / picture, image, faces)
     out.mkdir(parents=True, exist_ok=True)
     (out / RESULT_FILE).write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     found = sum(len(result["faces"]) for result in results)
@@ -61,13 +62,22 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def find_images(paths: Sequence[Path]) -> list[tuple[Path, Path]]:
+def find_images(paths: Sequence[Path], out: Path) -> dict[Path, Path]:
     """Images of files and folders, each with the relative path of its picture.
 
+    What an earlier run has left in `out` is no image to search.
+
     Raises:
-        InputError: a path does not exist, or there is no image in any.
+        InputError: a path does not exist, there is no image in any, or two would get one picture.
     """
-    found = [pair for path in paths for pair in _images_of(path)]
+    found: dict[Path, Path] = {}
+    sources: dict[Path, Path] = {}
+    for file, picture in (pair for path in paths for pair in _images_of(path)):
+        if out.resolve() in file.resolve().parents:
+            continue
+        if sources.setdefault(picture, file) != file:
+            raise InputError(f"{sources[picture]} and {file}: both would be drawn to {picture}")
+        found[file] = picture
     if not found:
         raise InputError(
             f"{', '.join(map(str, paths))}: no image there; expected {', '.join(SUFFIXES)}"
@@ -77,13 +87,18 @@ def find_images(paths: Sequence[Path]) -> list[tuple[Path, Path]]:
 
 def _images_of(path: Path) -> Iterator[tuple[Path, Path]]:
     if path.is_file():
-        yield path, Path(path.stem + ".jpg")
+        yield path, Path(_picture_name(path))
     elif path.is_dir():
         for file in sorted(path.rglob("*")):
             if file.suffix.lower() in SUFFIXES:
-                yield file, file.relative_to(path).with_suffix(".jpg")
+                yield file, file.relative_to(path).with_name(_picture_name(file))
     else:
         raise InputError(f"{path}: no such image or folder")
+
+
+def _picture_name(file: Path) -> str:
+    """Pictures are JPEG; another suffix stays in the name, as a.png and a.jpg may lie together."""
+    return file.name if file.suffix.lower() in (".jpg", ".jpeg") else f"{file.name}.jpg"
 
 
 def _read(file: Path) -> NDArray[np.uint8] | None:

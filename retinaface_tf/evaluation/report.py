@@ -17,13 +17,27 @@ def summary(ap: Mapping[str, float]) -> str:
 
 
 def write_report(
-    folder: Path, config: Config, source: str, ap: Mapping[str, float], seconds: float
+    folder: Path,
+    config: Config,
+    source: str,
+    protocol: str | None,
+    ap: Mapping[str, float],
+    seconds: float,
 ) -> None:
-    """Writes `eval.json`: AP by set, what was evaluated, how long it took, the whole config."""
+    """Writes `eval.json` into a folder.
+
+    Args:
+        folder: made if it is not there.
+        config: goes into the report whole.
+        source: what was evaluated.
+        protocol: the sizes of images, or None for predictions that somebody else made.
+        ap: by set.
+        seconds: that all took.
+    """
     report = {
         "ap": dict(ap),
         "source": source,
-        "protocol": config.eval.protocol,
+        "protocol": protocol,
         "seconds": round(seconds, 1),
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
         "retinaface_tf": retinaface_tf.__version__,

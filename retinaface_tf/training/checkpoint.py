@@ -20,7 +20,7 @@ from retinaface_tf.training.optimizer import CoupledSGD, assign_averages, make_o
 CONFIG_FILE = "config.yaml"
 
 # What a checkpoint's tensors depend on, and besides, what the order of data depends on.
-_MODEL_KEYS = ("model.backbone", "anchors.sizes")
+_MODEL_KEYS = ("model.backbone", "anchors.sizes", "anchors.variances", "anchors.clip")
 _RESUME_KEYS = (
     *_MODEL_KEYS,
     "model.precision",
@@ -89,16 +89,20 @@ def load_network(config: Config) -> tuple[str, keras.Model]:
             f"{folder / 'checkpoints'}: looked for a checkpoint, found none; make one with "
             f"`python train.py --workdir {folder}`, or name a file with --weights"
         )
-    check_same(config, _MODEL_KEYS)
-    optimizer = make_optimizer(config.optimizer, np.array([config.optimizer.learning_rate]))
+    # Whether there are averages is the run's business, not that of the config given.
+    run = check_same(config, _MODEL_KEYS)
+    optimizer = make_optimizer(run.optimizer, np.array([run.optimizer.learning_rate]))
     optimizer.build(network.trainable_variables)
     _restore(_contents(network, optimizer), path)
     assign_averages(optimizer, network)
     return path, network
 
 
-def check_same(config: Config, keys: tuple[str, ...]) -> None:
+def check_same(config: Config, keys: tuple[str, ...]) -> Config:
     """Compares a config with the one that the run in its workdir was started with.
+
+    Returns:
+        The run's own config.
 
     Raises:
         InputError: naming each of `keys` that differs, and both values.
@@ -112,6 +116,7 @@ def check_same(config: Config, keys: tuple[str, ...]) -> None:
     ]
     if differing:
         raise InputError(f"{file}: its checkpoint is of another run: {'; '.join(differing)}")
+    return saved
 
 
 def save_config(config: Config) -> None:

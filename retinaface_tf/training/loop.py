@@ -85,7 +85,6 @@ def prepare(config: Config, *, resume: bool = True) -> Run:
     workdir = Path(config.train.workdir)
     if not resume and (workdir / "checkpoints").exists():
         raise InputError(f"{workdir}: holds a run; --noresume does not overwrite it, move it away")
-    workdir.mkdir(parents=True, exist_ok=True)
     records = training_set(config)
     steps_per_epoch = len(records) // config.train.global_batch
     if steps_per_epoch == 0:
@@ -93,6 +92,7 @@ def prepare(config: Config, *, resume: bool = True) -> Run:
             f"{records.label_file}: {len(records)} images to train on, expected at least a "
             f"global batch of {config.train.global_batch}"
         )
+    workdir.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(config.train.seed)
     strategy = make_strategy(config.train)
     with strategy.scope():

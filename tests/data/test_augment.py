@@ -12,7 +12,6 @@ from retinaface_tf.data import augment as augment_module
 from retinaface_tf.data.augment import (
     BIUBUG6_SCALES,
     CROP_TRIES,
-    MEAN_PIXEL,
     augment,
     choose_window,
     choose_window_of_seed,
@@ -26,6 +25,7 @@ from retinaface_tf.data.augment import (
 from retinaface_tf.structures import Faces
 
 RECIPES = ("biubug6", "mindspore")
+MEAN_PIXEL = (123, 117, 104)  # red, green, blue
 SIZE = 64  # of the network's input in these tests
 WINDOW = [20, 10, 40, 30]  # x y width height: from (20, 10) to (60, 40)
 
@@ -568,6 +568,19 @@ def test_boxes_and_landmarks_stay_on_their_pixels_mirrored_or_not(augmented):
         closed.append(index)
     assert set(closed) == {0, 1}  # of a mirrored face it is the left eye
     assert 10 < sum(closed) < 30
+
+
+def test_the_seeds_recipe_drops_faces_of_less_than_a_pixel_and_biubug6s_keeps_them():
+    large, tiny = [50, 50, 300, 300], [150, 150, 152, 152]  # at best 2 * 64 / 251 pixels
+    counts = {
+        recipe: {
+            len(augmented(noise(400, 400), faces_of(large, tiny), seed_of(1, number)).faces.boxes)
+            for number in range(8)
+        }
+        for recipe, augmented in AUGMENT.items()
+    }
+    assert counts["mindspore"] == {1}
+    assert 2 in counts["biubug6"]
 
 
 @augmenting
