@@ -56,7 +56,7 @@ def batches(steps: int) -> tf.data.Dataset:
 
 
 def train(replicas: int, steps: int, settings: tuple[str, ...]):
-    """Metrics [steps, 5] and, after the last step, every weight, statistic, momentum, average."""
+    """Metrics [steps, 5], and what the last step left: weights, statistics, momenta, averages."""
     devices = f"train.devices={list(range(replicas))}"
     config = load_config("configs/res50.yaml", [*SETTINGS, devices, *settings])
     keras.utils.set_random_seed(3)
@@ -68,7 +68,11 @@ def train(replicas: int, steps: int, settings: tuple[str, ...]):
     shared = strategy.experimental_distribute_dataset(batches(steps))
     step = TrainStep(network, optimizer, config, strategy, shared.element_spec)
     metrics = [[float(value) for value in step(batch).values()] for batch in shared]
-    return metrics, [variable.numpy() for variable in (*network.variables, *optimizer.variables)]
+    return (
+        {"metrics": np.array(metrics)}
+        | {f"network/{variable.path}": variable.numpy() for variable in network.variables}
+        | {f"optimizer/{i}": variable.numpy() for i, variable in enumerate(optimizer.variables)}
+    )
 
 
 def main(replicas: int, run: str, result: str) -> None:
@@ -76,8 +80,7 @@ def main(replicas: int, run: str, result: str) -> None:
     tf.config.set_logical_device_configuration(
         cpu, [tf.config.LogicalDeviceConfiguration()] * replicas
     )
-    metrics, state = train(replicas, *RUNS[run])
-    np.savez(result, np.array(metrics), *state)
+    np.savez(result, **train(replicas, *RUNS[run]))
 
 
 if __name__ == "__main__":
