@@ -10,6 +10,7 @@ import tensorflow as tf
 
 # EXIF stands at the beginning of a file; a segment is at most 64 KiB.
 HEADER_BYTES = 1 << 17
+MOST_SEGMENTS = 256  # and bytes of filling; garbage may have thousands
 EXIF_MARKER, SCAN_MARKER = 0xE1, 0xDA
 ORIENTATION_TAG = 0x0112
 
@@ -91,7 +92,10 @@ def _find_exif(word: Word, last: tf.Tensor) -> tf.Tensor:
         is_segment = (marker > 0xFF00) & (marker != 0xFF00 + SCAN_MARKER)
         return (position + 10 < last) & is_segment & ~is_exif(position)
 
-    (end,) = tf.while_loop(
-        goes_on, lambda position: (position + 2 + word(position + 2, False),), (tf.constant(2),)
-    )
+    def step(position: tf.Tensor) -> tuple[tf.Tensor]:
+        # Any number of bytes 0xFF may fill the room before a marker.
+        is_fill = word(position, False) == 0xFFFF
+        return (position + tf.where(is_fill, 1, 2 + word(position + 2, False)),)
+
+    (end,) = tf.while_loop(goes_on, step, (tf.constant(2),), maximum_iterations=MOST_SEGMENTS)
     return tf.where((end + 10 < last) & is_exif(end), end, -1)

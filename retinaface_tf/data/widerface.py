@@ -21,10 +21,12 @@ from numpy.typing import NDArray
 from retinaface_tf.errors import InputError
 
 BOX_COLUMNS, OFFICIAL_COLUMNS, LANDMARK_COLUMNS = 4, 10, 20
+_FAR = 1e6  # pixels; also keeps out NaN and infinity
 NO_LANDMARKS = -1.0  # the flag in RetinaFace's file
 
 # How a complete file ends; a scan cut short may still decode, with grey where faces were.
-_ENDS = {".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9", ".png": b"IEND\xaeB`\x82"}
+# By how the file begins, since many a .jpg of the web is a PNG.
+_ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89P": b"IEND\xaeB`\x82"}
 # Some cameras append a few bytes to a complete file.
 _TAIL_BYTES = 1024
 
@@ -70,7 +72,7 @@ def read_records(label_file: Path, *, keep_empty: bool = True) -> Records:
         InputError: no such file, or a line that is none of the three formats.
     """
     try:
-        lines = label_file.read_text(encoding="utf-8").splitlines()
+        lines = label_file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not text"
         raise InputError(f"{label_file}: cannot read labels ({reason})") from None
@@ -100,12 +102,13 @@ def check_images(records: Records) -> None:
 def _fault(image: Path) -> str | None:
     try:
         with image.open("rb") as file:
+            start = file.read(2)
             size = file.seek(0, 2)
             file.seek(max(0, size - _TAIL_BYTES))
             tail = file.read()
     except OSError as error:
         return f"cannot be read ({error.strerror}); expected an image there"
-    end = _ENDS.get(image.suffix.lower(), b"")
+    end = _ENDS.get(start, b"")
     return None if end in tail and size else f"is cut short: {size} bytes without an end marker"
 
 
@@ -160,29 +163,34 @@ def _parse_official(label_file: Path, lines: list[str]) -> _Parsed:
 
 def _image_path(label_file: Path, number: int, text: str) -> str:
     path = text.strip()
-    if not path or path.replace(" ", "").replace(".", "").isdigit():
+    if not path or _numbers(path):
         raise InputError(f"{label_file}:{number}: expected the path of an image, found {text!r}")
     return path
 
 
 def _count(label_file: Path, number: int, line: list[str]) -> int:
     text = line[0].strip() if line else ""
-    if not text.isdigit():
+    if not (text.isdecimal() and text.isascii() and len(text) < 7):
         raise InputError(f"{label_file}:{number}: expected the number of faces, found {text!r:.60}")
     return int(text)
 
 
 def _row(label_file: Path, number: int, line: str, allowed: tuple[int, ...]) -> list[float]:
-    try:
-        row = [float(word) for word in line.split()]
-    except ValueError:
-        row = []
-    if len(row) not in allowed or not np.isfinite(row).all():
+    row = _numbers(line)
+    if len(row) not in allowed or not all(abs(number) < _FAR for number in row):
         columns = " or ".join(map(str, allowed))
         raise InputError(
             f"{label_file}:{number}: expected {columns} finite numbers, found {line.strip()!r:.80}"
         )
     return row
+
+
+def _numbers(line: str) -> list[float]:
+    """The numbers of a line; none if it has anything else."""
+    try:
+        return [float(word) for word in line.split()]
+    except ValueError:
+        return []
 
 
 def _assemble(

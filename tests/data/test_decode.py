@@ -105,6 +105,11 @@ def test_without_a_valid_orientation_an_image_stays_as_it_is_stored(segments):
     np.testing.assert_array_equal(decoded(jpeg(*segments)), by_opencv(jpeg()))
 
 
+def test_bytes_that_fill_the_room_before_a_segment_are_skipped():
+    data = jpeg(b"\xff" * 3, exif(6))
+    np.testing.assert_array_equal(decoded(data), by_opencv(data))
+
+
 def test_an_exif_segment_within_the_pixels_is_none():
     assert exif_orientation(START_OF_IMAGE + segment(0xDA, b"\1" * 8) + exif(6)) == 1
 

@@ -177,6 +177,10 @@ def test_a_clean_file_warns_of_nothing(write, caplog):
         pytest.param("# a.jpg\n1 2 3 4\n#\n1 2 3 4\n", 3, id="a heading without a path"),
         pytest.param("# 449 330 122\n1 2 3 4\n", 1, id="numbers where a path should be"),
         pytest.param("\n1 2 3 4\n", 2, id="a face before any image"),
+        pytest.param("# -449 330 1e2\n1 2 3 4\n", 1, id="a path of numbers below 0"),
+        pytest.param("# a.jpg\n1e39 2 3 4\n", 2, id="beyond float32"),
+        pytest.param(f"a.jpg\n\N{SUPERSCRIPT TWO}\n{OFFICIAL_ROW}", 2, id="official, 2 raised"),
+        pytest.param(f"a.jpg\n{'9' * 5000}\n{OFFICIAL_ROW}", 2, id="official, huge count"),
         pytest.param("a.jpg\n", 2, id="official, no count"),
         pytest.param(f"a.jpg\n{OFFICIAL_ROW}", 2, id="official, count left out"),
         pytest.param(f"a.jpg\n-1\n{OFFICIAL_ROW}", 2, id="official, count below 0"),
@@ -267,6 +271,19 @@ def test_a_file_of_no_bytes_is_named_whatever_its_kind(write):
         records.path(0).write_bytes(b"")
         with pytest.raises(InputError, match=rf"label\.txt:1: .*{name} is cut short: 0 bytes"):
             check_images(records)
+
+
+def test_a_png_named_jpg_is_told_by_its_content(two_images):
+    png = cv2.imencode(".png", np.zeros((9, 9, 3), np.uint8))[1].tobytes()
+    two_images.path(0).write_bytes(png)
+    check_images(two_images)
+    two_images.path(0).write_bytes(png[:-1])
+    with pytest.raises(InputError, match=r"a\.jpg is cut short"):
+        check_images(two_images)
+
+
+def test_a_byte_order_mark_changes_nothing(write):
+    assert len(read_records(write("\N{ZERO WIDTH NO-BREAK SPACE}" + RETINAFACE))) == 2
 
 
 def test_a_missing_image_is_named_with_file_and_line(two_images):
