@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
     config = cli.read_config(
         eval__protocol=_PROTOCOL.value, eval__weights=_WEIGHTS.value, eval__out=_OUT.value
-    )
+    ).exhaustive()
     out = Path(config.eval.out or Path(config.train.workdir) / "eval")
     start = time.perf_counter()
     if _PREDICTIONS.value:
@@ -56,9 +56,9 @@ def main(arguments: list[str]) -> int:
 def _predict(config: Config, files: Mapping[str, Path]) -> tuple[str, dict[str, Any]]:
     """Detections of `files` by name, and what detected them."""
     cli.start_tensorflow()
-    from retinaface_tf.evaluation.predict import exhaustive, predict
+    from retinaface_tf.evaluation.predict import predict
 
-    source, detect = cli.open_detector(exhaustive(config), _SAVED_MODEL.value)
+    source, detect = cli.open_detector(config, _SAVED_MODEL.value)
     return source, predict(detect, files, config)
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from absl import app, flags
+from absl import logging as absl_logging
 
 from retinaface_tf.config import Config, load_config
 from retinaface_tf.errors import InputError
@@ -26,9 +27,10 @@ def read_config(**overrides: str | None) -> Config:
     Args:
         **overrides: flags that stand for a setting, as `eval__protocol="vga"`; None is no override.
     """
-    settings = list(_SET.value)
+    settings = []
     if _WORKDIR.value is not None:
         settings += [f"train.workdir={json.dumps(_WORKDIR.value)}", "eval.weights=null"]
+    settings += _SET.value
     settings += [
         f"{key.replace('__', '.')}={json.dumps(value)}"
         for key, value in overrides.items()
@@ -58,7 +60,7 @@ def start_tensorflow() -> None:
         tf.config.list_logical_devices()
     # Its Python warnings are about its insides too: names in graphs, durations of callbacks.
     tf.get_logger().setLevel("ERROR")
-    logging.getLogger("absl").setLevel("ERROR")
+    absl_logging.set_verbosity(absl_logging.ERROR)
 
 
 @contextmanager
@@ -109,6 +111,9 @@ def run(main: Callable[[list[str]], int | None]) -> None:
             return main(argv[1:])
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)
-            return BAD_INPUT
+        except OSError as error:
+            # A folder that cannot be written, a full disk.
+            print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        return BAD_INPUT
 
     app.run(guarded)

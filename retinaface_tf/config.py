@@ -111,7 +111,7 @@ class TrainConfig:
     batch_per_device: Count = 8
     num_devices: Count = 4  # of the recipe: it fixes the global batch, whatever runs it
     devices: tuple[CountOrZero, ...] | None = None  # which to use; None is all there are
-    seed: int = 1
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
     workdir: str = "runs/res50"
     checkpoint_steps: Count = 2000
     keep_checkpoints: Count = 1
@@ -165,6 +165,14 @@ class Config:
     def below_root(self, path: str) -> Path:
         """A path of the data section: below `data.root` unless absolute."""
         return Path(self.data.root) / path
+
+    def exhaustive(self) -> "Config":
+        """Without the limits on candidates and detections, as evaluation needs it.
+
+        Images of WIDER FACE have up to thousands of detections above the threshold.
+        """
+        unlimited = dataclasses.replace(self.detector, top_k=None, max_detections=None)
+        return dataclasses.replace(self, detector=unlimited)
 
     @property
     def ground_truth_folder(self) -> Path:

@@ -126,4 +126,4 @@ def test_a_file_that_holds_no_weights_is_named(refused, drawn, tmp_path):
 @pytest.mark.slow
 def test_a_device_that_is_not_there_is_named(refused, drawn):
     line = refused("train.py", f"--set=data.root={drawn}", "--set=train.devices=[7]")
-    assert "train.devices: expected numbers below 1" in line
+    assert "train.devices: expected different numbers below 1" in line

@@ -39,6 +39,15 @@ def decode_image(data: tf.Tensor) -> tf.Tensor:
     return tf.ensure_shape(image, [None, None, 3])
 
 
+def why_undecodable(path: str) -> str | None:
+    """Why a file is no image, in TensorFlow's words, or None if it is one."""
+    try:
+        decode_image(tf.io.read_file(path))
+    except tf.errors.OpError as error:
+        return str(error.message).splitlines()[0][:120]
+    return None
+
+
 def turn_upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     """Undoes an EXIF orientation 1..8 of an image [H, W, C]."""
     image = tf.cond(orientation >= 5, lambda: tf.transpose(image, [1, 0, 2]), lambda: image)

@@ -29,7 +29,7 @@ class DrawnFace(NamedTuple):
     """One face as the labels tell it."""
 
     box: tuple[int, int, int, int]  # x y w h in pixels: forehead to chin, within the image
-    landmarks: Points | None  # [5, 2] in pixels, in the order of LANDMARK_NAMES
+    landmarks: Points | None  # [5, 2] in pixels, in the order of structures
     occluded: NDArray[np.bool_]  # [5], which landmarks something lies over
     hidden: float  # share of the face under something else or beyond the border
 
@@ -62,7 +62,7 @@ class Head:
         return self.flat(np.stack([depth * np.sin(around), y], axis=1))
 
     def landmarks(self) -> Points:
-        """Pixels [5, 2], in the order of LANDMARK_NAMES."""
+        """Pixels [5, 2], in the order of structures."""
         pairs = [(sign * x, y) for x, y in (self.eyes, self.mouth) for sign in (-1, 1)]
         return np.insert(self.turned(pairs), 2, self.turned([(0, self.nose)], depth=0.48), axis=0)
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from retinaface_tf.config import DataConfig
 from retinaface_tf.data.augment import augment
-from retinaface_tf.data.decode import decode_image
+from retinaface_tf.data.decode import decode_image, why_undecodable
 from retinaface_tf.data.widerface import Records
 from retinaface_tf.errors import InputError
 from retinaface_tf.structures import Batch, Faces
@@ -76,9 +76,6 @@ def explain_unreadable(
     for counter in range(start * batch, (start + batches) * batch):
         index = int(sample_index(tf.constant(counter, tf.int64), len(records), seed))
         path = records.path(index)
-        try:
-            decode_image(tf.io.read_file(str(path)))
-        except tf.errors.OpError as error:
-            reason = error.message.splitlines()[0][:120]
+        if reason := why_undecodable(str(path)):
             return InputError(f"{records.where(index)}: {path} cannot be decoded: {reason}")
     return None

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +11,14 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from retinaface_tf.config import Config, EvalConfig
-from retinaface_tf.data.decode import decode_image
+from retinaface_tf.data.decode import decode_image, why_undecodable
+from retinaface_tf.errors import InputError
 from retinaface_tf.structures import Detections
 
 VGA_LONG_SIDE = 640
 
 # What evaluation asks of a detector: images [1, H, W, 3] and their scale, as Detector has it.
 Detect = Callable[[tf.Tensor, float], Detections]
-
-
-def exhaustive(config: Config) -> Config:
-    """The config without the limits on candidates and detections: images have up to thousands."""
-    return replace(config, detector=replace(config.detector, top_k=None, max_detections=None))
 
 
 def predict(
@@ -39,15 +34,24 @@ def predict(
     Returns:
         By name the detections [N, 5], `x y w h score` in whole pixels of the original image, as
         the tools of the originals write them.
+
+    Raises:
+        InputError: a file is no image.
     """
     images = tf.data.Dataset.from_tensor_slices([str(path) for path in files.values()]).map(
         lambda path: _load(path, config.eval), num_parallel_calls=config.data.num_workers
     )
     bar = tqdm(files, desc="detecting", unit="image", disable=not sys.stderr.isatty())
-    return {
-        name: _rows(detect(image[None], scale))
-        for name, (image, scale) in zip(bar, images.prefetch(2), strict=True)
-    }
+    try:
+        return {
+            name: _rows(detect(image[None], scale))
+            for name, (image, scale) in zip(bar, images.prefetch(2), strict=True)
+        }
+    except tf.errors.InvalidArgumentError:
+        for path in files.values():
+            if reason := why_undecodable(str(path)):
+                raise InputError(f"{path}: cannot be decoded: {reason}") from None
+        raise
 
 
 def network_scale(height: Any, width: Any, config: EvalConfig) -> Any:

@@ -25,7 +25,7 @@ _RESUME_KEYS = (
     *_MODEL_KEYS,
     "model.precision",
     "optimizer.ema",
-    "train.batch_per_device x train.num_devices",
+    "train.global_batch",
     "train.seed",
 )
 
@@ -50,7 +50,7 @@ class Checkpoints:
         Raises:
             InputError: it cannot be read, or is of another model or another data order.
         """
-        path = self._manager.latest_checkpoint
+        path = latest_checkpoint(self.folder.parent)
         if path is None:
             return 0
         check_same(self.config, _RESUME_KEYS)
@@ -83,11 +83,11 @@ def load_network(config: Config) -> tuple[str, keras.Model]:
         load_weights(network, config.eval.weights)
         return config.eval.weights, network
     folder = Path(config.train.workdir)
-    path = tf.train.latest_checkpoint(str(folder / "checkpoints"))
+    path = latest_checkpoint(folder)
     if path is None:
         raise InputError(
             f"{folder / 'checkpoints'}: looked for a checkpoint, found none; make one with "
-            f"`python train.py --workdir {folder}`, or name a file with --weights"
+            f"`python train.py` and the same --cfg and --set, or name a file with --weights"
         )
     # Whether there are averages is the run's business, not that of the config given.
     run = check_same(config, _MODEL_KEYS)
@@ -96,6 +96,25 @@ def load_network(config: Config) -> tuple[str, keras.Model]:
     _restore(_contents(network, optimizer), path)
     assign_averages(optimizer, network)
     return path, network
+
+
+def latest_checkpoint(workdir: Path) -> str | None:
+    """The newest checkpoint of a run, or None where there is none.
+
+    Raises:
+        InputError: there are some, but the file that tells which is the newest is gone or broken.
+    """
+    folder = workdir / "checkpoints"
+    try:
+        path: str | None = tf.train.latest_checkpoint(str(folder))
+    except (ValueError, tf.errors.OpError):
+        path = None
+    if path is None and any(folder.glob("step-*.index")):
+        raise InputError(
+            f"{folder / 'checkpoint'}: cannot be read, yet there are checkpoints beside it; "
+            f'expected a line such as model_checkpoint_path: "step-2000"'
+        )
+    return path
 
 
 def check_same(config: Config, keys: tuple[str, ...]) -> Config:
@@ -128,8 +147,6 @@ def save_config(config: Config) -> None:
 
 
 def _value(config: Config, key: str) -> Any:
-    if " x " in key:
-        return config.train.global_batch
     section, name = key.split(".")
     return getattr(getattr(config, section), name)
 

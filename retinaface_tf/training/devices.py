@@ -21,9 +21,9 @@ def make_strategy(config: TrainConfig) -> tf.distribute.Strategy:
     if wanted is None:
         wanted = tuple(range(len(present))) if kind == "GPU" else (0,)
     missing = [number for number in wanted if number >= len(present)]
-    if missing or not wanted:
+    if missing or not wanted or len(set(wanted)) < len(wanted):
         raise InputError(
-            f"train.devices: expected numbers below {len(present)}, as there are "
+            f"train.devices: expected different numbers below {len(present)}, as there are "
             f"{len(present)} {kind}(s), found {list(wanted)}"
         )
     if config.global_batch % len(wanted):

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from retinaface_tf.config import Config
 from retinaface_tf.data.dataset import training_set
@@ -17,7 +19,7 @@ from retinaface_tf.errors import InputError
 from retinaface_tf.model.network import build_backbone, build_network
 from retinaface_tf.model.weights import load_weights
 from retinaface_tf.structures import Batch
-from retinaface_tf.training.checkpoint import Checkpoints
+from retinaface_tf.training.checkpoint import Checkpoints, latest_checkpoint
 from retinaface_tf.training.devices import make_strategy
 from retinaface_tf.training.optimizer import CoupledSGD, make_optimizer
 from retinaface_tf.training.progress import Progress
@@ -39,18 +41,19 @@ class Run:
     optimizer: CoupledSGD
     checkpoints: Checkpoints
     validation: Validation | None
+    rates: NDArray[np.float64]  # of each step
     steps_per_epoch: int
 
     @property
     def total_steps(self) -> int:
-        return self.config.train.epochs * self.steps_per_epoch
+        return len(self.rates)
 
     def checkpoint_due(self, done: int) -> bool:
         return done % self.config.train.checkpoint_steps == 0 or done == self.total_steps
 
     def validation_due(self, done: int) -> bool:
-        epochs = self.config.train.validate_epochs
-        return done % (epochs * self.steps_per_epoch) == 0 or done == self.total_steps
+        every = self.config.train.validate_epochs * self.steps_per_epoch
+        return every > 0 and (done % every == 0 or done == self.total_steps)
 
 
 def train(config: Config, *, resume: bool = True) -> bool:
@@ -66,17 +69,18 @@ def train(config: Config, *, resume: bool = True) -> bool:
     start = run.checkpoints.restore()
     _report(run, start)
     stop = _StopSignal()
-    with Progress(config, start, run.total_steps, run.steps_per_epoch) as progress:
+    with Progress(config, start, run.rates, run.steps_per_epoch) as progress:
         for done, metrics in _steps(run, start, progress):
-            progress.update(done, metrics, run.optimizer.learning_rate)
+            progress.update(done, metrics)
+            if run.validation_due(done) and not stop.asked:
+                _validate(run, done, progress)
+            # After validation, since a signal may have come meanwhile.
             if run.checkpoint_due(done) or stop.asked:
+                progress.expect_finite(done, metrics)
                 run.checkpoints.save()
-            if run.validation is not None and run.validation_due(done):
-                ap = run.validation.measure(run.network, run.optimizer, done)
-                progress.validated(done, ap)
-            if stop.asked:
+            if stop.asked and done < run.total_steps:
                 log.info("stopped at step %d, all saved; the same command goes on", done)
-                return done == run.total_steps
+                return False
     return True
 
 
@@ -95,9 +99,10 @@ def prepare(config: Config, *, resume: bool = True) -> Run:
     workdir.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(config.train.seed)
     strategy = make_strategy(config.train)
+    rates = learning_rates(config, steps_per_epoch)
     with strategy.scope():
         network = _initial_network(config)
-        optimizer = make_optimizer(config.optimizer, learning_rates(config, steps_per_epoch))
+        optimizer = make_optimizer(config.optimizer, rates)
         optimizer.build(network.trainable_variables)
     return Run(
         config=config,
@@ -107,12 +112,20 @@ def prepare(config: Config, *, resume: bool = True) -> Run:
         optimizer=optimizer,
         checkpoints=Checkpoints(config, network, optimizer),
         validation=Validation(config) if config.train.validate_epochs else None,
+        rates=rates,
         steps_per_epoch=steps_per_epoch,
     )
 
 
+def _validate(run: Run, done: int, progress: Progress) -> None:
+    if run.validation is not None:
+        progress.validated(done, run.validation.measure(run.network, run.optimizer, done))
+
+
 def _initial_network(config: Config) -> keras.Model:
     network = build_network(config)
+    if latest_checkpoint(Path(config.train.workdir)) is not None:
+        return network  # a run that goes on takes nothing but its own weights
     if config.model.init is not None:
         load_weights(network, config.model.init)
     elif config.model.pretrained is not None:

@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -25,11 +27,14 @@ log = logging.getLogger(__name__)
 class Progress:
     """Counts time and images between two reports, `train.log_steps` apart."""
 
-    def __init__(self, config: Config, start: int, total: int, steps_per_epoch: int):
-        self.config, self.total, self.steps_per_epoch = config, total, steps_per_epoch
+    def __init__(
+        self, config: Config, start: int, rates: NDArray[np.float64], steps_per_epoch: int
+    ):
+        self.config, self.rates, self.steps_per_epoch = config, rates, steps_per_epoch
+        self.total = len(rates)
         self.writer = tf.summary.create_file_writer(str(Path(config.train.workdir) / "tensorboard"))
         on_terminal = sys.stderr.isatty()
-        self.bar = tqdm(total=total, initial=start, unit="step") if on_terminal else None
+        self.bar = tqdm(total=self.total, initial=start, unit="step") if on_terminal else None
         self._restart(start)
 
     def __enter__(self) -> "Progress":
@@ -47,7 +52,7 @@ class Progress:
         yield
         self.waited += time.perf_counter() - before
 
-    def update(self, done: int, metrics: dict[str, tf.Tensor], learning_rate: float) -> None:
+    def update(self, done: int, metrics: dict[str, tf.Tensor]) -> None:
         """Reports step `done`, if one is due.
 
         Raises:
@@ -60,16 +65,25 @@ class Progress:
         values = {name: float(value) for name, value in metrics.items()}
         elapsed = time.perf_counter() - self.since
         images = (done - self.last) * self.config.train.global_batch
-        values["learning_rate"] = float(learning_rate)
+        values["learning_rate"] = float(self.rates[done - 1])
         values["images_per_second"] = images / elapsed
         values["input_wait"] = self.waited / elapsed
         self._write(done, values)
         self._print(done, values)
         self._restart(done)
-        if not math.isfinite(values["loss"]):
+        self.expect_finite(done, metrics)
+
+    def expect_finite(self, done: int, metrics: dict[str, tf.Tensor]) -> None:
+        """Keeps a broken network from being saved.
+
+        Raises:
+            InputError: the loss of step `done` is not finite.
+        """
+        loss = float(metrics["loss"])
+        if not math.isfinite(loss):
             raise InputError(
-                f"{self.config.train.workdir}: the loss of step {done} is {values['loss']}; the "
-                f"last checkpoint is kept, try a lower optimizer.learning_rate"
+                f"{self.config.train.workdir}: the loss of step {done} is {loss}; the last "
+                f"checkpoint is kept, try a lower optimizer.learning_rate"
             )
 
     def validated(self, done: int, ap: dict[str, float]) -> None:

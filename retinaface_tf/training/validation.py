@@ -8,7 +8,7 @@ import keras
 from retinaface_tf.config import Config
 from retinaface_tf.data.dataset import validation_set
 from retinaface_tf.evaluation.average_precision import evaluate_predictions
-from retinaface_tf.evaluation.predict import exhaustive, predict
+from retinaface_tf.evaluation.predict import predict
 from retinaface_tf.evaluation.wider import load_ground_truth
 from retinaface_tf.model.detector import Detector
 from retinaface_tf.model.network import build_network
@@ -39,7 +39,7 @@ class Validation:
         truth = load_ground_truth(config.ground_truth_folder)
         self.truth = {name: truth[name] for name in self.files if name in truth}
         self.network = build_network(config)
-        self.detector = Detector(self.network, exhaustive(config))
+        self.detector = Detector(self.network, config.exhaustive())
 
     def measure(self, network: keras.Model, optimizer: CoupledSGD, step: int) -> dict[str, float]:
         """AP (0..1) per set of a network as it would be evaluated after `step` steps."""

@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from retinaface_tf.config import Config, EvalConfig
 from retinaface_tf.data.dataset import validation_set
-from retinaface_tf.evaluation.predict import exhaustive, network_scale, predict
+from retinaface_tf.errors import InputError
+from retinaface_tf.evaluation.predict import network_scale, predict
 from retinaface_tf.structures import Detections
 
 # Height and width of an image; sizes after the rule with a long side of 2150 and of 2176, as the
@@ -83,6 +84,13 @@ def test_corners_are_cut_to_whole_pixels_before_widths_are_taken(drawn_config):
 
 
 def test_evaluation_has_no_limit_on_detections():
-    config = exhaustive(Config()).detector
+    config = Config().exhaustive().detector
     assert (config.top_k, config.max_detections) == (None, None)
     assert config.score_threshold == 0.02
+
+
+def test_a_file_that_is_no_image_is_named(drawn_config, tmp_path):
+    broken = tmp_path / "a.jpg"
+    broken.write_bytes(b"hello\xff\xd9")
+    with pytest.raises(InputError, match=r"a.jpg: cannot be decoded"):
+        predict(lambda images, scale: detected([], []), {"a": broken}, drawn_config)

@@ -73,7 +73,7 @@ def test_evaluation_takes_the_averaged_weights(start):
     [
         ("model.backbone=resnet50", "model.backbone is resnet50 here and mobilenet025 there"),
         ("train.seed=2", "train.seed is 2 here and 1 there"),
-        ("train.num_devices=2", "num_devices is 64 here and 32 there"),
+        ("train.num_devices=2", "train.global_batch is 64 here and 32 there"),
         ("optimizer.ema=0.9", "optimizer.ema is 0.9 here and None there"),
     ],
 )
@@ -111,3 +111,12 @@ def test_weights_files_come_back_as_they_went(start, tmp_path):
     _, loaded = load_network(load_config("configs/mobilenet025.yaml", [f"eval.weights={file}"]))
     for ours, theirs in zip(loaded.variables, network.variables, strict=True):
         np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+
+
+def test_checkpoints_whose_list_is_lost_are_not_passed_over(start, tmp_path):
+    config, network, optimizer, checkpoints = start()
+    step(network, optimizer)
+    checkpoints.save()
+    (tmp_path / "checkpoints" / "checkpoint").write_text("")
+    with pytest.raises(InputError, match="checkpoint: cannot be read, yet there are checkpoints"):
+        load_network(config)

@@ -16,8 +16,15 @@ def test_devices_are_used_by_number():
 
 
 def test_a_device_that_is_not_there_is_refused():
-    with pytest.raises(InputError, match=r"expected numbers below 4, as there are 4 CPU\(s\)"):
+    with pytest.raises(
+        InputError, match=r"expected different numbers below 4, as there are 4 CPU\(s\)"
+    ):
         make_strategy(TrainConfig(devices=(0, 4)))
+
+
+def test_a_device_named_twice_is_refused():
+    with pytest.raises(InputError, match="expected different numbers"):
+        make_strategy(TrainConfig(devices=(0, 0)))
 
 
 def test_a_global_batch_that_devices_cannot_share_is_refused():
