@@ -12,8 +12,8 @@ import os
 from typing import Any
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
-# Errors of TensorFlow's C++ code are shown, its notices and warnings would bury our own lines.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# TensorFlow's C++ code logs notices, even as errors, that bury our own lines; what fails, raises.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 __version__ = "0.1.0"
 
