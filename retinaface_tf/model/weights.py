@@ -99,8 +99,7 @@ def _torch_module(layer: str, network: keras.Model) -> str:
     block, _, kind = layer.rpartition("_")
     part = {"conv": 0, "norm": 1}[kind]
     if block == "stem":
-        names = {layer.name for layer in network.layers}
-        resnet = "stem_pool" in names
+        resnet = any(other.name == "stem_pool" for other in network.layers)
         return ("body.conv1", "body.bn1")[part] if resnet else f"body.stage1.0.{part}"
     if found := re.fullmatch(r"stage(\d)_block(\d)_(\w+)", layer):
         stage, number, unit = int(found[1]), int(found[2]), found[3]

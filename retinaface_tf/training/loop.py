@@ -53,7 +53,7 @@ class Run:
 
     def validation_due(self, done: int) -> bool:
         every = self.config.train.validate_epochs * self.steps_per_epoch
-        return every > 0 and (done % every == 0 or done == self.total_steps)
+        return done % every == 0 or done == self.total_steps
 
 
 def train(config: Config, *, resume: bool = True) -> bool:
@@ -72,8 +72,9 @@ def train(config: Config, *, resume: bool = True) -> bool:
     with Progress(config, start, run.rates, run.steps_per_epoch) as progress:
         for done, metrics in _steps(run, start, progress):
             progress.update(done, metrics)
-            if run.validation_due(done) and not stop.asked:
-                _validate(run, done, progress)
+            if run.validation is not None and run.validation_due(done) and not stop.asked:
+                ap = run.validation.measure(run.network, run.optimizer, done)
+                progress.validated(done, ap)
             # After validation, since a signal may have come meanwhile.
             if run.checkpoint_due(done) or stop.asked:
                 progress.expect_finite(done, metrics)
@@ -115,11 +116,6 @@ def prepare(config: Config, *, resume: bool = True) -> Run:
         rates=rates,
         steps_per_epoch=steps_per_epoch,
     )
-
-
-def _validate(run: Run, done: int, progress: Progress) -> None:
-    if run.validation is not None:
-        progress.validated(done, run.validation.measure(run.network, run.optimizer, done))
 
 
 def _initial_network(config: Config) -> keras.Model:
