@@ -22,7 +22,10 @@ _WEIGHTS = flags.DEFINE_string("weights", None, "A weights file, instead of a ch
 _SAVED_MODEL = flags.DEFINE_string("saved_model", None, "An exported model, instead of a network.")
 _PREDICTIONS = flags.DEFINE_string("predictions", None, "Scores a folder or zip of predictions.")
 _PROTOCOL = flags.DEFINE_enum(
-    "protocol", None, ["resized", "original", "vga"], "Sizes of images, instead of eval.protocol."
+    "protocol",
+    None,
+    ["resized", "original", "vga", "ms_flip"],
+    "Sizes of images, instead of eval.protocol.",
 )
 _OUT = flags.DEFINE_string("out", None, "Folder of the results, instead of eval.out.")
 flags.mark_flags_as_mutual_exclusive(["weights", "saved_model", "predictions"], required=False)
@@ -56,9 +59,10 @@ def main(arguments: list[str]) -> int:
 def _predict(config: Config, files: Mapping[str, Path]) -> tuple[str, dict[str, Any]]:
     """Detections of `files` by name, and what detected them."""
     cli.start_tensorflow()
+    from retinaface_tf.detectors import open_detector
     from retinaface_tf.evaluation.predict import predict
 
-    source, detect = cli.open_detector(config, _SAVED_MODEL.value)
+    source, detect = open_detector(config, _SAVED_MODEL.value)
     return source, predict(detect, files, config)
 
 

@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from absl import app, flags
 from absl import logging as absl_logging
@@ -75,28 +74,6 @@ def _silent_stderr() -> Iterator[None]:
         os.dup2(saved, 2)
         os.close(saved)
         os.close(nowhere)
-
-
-def open_detector(config: Config, saved_model: str | None = None) -> tuple[str, Any]:
-    """A detector, and what it was made of in words.
-
-    Args:
-        config: of the network, its thresholds and its weights.
-        saved_model: an exported model, which carries all of these itself.
-
-    Raises:
-        InputError: there are no such weights, or no such model.
-    """
-    if saved_model is not None:
-        from retinaface_tf.serving.load import ExportedDetector
-
-        exported = ExportedDetector(saved_model)
-        return str(exported.path), exported
-    from retinaface_tf.model.detector import Detector
-    from retinaface_tf.training.checkpoint import load_network
-
-    source, network = load_network(config)
-    return source, Detector(network, config)
 
 
 def run(main: Callable[[list[str]], int | None]) -> None:

@@ -22,6 +22,7 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 CountOrZero = Annotated[int, Field(ge=0)]
+Stage = Literal["stem", "stage1", "stage2", "stage3", "stage4"]
 
 _RULES = ConfigDict(extra="forbid")
 
@@ -41,10 +42,13 @@ class DataConfig:
 
 @dataclass(frozen=True, kw_only=True, config=_RULES)
 class ModelConfig:
-    backbone: Literal["resnet50", "mobilenet025"] = "resnet50"
+    backbone: Literal["resnet18", "resnet34", "resnet50", "mobilenet025", "mobilenetv2"] = (
+        "resnet50"
+    )
     precision: Literal["float32", "bfloat16", "float64"] = "float32"
-    pretrained: str | None = None  # backbone weights, ours
+    pretrained: str | None = None  # backbone weights: a file, ours or others', or a hub's name
     init: str | None = None  # weights of the whole network; schedule and optimizer start anew
+    freeze: tuple[Stage, ...] = ()  # of the backbone: neither weights nor statistics change
 
 
 @dataclass(frozen=True, kw_only=True, config=_RULES)
@@ -131,13 +135,17 @@ class DetectorConfig:
     nms_iou: Fraction = 0.4
     top_k: Count | None = 5000  # candidates per image that NMS looks at
     max_detections: Count | None = 750
+    # Pixels that the network sees at once; larger images are detected in tiles.
+    max_pixels: Annotated[int, Field(ge=4_000_000)] = 8_388_608
 
 
 @dataclass(frozen=True, kw_only=True, config=_RULES)
 class EvalConfig:
-    protocol: Literal["resized", "original", "vga"] = "resized"
+    protocol: Literal["resized", "original", "vga", "ms_flip"] = "resized"
     short_side: Count = 1600  # of protocol resized
     long_side: Count = 2176
+    # Of protocol ms_flip, each also mirrored.
+    short_sides: Annotated[tuple[Count, ...], Field(min_length=1)] = (500, 800, 1100, 1400, 1700)
     iou: Fraction = 0.5
     ground_truth: str | None = None  # None: data.ground_truth below data.root
     weights: str | None = None  # the seed's val_model; None: newest checkpoint of train.workdir

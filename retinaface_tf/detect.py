@@ -41,7 +41,9 @@ def main(arguments: list[str]) -> int:
     out = Path(_OUT.value)
     files = find_images([Path(argument) for argument in arguments], out)
     cli.start_tensorflow()
-    _, detect = cli.open_detector(config, _SAVED_MODEL.value)
+    from retinaface_tf.detectors import open_detector
+
+    _, detect = open_detector(config, _SAVED_MODEL.value)
     results, unreadable = [], []
     for file, picture in tqdm(files.items(), unit="image", disable=not sys.stderr.isatty()):
         image = _read(file)

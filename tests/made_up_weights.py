@@ -2,14 +2,20 @@
 
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
-from retinaface_tf.model.weights import from_torch, torch_name
+from retinaface_tf.model.foreign import Foreign, assign
+from retinaface_tf.model.names import torch_names
 
-STEM_VARIANCES = ("body.bn1.running_var", "body.stage1.0.1.running_var")
+STEM_VARIANCES = (
+    "body.bn1.running_var",
+    "body.stage1.0.1.running_var",
+    "body.features.0.1.running_var",
+)
 
 
 class MadeUpState(dict[str, np.ndarray]):
@@ -20,8 +26,9 @@ class MadeUpState(dict[str, np.ndarray]):
     """
 
     def __init__(self, network: keras.Model):
+        names = torch_names(network)
         for variable in network.variables:
-            name = torch_name(variable.path, network)
+            name = names[variable.path]
             self[name] = made_up(name, torch_shape(variable))
 
 
@@ -62,7 +69,9 @@ def with_made_up_weights() -> Callable[[keras.Model], keras.Model]:
     """Gives a network the weights that the originals' numbers were computed with."""
 
     def fill(network: keras.Model) -> keras.Model:
-        from_torch(network, MadeUpState(network))
+        state = MadeUpState(network)
+        foreign = Foreign(Path("made up"), "made up", is_detector=True, tensors=state, left_out=[])
+        assign(network, foreign)
         return network
 
     return fill

@@ -138,7 +138,7 @@ def test_an_unknown_key_of_an_override_is_named_too(complaint):
         ("optimizer.momentum=1", "less than 1"),
         ("optimizer.ema=1", "less than 1"),
         ("detector.top_k=0", "greater than or equal to 1"),
-        ("model.backbone=resnet51", "'resnet50' or 'mobilenet025'"),
+        ("model.backbone=resnet51", "'mobilenet025' or 'mobilenetv2'"),
         ("train.workdir=null", "valid string"),
         ("schedule.decay_epochs=7", "valid tuple"),
     ],

@@ -5,9 +5,18 @@ from dataclasses import dataclass
 
 import keras
 
-from retinaface_tf.model.layers import activation, backbone_init, conv, depthwise_conv, pad
+from retinaface_tf.model.layers import (
+    backbone_init,
+    conv,
+    depthwise_conv,
+    leaky_relu,
+    pad,
+    relu,
+    relu6,
+)
 
-LEAKY = 0.1
+# Builds on features, with channels, stride and name.
+Block = Callable[[keras.KerasTensor, int, int, str], keras.KerasTensor]
 
 
 @dataclass(frozen=True)
@@ -19,36 +28,57 @@ class Backbone:
     pyramid_channels: int
 
 
+def resnet18(x: keras.KerasTensor) -> keras.KerasTensor:
+    return _resnet(x, _basic_block, (2, 2, 2, 2))
+
+
+def resnet34(x: keras.KerasTensor) -> keras.KerasTensor:
+    return _resnet(x, _basic_block, (3, 4, 6, 3))
+
+
 def resnet50(x: keras.KerasTensor) -> keras.KerasTensor:
     """ResNet-50 v1.5: the 3x3 convolution of a bottleneck has the stride, not the first 1x1."""
+    return _resnet(x, _bottleneck, (3, 4, 6, 3))
+
+
+def _resnet(x: keras.KerasTensor, block: Block, counts: tuple[int, ...]) -> keras.KerasTensor:
     x = conv(x, 64, 7, stride=2, name="stem", initializer=backbone_init)
     # Zeros equal minus infinity here: the pooled values come out of a ReLU.
     x = keras.layers.MaxPooling2D(3, 2, name="stem_pool")(pad(x, 1, "stem_pool"))
-    stages = ((3, 64, 1), (4, 128, 2), (6, 256, 2), (3, 512, 2))
-    for number, (blocks, width, stride) in enumerate(stages, start=1):
-        for block in range(1, blocks + 1):
-            name = f"stage{number}_block{block}"
-            x = _bottleneck(x, width, stride if block == 1 else 1, block == 1, name)
+    for stage, count in enumerate(counts, start=1):
+        for number in range(1, count + 1):
+            stride = 2 if stage > 1 and number == 1 else 1
+            x = block(x, 32 * 2**stage, stride, f"stage{stage}_block{number}")
     return x
 
 
-def _bottleneck(
-    x: keras.KerasTensor, width: int, stride: int, project: bool, name: str
-) -> keras.KerasTensor:
+def _basic_block(x: keras.KerasTensor, width: int, stride: int, name: str) -> keras.KerasTensor:
+    init = backbone_init
+    y = conv(x, width, 3, stride=stride, name=f"{name}_first", initializer=init)
+    y = conv(y, width, 3, act=None, name=f"{name}_second", initializer=init)
+    return _add(x, y, stride, name)
+
+
+def _bottleneck(x: keras.KerasTensor, width: int, stride: int, name: str) -> keras.KerasTensor:
     init = backbone_init
     y = conv(x, width, 1, name=f"{name}_reduce", initializer=init)
     y = conv(y, width, 3, stride=stride, name=f"{name}_spatial", initializer=init)
-    y = conv(y, 4 * width, 1, slope=None, name=f"{name}_expand", initializer=init)
-    if project:
-        x = conv(
-            x, 4 * width, 1, stride=stride, slope=None, name=f"{name}_project", initializer=init
-        )
-    return activation(keras.layers.Add(name=f"{name}_add")([x, y]), 0.0, f"{name}_out")
+    y = conv(y, 4 * width, 1, act=None, name=f"{name}_expand", initializer=init)
+    return _add(x, y, stride, name)
+
+
+def _add(x: keras.KerasTensor, y: keras.KerasTensor, stride: int, name: str) -> keras.KerasTensor:
+    """ReLU of the sum, where x is projected if y has another shape."""
+    channels = y.shape[-1]
+    if stride > 1 or x.shape[-1] != channels:
+        init = backbone_init
+        x = conv(x, channels, 1, stride=stride, act=None, name=f"{name}_project", initializer=init)
+    return relu(keras.layers.Add(name=f"{name}_add")([x, y]), f"{name}_out")
 
 
 def mobilenet025(x: keras.KerasTensor) -> keras.KerasTensor:
     """MobileNetV1 at a quarter of the width, with leaky ReLUs."""
-    x = conv(x, 8, 3, stride=2, slope=LEAKY, name="stem", initializer=backbone_init)
+    x = conv(x, 8, 3, stride=2, act=leaky_relu, name="stem", initializer=backbone_init)
     stages = (
         ((16, 1), (32, 2), (32, 1), (64, 2), (64, 1)),
         ((128, 2), (128, 1), (128, 1), (128, 1), (128, 1), (128, 1)),
@@ -57,14 +87,49 @@ def mobilenet025(x: keras.KerasTensor) -> keras.KerasTensor:
     for number, stage in enumerate(stages, start=1):
         for block, (filters, stride) in enumerate(stage, start=1):
             name = f"stage{number}_block{block}"
-            x = depthwise_conv(x, stride=stride, slope=LEAKY, name=f"{name}_depthwise")
+            x = depthwise_conv(x, stride=stride, act=leaky_relu, name=f"{name}_depthwise")
             x = conv(
-                x, filters, 1, slope=LEAKY, name=f"{name}_pointwise", initializer=backbone_init
+                x, filters, 1, act=leaky_relu, name=f"{name}_pointwise", initializer=backbone_init
             )
     return x
 
 
+def mobilenetv2(x: keras.KerasTensor) -> keras.KerasTensor:
+    """MobileNetV2: narrow blocks, widened inside, with a ReLU cut at 6."""
+    x = conv(x, 32, 3, stride=2, act=relu6, name="stem", initializer=backbone_init)
+    stages = (
+        ((16, 1, 1), (24, 6, 2), (24, 6, 1)),  # channels, expansion, stride
+        ((32, 6, 2), (32, 6, 1), (32, 6, 1)),
+        ((64, 6, 2), *[(64, 6, 1)] * 3, *[(96, 6, 1)] * 3),
+        ((160, 6, 2), (160, 6, 1), (160, 6, 1), (320, 6, 1)),
+    )
+    for number, stage in enumerate(stages, start=1):
+        for block, (channels, expansion, stride) in enumerate(stage, start=1):
+            x = _inverted_residual(x, channels, expansion, stride, f"stage{number}_block{block}")
+    return conv(x, 1280, 1, act=relu6, name="stage4_final", initializer=backbone_init)
+
+
+def _inverted_residual(
+    x: keras.KerasTensor, channels: int, expansion: int, stride: int, name: str
+) -> keras.KerasTensor:
+    y, init = x, backbone_init
+    if expansion > 1:
+        width = expansion * x.shape[-1]
+        y = conv(y, width, 1, act=relu6, name=f"{name}_widen", initializer=init)
+    y = depthwise_conv(y, stride=stride, act=relu6, name=f"{name}_depthwise")
+    y = conv(y, channels, 1, act=None, name=f"{name}_narrow", initializer=init)
+    if stride > 1 or x.shape[-1] != channels:
+        return y
+    return keras.layers.Add(name=f"{name}_add")([x, y])
+
+
 BACKBONES = {
+    "resnet18": Backbone(
+        resnet18, ("stage2_block2_out", "stage3_block2_out", "stage4_block2_out"), 128
+    ),
+    "resnet34": Backbone(
+        resnet34, ("stage2_block4_out", "stage3_block6_out", "stage4_block3_out"), 128
+    ),
     "resnet50": Backbone(
         resnet50, ("stage2_block4_out", "stage3_block6_out", "stage4_block3_out"), 256
     ),
@@ -76,5 +141,8 @@ BACKBONES = {
             "stage3_block2_pointwise_act",
         ),
         64,
+    ),
+    "mobilenetv2": Backbone(
+        mobilenetv2, ("stage2_block3_add", "stage3_block7_add", "stage4_final_act"), 128
     ),
 }

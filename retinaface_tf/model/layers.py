@@ -9,6 +9,8 @@ import tensorflow as tf
 BATCH_NORM_MOMENTUM = 0.9
 BATCH_NORM_EPSILON = 1e-5
 
+Activation = Callable[[keras.KerasTensor, str], keras.KerasTensor]
+
 
 def backbone_init() -> keras.initializers.Initializer:
     """Kaiming-normal over the fan-out.
@@ -29,11 +31,16 @@ def neck_init() -> keras.initializers.Initializer:
     return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
 
 
-def activation(x: keras.KerasTensor, slope: float, name: str) -> keras.KerasTensor:
-    """ReLU, or leaky ReLU where `slope` is not 0."""
-    if slope == 0:
-        return keras.layers.ReLU(name=name)(x)
-    return keras.layers.LeakyReLU(slope, name=name)(x)
+def relu(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    return keras.layers.ReLU(name=name)(x)
+
+
+def relu6(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    return keras.layers.ReLU(6.0, name=name)(x)
+
+
+def leaky_relu(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    return keras.layers.LeakyReLU(0.1, name=name)(x)
 
 
 def pad(x: keras.KerasTensor, pixels: int, name: str) -> keras.KerasTensor:
@@ -52,10 +59,10 @@ def conv(
     *,
     name: str,
     stride: int = 1,
-    slope: float | None = 0.0,
+    act: Activation | None = relu,
     initializer: Callable[[], keras.initializers.Initializer] = neck_init,
 ) -> keras.KerasTensor:
-    """Convolution without bias, batch norm, and an activation unless `slope` is None."""
+    """Convolution without bias, batch norm, and an activation unless `act` is None."""
     if stride > 1:
         x = pad(x, kernel // 2, name)
     x = keras.layers.Conv2D(
@@ -67,11 +74,11 @@ def conv(
         kernel_initializer=initializer(),
         name=f"{name}_conv",
     )(x)
-    return norm(x, name, slope)
+    return norm(x, name, act)
 
 
 def depthwise_conv(
-    x: keras.KerasTensor, *, name: str, stride: int, slope: float
+    x: keras.KerasTensor, *, name: str, stride: int, act: Activation
 ) -> keras.KerasTensor:
     """3x3 depthwise convolution without bias, batch norm, activation."""
     if stride > 1:
@@ -84,11 +91,11 @@ def depthwise_conv(
         depthwise_initializer=depthwise_init(),
         name=f"{name}_conv",
     )(x)
-    return norm(x, name, slope)
+    return norm(x, name, act)
 
 
-def norm(x: keras.KerasTensor, name: str, slope: float | None) -> keras.KerasTensor:
-    """Batch norm, and an activation unless `slope` is None.
+def norm(x: keras.KerasTensor, name: str, act: Activation | None) -> keras.KerasTensor:
+    """Batch norm, and an activation unless `act` is None.
 
     The statistics span all replicas where there is more than one, so that N devices train as one
     device with the whole batch would.
@@ -99,7 +106,7 @@ def norm(x: keras.KerasTensor, name: str, slope: float | None) -> keras.KerasTen
         synchronized=tf.distribute.get_strategy().num_replicas_in_sync > 1,
         name=f"{name}_norm",
     )(x)
-    return x if slope is None else activation(x, slope, f"{name}_act")
+    return x if act is None else act(x, f"{name}_act")
 
 
 def head(

@@ -7,8 +7,8 @@ import keras
 
 from retinaface_tf.config import Config, ModelConfig
 from retinaface_tf.errors import InputError
-from retinaface_tf.model.backbones import BACKBONES, LEAKY
-from retinaface_tf.model.layers import activation, conv, head
+from retinaface_tf.model.backbones import BACKBONES
+from retinaface_tf.model.layers import Activation, conv, head, leaky_relu, relu
 
 # Of ImageNet, red first, as the originals subtract it; the pixels are not divided by anything.
 MEAN_RGB = (123.0, 117.0, 104.0)
@@ -25,7 +25,8 @@ def build_network(config: Config) -> keras.Model:
     in `make_anchors`; in float32 when the network computes in bfloat16.
 
     Raises:
-        InputError: the config has anchors at other strides than the network's three.
+        InputError: the config has anchors at other strides than the network's three, or freezes a
+            stage that the backbone lacks.
     """
     if config.anchors.strides != STRIDES:
         raise InputError(
@@ -39,7 +40,10 @@ def build_network(config: Config) -> keras.Model:
         features = [_context(x, f"context{i}") for i, x in enumerate(levels, start=1)]
         shapes = {"boxes": (4,), "logits": (2,), "landmarks": (5, 2)}
         outputs = {name: _all_levels(features, s, anchors, name) for name, s in shapes.items()}
-        return keras.Model(backbone.inputs[0], outputs, name="retinaface")
+        name = f"retinaface_{config.model.backbone}"
+        network = keras.Model(backbone.inputs[0], outputs, name=name)
+    _freeze(network, config.model)
+    return network
 
 
 def build_backbone(config: ModelConfig) -> keras.Model:
@@ -52,6 +56,17 @@ def build_backbone(config: ModelConfig) -> keras.Model:
         whole = keras.Model(images, entry.build(x), name=config.backbone)
         taps = [whole.get_layer(name).output for name in entry.taps]
         return keras.Model(images, taps, name=config.backbone)
+
+
+def _freeze(network: keras.Model, config: ModelConfig) -> None:
+    stages = {stage: [] for stage in config.freeze}
+    for layer in network.layers:
+        stages.get(layer.name.split("_")[0], []).append(layer)
+    for stage, layers in stages.items():
+        if not layers:
+            raise InputError(f"model.freeze: {config.backbone} has no {stage}")
+        for layer in layers:
+            layer.trainable = False
 
 
 @contextmanager
@@ -83,16 +98,16 @@ class UpsampleTo(keras.layers.Layer):
 
 def _pyramid(taps: list[keras.KerasTensor], channels: int) -> list[keras.KerasTensor]:
     """Feature pyramid over strides 8, 16, 32; merged from the coarsest level down."""
-    slope = _slope(channels)
+    act = _activation(channels)
     p3, p4, p5 = (
-        conv(x, channels, 1, slope=slope, name=f"pyramid{i}_lateral")
+        conv(x, channels, 1, act=act, name=f"pyramid{i}_lateral")
         for i, x in enumerate(taps, start=1)
     )
 
     def merge(fine: keras.KerasTensor, coarse: keras.KerasTensor, name: str) -> keras.KerasTensor:
         up = UpsampleTo(name=f"{name}_upsample")(coarse, fine)
         x = keras.layers.Add(name=f"{name}_add")([fine, up])
-        return conv(x, channels, 3, slope=slope, name=f"{name}_merge")
+        return conv(x, channels, 3, act=act, name=f"{name}_merge")
 
     p4 = merge(p4, p5, "pyramid2")
     p3 = merge(p3, p4, "pyramid1")
@@ -102,19 +117,19 @@ def _pyramid(taps: list[keras.KerasTensor], channels: int) -> list[keras.KerasTe
 def _context(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     """SSH context module: 3x3, 5x5 and 7x7 views, the larger ones as stacks of 3x3."""
     channels = x.shape[-1]
-    slope = _slope(channels)
-    view3 = conv(x, channels // 2, 3, slope=None, name=f"{name}_3x3")
-    shared = conv(x, channels // 4, 3, slope=slope, name=f"{name}_shared")
-    view5 = conv(shared, channels // 4, 3, slope=None, name=f"{name}_5x5")
-    deeper = conv(shared, channels // 4, 3, slope=slope, name=f"{name}_deeper")
-    view7 = conv(deeper, channels // 4, 3, slope=None, name=f"{name}_7x7")
+    act = _activation(channels)
+    view3 = conv(x, channels // 2, 3, act=None, name=f"{name}_3x3")
+    shared = conv(x, channels // 4, 3, act=act, name=f"{name}_shared")
+    view5 = conv(shared, channels // 4, 3, act=None, name=f"{name}_5x5")
+    deeper = conv(shared, channels // 4, 3, act=act, name=f"{name}_deeper")
+    view7 = conv(deeper, channels // 4, 3, act=None, name=f"{name}_7x7")
     views = keras.layers.Concatenate(name=f"{name}_concat")([view3, view5, view7])
-    return activation(views, 0.0, f"{name}_out")
+    return relu(views, f"{name}_out")
 
 
-def _slope(channels: int) -> float:
+def _activation(channels: int) -> Activation:
     """Narrow pyramids are leaky, wide ones are not."""
-    return LEAKY if channels <= 64 else 0.0
+    return leaky_relu if channels <= 64 else relu
 
 
 def _all_levels(

@@ -3,6 +3,7 @@
 The step is the optimizer's count; as data is a function of it, it is all that resuming needs.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ import yaml
 
 from retinaface_tf.config import Config, load_config
 from retinaface_tf.errors import InputError
+from retinaface_tf.model.loading import load_weights
 from retinaface_tf.model.network import build_network
-from retinaface_tf.model.weights import load_weights
 from retinaface_tf.training.optimizer import CoupledSGD, assign_averages, make_optimizer
 
 CONFIG_FILE = "config.yaml"
@@ -24,6 +25,7 @@ _MODEL_KEYS = ("model.backbone", "anchors.sizes", "anchors.variances", "anchors.
 _RESUME_KEYS = (
     *_MODEL_KEYS,
     "model.precision",
+    "model.freeze",
     "optimizer.ema",
     "train.global_batch",
     "train.seed",
@@ -78,8 +80,8 @@ def load_network(config: Config) -> tuple[str, keras.Model]:
     Raises:
         InputError: nothing there, or something else than weights of this network.
     """
-    network = build_network(config)
     if config.eval.weights is not None:
+        network = build_network(config)
         load_weights(network, config.eval.weights)
         return config.eval.weights, network
     folder = Path(config.train.workdir)
@@ -89,8 +91,9 @@ def load_network(config: Config) -> tuple[str, keras.Model]:
             f"{folder / 'checkpoints'}: looked for a checkpoint, found none; make one with "
             f"`python train.py` and the same --cfg and --set, or name a file with --weights"
         )
-    # Whether there are averages is the run's business, not that of the config given.
+    # What is frozen and averaged is the run's business, not that of the config given.
     run = check_same(config, _MODEL_KEYS)
+    network = build_network(replace(config, model=replace(config.model, freeze=run.model.freeze)))
     optimizer = make_optimizer(run.optimizer, np.array([run.optimizer.learning_rate]))
     optimizer.build(network.trainable_variables)
     _restore(_contents(network, optimizer), path)

@@ -16,8 +16,8 @@ from retinaface_tf.data.dataset import training_set
 from retinaface_tf.data.pipeline import explain_unreadable, training_batches
 from retinaface_tf.data.widerface import Records
 from retinaface_tf.errors import InputError
+from retinaface_tf.model.loading import load_weights
 from retinaface_tf.model.network import build_backbone, build_network
-from retinaface_tf.model.weights import load_weights
 from retinaface_tf.structures import Batch
 from retinaface_tf.training.checkpoint import Checkpoints, latest_checkpoint
 from retinaface_tf.training.devices import make_strategy

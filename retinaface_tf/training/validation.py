@@ -11,8 +11,8 @@ from retinaface_tf.evaluation.average_precision import evaluate_predictions
 from retinaface_tf.evaluation.predict import predict
 from retinaface_tf.evaluation.wider import load_ground_truth
 from retinaface_tf.model.detector import Detector
+from retinaface_tf.model.loading import SUFFIX, save_weights
 from retinaface_tf.model.network import build_network
-from retinaface_tf.model.weights import SUFFIX
 from retinaface_tf.training.optimizer import CoupledSGD, assign_averages
 
 BEST_WEIGHTS, BEST_REPORT = f"best{SUFFIX}", "best.json"
@@ -59,10 +59,8 @@ class Validation:
         return sum(json.loads(report.read_text(encoding="utf-8"))["ap"].values())
 
     def _keep(self, ap: dict[str, float], step: int) -> None:
-        """Writes beside and renames; the report last, as it vouches for the weights."""
-        scratch = self.workdir / f".{BEST_WEIGHTS}"
-        self.network.save_weights(scratch)
-        scratch.rename(self.workdir / BEST_WEIGHTS)
+        """Writes weights, then report; the report last, as it vouches for the weights."""
+        save_weights(self.network, self.workdir / BEST_WEIGHTS)
         scratch = self.workdir / f".{BEST_REPORT}"
         scratch.write_text(json.dumps({"step": step, "ap": ap}) + "\n", encoding="utf-8")
         scratch.rename(self.workdir / BEST_REPORT)

@@ -18,7 +18,7 @@ def networks(config, with_made_up_weights):
     """Networks by backbone, with the weights of the originals' numbers."""
     return {
         name: with_made_up_weights(build_network(replace(config, model=ModelConfig(backbone=name))))
-        for name in ("mobilenet025", "resnet50")
+        for name in BACKBONES
     }
 
 
@@ -47,14 +47,30 @@ def random_images(height: int, width: int, count: int = 1):
 
 
 @pytest.mark.parametrize(
-    ("backbone", "parameters"), [("resnet50", 27_293_600), ("mobilenet025", 426_608)]
+    ("backbone", "parameters"),
+    [
+        ("resnet18", 12_015_648),
+        ("resnet34", 22_123_808),
+        ("resnet50", 27_293_600),
+        ("mobilenet025", 426_608),
+        ("mobilenetv2", 3_128_544),
+    ],
 )
 def test_the_network_has_the_originals_number_of_parameters(networks, backbone, parameters):
     trainable = networks[backbone].trainable_variables
     assert sum(np.prod(variable.shape) for variable in trainable) == parameters
 
 
-@pytest.mark.parametrize("case", ["resnet50_64x96", "mobilenet025_64x96", "mobilenet025_75x101"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        "resnet18_64x96",
+        "resnet50_64x96",
+        "mobilenet025_64x96",
+        "mobilenet025_75x101",
+        "mobilenetv2_75x101",
+    ],
+)
 def test_outputs_are_the_originals(networks, case, vectors):
     original = vectors(f"net_{case}")
     outputs = networks[case.split("_")[0]](pixels_of(original), training=False)
@@ -71,7 +87,14 @@ def test_taps_of_the_backbone_are_the_originals(vectors, with_made_up_weights):
 
 
 @pytest.mark.parametrize(
-    ("backbone", "channels"), [("resnet50", (512, 1024, 2048)), ("mobilenet025", (64, 128, 256))]
+    ("backbone", "channels"),
+    [
+        ("resnet18", (128, 256, 512)),
+        ("resnet34", (128, 256, 512)),
+        ("resnet50", (512, 1024, 2048)),
+        ("mobilenet025", (64, 128, 256)),
+        ("mobilenetv2", (32, 96, 1280)),
+    ],
 )
 def test_the_pyramid_taps_layers_of_these_names_and_widths(networks, backbone, channels):
     taps = [networks[backbone].get_layer(name).output for name in BACKBONES[backbone].taps]
@@ -175,3 +198,32 @@ def test_anchors_at_strides_that_the_network_does_not_have_are_refused():
     config = load_config("configs/mobilenet025.yaml", ["anchors.strides=[4,8,16]"])
     with pytest.raises(InputError, match=r"anchors.strides: expected \[8, 16, 32\].*\[4, 8, 16\]"):
         build_network(config)
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_frozen_stages_give_no_trainable_variables(config, backbone):
+    model = ModelConfig(backbone=backbone, freeze=("stem", "stage1"))
+    network = build_network(replace(config, model=model))
+    trainable = {variable.path.split("_")[0] for variable in network.trainable_variables}
+    assert not trainable & {"stem", "stage1"}
+    assert {"stage2", "stage3", "pyramid1"} <= trainable
+
+
+def test_frozen_statistics_do_not_move_in_training(config):
+    model = ModelConfig(backbone="mobilenet025", freeze=("stem",))
+    network = build_network(replace(config, model=model))
+    before = {v.path: v.numpy() for v in network.variables if "moving" in v.path}
+    network(random_images(64, 64, count=2), training=True)
+    moved = {
+        v.path
+        for v in network.variables
+        if "moving" in v.path and (v != before[v.path]).numpy().any()
+    }
+    assert moved
+    assert not any(path.startswith("stem") for path in moved)
+
+
+def test_a_stage_that_a_backbone_lacks_cannot_be_frozen(config):
+    model = ModelConfig(backbone="mobilenet025", freeze=("stage4",))
+    with pytest.raises(InputError, match=r"model\.freeze: mobilenet025 has no stage4"):
+        build_network(replace(config, model=model))

@@ -1,112 +1,163 @@
-"""Weights: files of ours, and the names that PyTorch's RetinaFace has for the same tensors."""
+"""The command that imports weights, as a user calls it."""
 
-from dataclasses import replace
+import json
+import pickle
+import zipfile
 
+import h5py
 import numpy as np
 import pytest
+import safetensors.numpy
+from absl import flags
 
-from retinaface_tf.config import ModelConfig
+from retinaface_tf import Detector, build_network, load_config
 from retinaface_tf.errors import InputError
-from retinaface_tf.model.network import build_backbone, build_network
-from retinaface_tf.model.weights import from_torch, load_weights, torch_name
+from retinaface_tf.model import weights
+from retinaface_tf.model.loading import load_weights
+
+CONFIG = "configs/mobilenet025.yaml"
+
+
+class Call:
+    def __reduce__(self):
+        return (print, ("run",))
+
+
+@pytest.fixture
+def run():
+    """Calls the command in this process, with flags as on its command line."""
+
+    def call(*arguments):
+        left = flags.FLAGS(["weights", *map(str, arguments)])
+        return weights.main(left[1:])
+
+    yield call
+    flags.FLAGS.unparse_flags()
 
 
 @pytest.fixture(scope="module")
-def resnet(config):
-    return build_network(config)
+def config():
+    return load_config(CONFIG)
 
 
 @pytest.fixture(scope="module")
-def mobilenet(config):
-    return build_network(replace(config, model=ModelConfig(backbone="mobilenet025")))
+def theirs(config, made_up_state, tmp_path_factory):
+    """A detector as another program would have saved it."""
+    path = tmp_path_factory.mktemp("theirs") / "theirs.safetensors"
+    state = made_up_state(build_network(config))
+    safetensors.numpy.save_file(state, path)
+    return path
 
 
-@pytest.mark.parametrize("backbone", ["resnet", "mobilenet"])
-def test_every_variable_has_a_name_of_its_own_in_pytorch(backbone, request):
-    network = request.getfixturevalue(backbone)
-    names = {torch_name(variable.path, network) for variable in network.variables}
-    assert len(names) == len(network.variables)
+def write_truncated(path, theirs):
+    path.write_bytes(theirs.read_bytes()[:100_000])
 
 
-@pytest.mark.parametrize(
-    ("path", "name"),
-    [
-        ("stem_conv/kernel", "body.conv1.weight"),
-        ("stem_norm/moving_variance", "body.bn1.running_var"),
-        ("stage1_block1_project_conv/kernel", "body.layer1.0.downsample.0.weight"),
-        ("stage3_block6_expand_norm/gamma", "body.layer3.5.bn3.weight"),
-        ("pyramid3_lateral_norm/beta", "fpn.output3.1.bias"),
-        ("pyramid1_merge_conv/kernel", "fpn.merge1.0.weight"),
-        ("context2_shared_conv/kernel", "ssh2.conv5X5_1.0.weight"),
-        ("context2_7x7_norm/moving_mean", "ssh2.conv7x7_3.1.running_mean"),
-        ("logits1_conv/bias", "ClassHead.0.conv1x1.bias"),
-        ("landmarks3_conv/kernel", "LandmarkHead.2.conv1x1.weight"),
-    ],
-)
-def test_names_are_those_of_the_published_resnet50(resnet, path, name):
-    assert path in {variable.path for variable in resnet.variables}
-    assert torch_name(path, resnet) == name
+def write_no_zip(path, theirs):
+    path.write_bytes(b"PK\x03\x04 but nothing of a zip after that")
 
 
-@pytest.mark.parametrize(
-    ("path", "name"),
-    [
-        ("stem_conv/kernel", "body.stage1.0.0.weight"),
-        ("stem_norm/gamma", "body.stage1.0.1.weight"),
-        ("stage1_block5_pointwise_conv/kernel", "body.stage1.5.3.weight"),
-        ("stage2_block1_depthwise_conv/kernel", "body.stage2.0.0.weight"),
-        ("stage3_block2_pointwise_norm/moving_mean", "body.stage3.1.4.running_mean"),
-    ],
-)
-def test_names_are_those_of_the_published_mobilenet(mobilenet, path, name):
-    assert path in {variable.path for variable in mobilenet.variables}
-    assert torch_name(path, mobilenet) == name
+def write_code(path, theirs):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps({"a": Call()}, protocol=2))
 
 
-def test_the_first_kernel_is_turned_from_bgr_to_rgb(mobilenet, made_up_state):
-    state = made_up_state(mobilenet)
-    from_torch(mobilenet, state)
-    of_red = mobilenet.get_layer("stem_conv").kernel.numpy()[:, :, 0]
-    np.testing.assert_array_equal(of_red, state["body.stage1.0.0.weight"][:, 2].transpose(1, 2, 0))
+def write_more_anchors(path, theirs):
+    state = safetensors.numpy.load_file(theirs)
+    heads = {
+        name: np.concatenate([v, v[: len(v) // 2]]) for name, v in state.items() if "Head" in name
+    }
+    safetensors.numpy.save_file({**state, **heads}, path)
 
 
-def test_a_tensor_that_a_state_dict_lacks_is_named(mobilenet, made_up_state):
-    state = made_up_state(mobilenet)
-    del state["fpn.merge2.1.running_var"]
-    with pytest.raises(KeyError, match=r"fpn\.merge2\.1\.running_var"):
-        from_torch(mobilenet, state)
-
-
-@pytest.mark.parametrize("build", [build_network, lambda config: build_backbone(config.model)])
-def test_saved_weights_load_into_a_network_and_into_its_backbone(
-    build, config, mobilenet, with_made_up_weights, tmp_path
+def test_an_imported_detector_detects_as_its_source_and_as_its_export(
+    run, theirs, config, tmp_path
 ):
-    with_made_up_weights(mobilenet).save_weights(tmp_path / "ours.weights.h5")
-    other = build(replace(config, model=ModelConfig(backbone="mobilenet025")))
-    load_weights(other, tmp_path / "ours.weights.h5")
-    saved = {variable.path: variable.numpy() for variable in mobilenet.variables}
-    for loaded in other.variables:
-        np.testing.assert_array_equal(loaded.numpy(), saved[loaded.path])
+    run(theirs, tmp_path / "ours.weights.h5", "--cfg", CONFIG)
+    image = np.random.default_rng(1).integers(0, 256, (1, 160, 224, 3)).astype(np.uint8)
+    answers = []
+    for source in (theirs, tmp_path / "ours.weights.h5"):
+        network = build_network(config)
+        load_weights(network, source)
+        answers.append(Detector(network, config)(image))
+    from retinaface_tf.serving.export import export_saved_model
+    from retinaface_tf.serving.load import ExportedDetector
+
+    export_saved_model(Detector(network, config), tmp_path / "model")
+    answers.append(ExportedDetector(tmp_path / "model")(image))
+    assert answers[0].num_detections[0] > 10
+    for answer in answers[1:]:
+        for part, expected in zip(answer, answers[0], strict=True):
+            np.testing.assert_array_equal(part, expected)
 
 
-def test_a_missing_file_is_said_with_its_name(mobilenet, tmp_path):
-    with pytest.raises(InputError, match=r"none\.weights\.h5: no such weights file"):
-        load_weights(mobilenet, tmp_path / "none.weights.h5")
+def test_an_imported_file_says_where_it_comes_from(run, theirs, tmp_path, capsys):
+    run(theirs, tmp_path / "ours.weights.h5", "--cfg", CONFIG)
+    assert "matched: 253\nmissing: 0" in capsys.readouterr().out
+    with h5py.File(tmp_path / "ours.weights.h5") as file:
+        provenance = json.loads(file.attrs["provenance"])
+    assert provenance["source"] == str(theirs)
+    assert provenance["kind"] == "safetensors, detector"
+    assert len(provenance["sha256"]) == 64
+    assert "non-commercial" in provenance["licence"]
 
 
-def test_a_file_of_another_kind_is_refused_by_its_name(mobilenet, tmp_path):
-    (tmp_path / "weights.pth").write_bytes(b"")
-    with pytest.raises(InputError, match=r"ends in \.weights\.h5"):
-        load_weights(mobilenet, tmp_path / "weights.pth")
+def test_a_backbone_becomes_a_file_for_model_pretrained(run, theirs, config, tmp_path):
+    state = safetensors.numpy.load_file(theirs)
+    backbone = {name[5:]: values for name, values in state.items() if name.startswith("body.")}
+    safetensors.numpy.save_file({**backbone, "fc.bias": np.zeros(3)}, tmp_path / "a.safetensors")
+    run(tmp_path / "a.safetensors", tmp_path / "a.weights.h5", "--cfg", CONFIG)
+    from retinaface_tf.model.network import build_backbone
+
+    ours = build_backbone(config.model)
+    load_weights(ours, tmp_path / "a.weights.h5")
+    np.testing.assert_array_equal(
+        ours.get_layer("stage3_block2_pointwise_norm").gamma.numpy(), backbone["stage3.1.4.weight"]
+    )
 
 
-def test_a_broken_file_is_refused(mobilenet, tmp_path):
-    (tmp_path / "broken.weights.h5").write_bytes(b"not HDF5 at all")
-    with pytest.raises(InputError, match=r"broken\.weights\.h5: not weights"):
-        load_weights(mobilenet, tmp_path / "broken.weights.h5")
+@pytest.mark.parametrize(
+    ("write", "reason"),
+    [
+        (write_truncated, "expected a whole safetensors file"),
+        (write_no_zip, "expected a whole file of torch.save"),
+        (write_code, r"print, which is not run"),
+        (write_more_anchors, r"has the shape \(\d+, 64, 1, 1\), expected"),
+    ],
+)
+def test_bad_weights_are_one_line_and_nothing_is_written(run, write, reason, theirs, tmp_path):
+    source, destination = tmp_path / "bad.pth", tmp_path / "new" / "ours.weights.h5"
+    write(source, theirs)
+    with pytest.raises(InputError, match=reason) as error:
+        run(source, destination, "--cfg", CONFIG)
+    assert str(error.value).startswith(f"{source}: ")
+    assert "\n" not in str(error.value)
+    assert not destination.parent.exists()
 
 
-def test_weights_of_another_network_are_refused(mobilenet, resnet, tmp_path):
-    mobilenet.save_weights(tmp_path / "small.weights.h5")
-    with pytest.raises(InputError, match=r"small\.weights\.h5: not weights of a retinaface"):
-        load_weights(resnet, tmp_path / "small.weights.h5")
+def test_weights_of_another_backbone_are_refused_unless_a_part_will_do(run, theirs, tmp_path):
+    destination = tmp_path / "ours.weights.h5"
+    other = ("--cfg", CONFIG, "--set", "model.backbone=resnet18")
+    with pytest.raises(InputError, match="resnet18, found a detector on mobilenet025"):
+        run(theirs, destination, *other)
+    assert not destination.exists()
+    run(theirs, destination, *other, "--partial")
+    assert destination.exists()
+
+
+def test_a_wrong_number_of_arguments_is_told(run):
+    with pytest.raises(InputError, match="expected SRC and DST"):
+        run("theirs.pth")
+
+
+@pytest.mark.slow
+def test_from_a_shell_a_bad_file_is_one_line_on_stderr_and_exit_code_1(command, tmp_path):
+    write_code(tmp_path / "bad.pth", None)
+    done = command(
+        "-m", "retinaface_tf.model.weights", tmp_path / "bad.pth", tmp_path / "x.weights.h5",
+        "--cfg", CONFIG,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "print, which is not run" in done.stderr
+    assert done.stdout == ""

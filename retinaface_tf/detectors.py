@@ -1,0 +1,25 @@
+"""Detectors by their source: a checkpoint, a file of weights, an exported model."""
+
+from typing import Any
+
+from retinaface_tf.config import Config
+from retinaface_tf.model.detector import Detector
+from retinaface_tf.serving.load import ExportedDetector
+from retinaface_tf.training.checkpoint import load_network
+
+
+def open_detector(config: Config, saved_model: str | None = None) -> tuple[str, Any]:
+    """A detector, and what it was made of in words.
+
+    Args:
+        config: of the network, its thresholds and its weights.
+        saved_model: an exported model, which carries all of these itself.
+
+    Raises:
+        InputError: there are no such weights, or no such model.
+    """
+    if saved_model is not None:
+        exported = ExportedDetector(saved_model)
+        return str(exported.path), exported
+    source, network = load_network(config)
+    return source, Detector(network, config)

@@ -1,0 +1,117 @@
+"""PyTorch's files, read without PyTorch; `tests/vectors/torch_tiny.py` wrote two of them."""
+
+import io
+import os
+import pickle
+import zipfile
+
+import ml_dtypes
+import numpy as np
+import pytest
+from conftest import VECTORS
+
+from retinaface_tf.errors import InputError
+from retinaface_tf.model.torch_file import read_torch_file
+
+EIGHTHS = np.arange(12, dtype=np.float32) / 8
+CONTENT = {
+    "whole": EIGHTHS.reshape(3, 4),
+    "turned": EIGHTHS.reshape(3, 4).T,
+    "part": EIGHTHS[4:6],
+    "half": EIGHTHS[:2].astype(np.float16),
+    "brain": EIGHTHS[:2].astype(ml_dtypes.bfloat16),
+    "count": np.array(7),
+    "parameter": EIGHTHS[:3],
+    "empty": np.zeros((0, 3), np.float32),
+}
+FILES = ["torch_tiny.pth", "torch_tiny_old.pth"]
+
+
+class Call:
+    """Pickles as a call of a function, as an attack would."""
+
+    def __init__(self, function, *arguments):
+        self.call = (function, arguments)
+
+    def __reduce__(self):
+        return self.call
+
+
+def zip_with(pickled, **others):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("archive/data.pkl", pickled)
+        for name, content in others.items():
+            archive.writestr(f"archive/{name}", content)
+    return stream.getvalue()
+
+
+def tensor_of_four_numbers(*measures):
+    """A pickle as PyTorch's: a call with storage 0, offset, shape and strides."""
+    storage = b"(Vstorage\nctorch\nFloatStorage\nV0\nVcpu\nK\x04tQ"
+    parts = [pickle.dumps(part, protocol=2)[2:-1] for part in measures]
+    return b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"".join(parts) + b"tR."
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_kind_of_tensor_is_read_as_pytorch_wrote_it(file):
+    content = read_torch_file(VECTORS / file)
+    assert content["epoch"] == 18
+    assert content["state_dict"].keys() == CONTENT.keys()
+    for name, expected in CONTENT.items():
+        found = content["state_dict"][name]
+        assert found.dtype == expected.dtype, name
+        np.testing.assert_array_equal(found, expected, err_msg=name)
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.99])
+def test_a_file_cut_short_is_refused_in_one_line(file, part, tmp_path):
+    whole = (VECTORS / file).read_bytes()
+    (tmp_path / "cut.pth").write_bytes(whole[: int(len(whole) * part)])
+    with pytest.raises(
+        InputError, match=r"cut\.pth: expected a whole file of torch\.save"
+    ) as error:
+        read_torch_file(tmp_path / "cut.pth")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("wrap", [bytes, zip_with])
+def test_code_in_a_pickle_is_named_and_not_run(wrap, tmp_path):
+    attack = pickle.dumps({"weight": Call(os.mkdir, str(tmp_path / "was here"))}, protocol=2)
+    (tmp_path / "evil.pth").write_bytes(wrap(attack))
+    with pytest.raises(InputError, match=r"evil\.pth.*calls (posix|nt)\.mkdir, which is not run"):
+        read_torch_file(tmp_path / "evil.pth")
+    assert not (tmp_path / "was here").exists()
+
+
+def test_a_zip_of_something_else_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "photos.pth", "w") as archive:
+        archive.writestr("a.jpg", b"")
+    with pytest.raises(InputError, match=r"photos\.pth.*without data\.pkl"):
+        read_torch_file(tmp_path / "photos.pth")
+
+
+@pytest.mark.parametrize(
+    ("offset", "shape", "strides"),
+    [(0, (5,), (1,)), (3, (2,), (1,)), (0, (2, 2), (3, 1)), (-1, (2,), (1,)), (0, (9,), (0,))],
+)
+def test_a_tensor_never_reaches_out_of_its_storage(offset, shape, strides, tmp_path):
+    content = zip_with(tensor_of_four_numbers(offset, shape, strides), **{"data/0": bytes(16)})
+    (tmp_path / "made_up.pth").write_bytes(content)
+    with pytest.raises(InputError, match="outside of its storage"):
+        read_torch_file(tmp_path / "made_up.pth")
+
+
+def test_a_tensor_within_its_storage_is_read(tmp_path):
+    numbers = np.arange(4, dtype=np.float32).tobytes()
+    content = zip_with(tensor_of_four_numbers(1, (3,), (1,)), **{"data/0": numbers})
+    (tmp_path / "made_up.pth").write_bytes(content)
+    np.testing.assert_array_equal(read_torch_file(tmp_path / "made_up.pth"), [1, 2, 3])
+
+
+def test_big_endian_files_are_refused(tmp_path):
+    content = zip_with(pickle.dumps({}, protocol=2), byteorder=b"big")
+    (tmp_path / "big.pth").write_bytes(content)
+    with pytest.raises(InputError, match="big-endian"):
+        read_torch_file(tmp_path / "big.pth")
