@@ -44,7 +44,8 @@ def test_a_wrong_key_is_answered_with_the_right_one(refused):
 
 def test_an_unknown_backbone_is_answered_with_the_known(refused):
     line = refused("train.py", "--set=model.backbone=resnet5")
-    assert "model.backbone: input should be 'resnet50' or 'mobilenet025', found 'resnet5'" in line
+    assert "model.backbone: input should be 'resnet18', 'resnet34', 'resnet50', " in line
+    assert "found 'resnet5'" in line
 
 
 def test_a_missing_config_is_named(command):

@@ -11,11 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 import tensorflow as tf
 
 from retinaface_tf.config import load_config
 from retinaface_tf.data.decode import decode_image
 from retinaface_tf.model.detector import Detector
+from retinaface_tf.model.loading import load_weights
+from retinaface_tf.model.network import build_backbone
 from retinaface_tf.training.checkpoint import load_network
 
 ROOT = Path(__file__).parents[1]
@@ -126,6 +129,28 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(trained, command, tmp_p
     assert resumed.returncode == 0, resumed.stderr
     assert re.search(rf"resuming at step \d+ of {STEPS}", resumed.stderr)
     assert_bitwise_equal(whole, workdir)
+
+
+@pytest.mark.slow
+def test_a_backbone_of_others_that_is_frozen_comes_out_as_it_went_in(
+    drawn, command, made_up_state, tmp_path
+):
+    config = load_config(ROOT / QUICKSTART)
+    backbone = build_backbone(config.model)
+    file = tmp_path / "theirs.safetensors"
+    safetensors.numpy.save_file(made_up_state(backbone), file)
+    load_weights(backbone, file)
+    done = command(
+        *("train.py", f"--cfg={QUICKSTART}", f"--workdir={tmp_path}", *settings(drawn)),
+        f"--set=model.pretrained={file}",
+        "--set=model.freeze=[stem, stage1, stage2, stage3]",
+    )
+    assert done.returncode == 0, done.stderr
+    _, trained = load_network(load_config(tmp_path / "config.yaml"))
+    for variable in backbone.variables:
+        layer, name = variable.path.split("/")
+        ours = getattr(trained.get_layer(layer), name).numpy()
+        np.testing.assert_array_equal(ours, variable.numpy(), err_msg=variable.path)
 
 
 def test_evaluation_ends_with_the_three_lines_and_writes_what_it_saw(trained, command, tmp_path):

@@ -145,8 +145,8 @@ def _adapt_stem(network: keras.Model, foreign: Foreign) -> None:
 
     Detectors were trained on BGR pixels less the same mean. Backbones of ImageNet were trained on
     normalised RGB: the deviations' ratios go into the kernel, their mean and the small difference
-    of means into the statistics of the norm, so that features are as ImageNet's and training
-    starts with a kernel of its usual size.
+    of means into the statistics of the norm, so that features are as ImageNet's (but at borders,
+    where zeros stand for a grey that is a level off) and the kernel keeps its usual size.
     """
     conv, norm = network.get_layer("stem_conv"), network.get_layer("stem_norm")
     kernel = conv.kernel.numpy().astype(np.float64)

@@ -59,10 +59,8 @@ def build_backbone(config: ModelConfig) -> keras.Model:
 
 
 def _freeze(network: keras.Model, config: ModelConfig) -> None:
-    stages = {stage: [] for stage in config.freeze}
-    for layer in network.layers:
-        stages.get(layer.name.split("_")[0], []).append(layer)
-    for stage, layers in stages.items():
+    for stage in config.freeze:
+        layers = [layer for layer in network.layers if layer.name.startswith(f"{stage}_")]
         if not layers:
             raise InputError(f"model.freeze: {config.backbone} has no {stage}")
         for layer in layers:

@@ -95,7 +95,12 @@ def _tensors(content: Any, path: Path) -> dict[str, NDArray[Any]]:
     inner = next((key for key in _INNER if isinstance(content, dict) and key in content), None)
     content = content if inner is None else content[inner]
     items = content.items() if isinstance(content, dict) else ()
-    tensors = {str(name): value for name, value in items if isinstance(value, np.ndarray)}
+    # MindSpore keeps words as tensors too.
+    tensors = {
+        str(name): value
+        for name, value in items
+        if isinstance(value, np.ndarray) and value.dtype.kind != "U"
+    }
     if not tensors:
         raise InputError(f"{path}: expected tensors by name (a state dict), found none")
     return tensors

@@ -181,12 +181,26 @@ class _StopSignal:
         self.asked = True
 
 
+def _origin(run: Run, start: int) -> str:
+    """What the weights come from, in words; published AP come from ImageNet's."""
+    model = run.config.model
+    if start:
+        return f"its checkpoint of step {start}"
+    if model.init is not None:
+        return model.init
+    if model.pretrained is not None:
+        return f"{model.pretrained} (backbone) and random weights"
+    return "random weights"
+
+
 def _report(run: Run, start: int) -> None:
     config = run.config
     side, batch = config.data.image_size, config.train.global_batch
     devices = run.strategy.num_replicas_in_sync
     weights = sum(int(keras.ops.size(w)) for w in run.network.trainable_variables)
-    log.info("%s: %s parameters", config.model.backbone, f"{weights:,}")
+    log.info(
+        "%s: %s parameters, from %s", config.model.backbone, f"{weights:,}", _origin(run, start)
+    )
     log.info("%s anchors at %d x %d", f"{config.anchors.count(side, side):,}", side, side)
     log.info(
         "%d images, %d steps an epoch; global batch %d (%d x %d in the recipe), %d on each of %d",

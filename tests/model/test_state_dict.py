@@ -45,6 +45,7 @@ def test_a_checkpoint_of_mindspore_is_read():
     state = read_state_dict(VECTORS / "mindspore_tiny.ckpt")
     assert state.kind == "MindSpore"
     assert state.tensors["network.base.conv1.weight"].shape == (2, 3, 3, 3)
+    assert "note" not in state.tensors, "words are no weights"
 
 
 @pytest.mark.parametrize("part", [0.2, 0.9])

@@ -68,6 +68,16 @@ def test_evaluation_takes_the_averaged_weights(start):
     assert np.abs(average - network.trainable_variables[0].numpy()).max() > 0
 
 
+def test_evaluation_knows_by_itself_what_the_run_froze(start, tmp_path):
+    _, network, optimizer, checkpoints = start("optimizer.ema=0.5", "model.freeze=[stem]")
+    step(network, optimizer)
+    checkpoints.save()
+    plain = load_config("configs/mobilenet025.yaml", [f"train.workdir={tmp_path}"])
+    _, loaded = load_network(plain)
+    for ours, theirs in zip(loaded.trainable_variables, optimizer.averages, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+
+
 @pytest.mark.parametrize(
     ("override", "said"),
     [
@@ -75,6 +85,7 @@ def test_evaluation_takes_the_averaged_weights(start):
         ("train.seed=2", "train.seed is 2 here and 1 there"),
         ("train.num_devices=2", "train.global_batch is 64 here and 32 there"),
         ("optimizer.ema=0.9", "optimizer.ema is 0.9 here and None there"),
+        ("model.freeze=[stem]", r"model.freeze is \('stem',\) here and \(\) there"),
     ],
 )
 def test_resuming_as_another_run_is_refused_by_key(start, override, said):

@@ -1,0 +1,239 @@
+r"""Detections of this network beside those of biubug6's PyTorch code: same weights, same images.
+
+    python benchmarks/parity_pytorch.py --peer CHECKOUT --weights retinaface_mobilenet025.pth \
+        --cfg configs/mobilenet025.yaml --protocol original --images 40
+
+Needs the extra `torch`. Each side reads and resizes images by itself; of the checkout, its own
+network, anchors, decoding and NMS are called. Prints the AP of both on these images and, by
+protocol original, how far apart the answers are, before NMS and after it. Boxes of one side alone
+are told apart: those within SCORE of the threshold or of the NMS's IoU, where rounding may decide,
+and others, which make the exit code 2. The other protocols resize, in which the two sides differ.
+"""
+
+import functools
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from absl import flags
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from retinaface_tf import cli
+from retinaface_tf.config import Config
+from retinaface_tf.errors import InputError
+
+PIXELS, SCORE = 0.05, 1e-4  # what may lie between the two sides
+
+_PEER = flags.DEFINE_string("peer", None, "A checkout of biubug6/Pytorch_Retinaface.")
+_WEIGHTS = flags.DEFINE_string("weights", None, "Weights of both, a state dict of PyTorch.")
+_PROTOCOL = flags.DEFINE_enum("protocol", "original", ["original", "resized", "vga"], "Sizes.")
+_IMAGES = flags.DEFINE_integer("images", 40, "Of the val set, evenly spread; 0: all.")
+flags.mark_flags_as_required(["peer", "weights"])
+
+
+class Answer(NamedTuple):
+    """Boxes [N, 4] in pixels and scores [N]."""
+
+    boxes: NDArray[np.float64]
+    scores: NDArray[np.float64]
+
+
+class Apart(NamedTuple):
+    """How two answers differ."""
+
+    common: int
+    pixels: float  # the farthest of the common boxes
+    score: float
+    edge: int  # boxes of one side alone, by a hair
+    other: int  # and not so
+
+
+def main(arguments: list[str]) -> int:
+    cli.expect_no(arguments)
+    config = cli.read_config(eval__protocol=_PROTOCOL.value, eval__weights=_WEIGHTS.value)
+    config = config.exhaustive()
+    peer = open_peer(config)
+    cli.start_tensorflow()
+    from retinaface_tf.data.dataset import validation_set
+    from retinaface_tf.evaluation.average_precision import evaluate_predictions
+    from retinaface_tf.evaluation.report import summary
+    from retinaface_tf.evaluation.wider import load_ground_truth
+
+    files = validation_set(config).files()
+    every = max(1, len(files) // _IMAGES.value) if _IMAGES.value else 1
+    files = dict(list(files.items())[::every][: _IMAGES.value or None])
+    ours, our_predictions = run_ours(files, config)
+    theirs = [peer(path) for path in progress(files.values())]
+    their_predictions = dict(zip(files, (rows(after) for _, after in theirs), strict=True))
+    others = 0
+    stages = ("before NMS", "after NMS") if _PROTOCOL.value == "original" else ()
+    for stage, when in enumerate(stages):
+        images = [
+            compare(a[stage], b[stage], a[0], config) for a, b in zip(ours, theirs, strict=True)
+        ]
+        others += report(when, images)
+    truth = load_ground_truth(config.ground_truth_folder)
+    truth = {name: truth[name] for name in files}
+    for side, predictions in (("ours", our_predictions), ("theirs", their_predictions)):
+        print(f"{side}\n{summary(evaluate_predictions(predictions, truth, config.eval.iou))}")
+    return 2 if others else 0
+
+
+def run_ours(files: dict[str, Path], config: Config) -> tuple[list[tuple[Answer, Answer]], Any]:
+    """Answers before and after NMS, and predictions as eval.py has them."""
+    from retinaface_tf.evaluation.predict import predict
+    from retinaface_tf.model.detector import Detector
+    from retinaface_tf.training.checkpoint import load_network
+
+    detector = Detector(load_network(config)[1], config)
+    answers = []
+
+    def detect(images: Any, scale: Any) -> Any:
+        before = detector.candidates(images, scale)
+        after = detector.suppress(before)
+        answers.append(tuple(answer(part) for part in (before, after)))
+        return after
+
+    return answers, predict(detect, files, config)
+
+
+def answer(detections: Any) -> Answer:
+    count = int(detections.num_detections[0])
+    boxes, scores = (np.asarray(part[0, :count], np.float64) for part in detections[:2])
+    return Answer(boxes, scores)
+
+
+def open_peer(config: Config) -> Callable[[Path], tuple[Answer, Answer]]:
+    """The peer's detection of a file, as its test_widerface.py goes about it.
+
+    Raises:
+        InputError: the checkout is none, or lacks what it needs.
+    """
+    sys.path.insert(0, _PEER.value)
+    try:
+        import torch
+        from layers.functions.prior_box import PriorBox
+        from utils.box_utils import decode
+        from utils.nms.py_cpu_nms import py_cpu_nms
+
+        settings, network = peer_network(config)
+    except ImportError as error:
+        raise InputError(f"{_PEER.value}: not a checkout that can be run here: {error}") from None
+
+    @torch.no_grad()
+    def detect(path: Path) -> tuple[Answer, Answer]:
+        pixels, scale = resized(np.float32(cv2.imread(str(path))), config)
+        pixels -= (104, 117, 123)
+        height, width = pixels.shape[:2]
+        offsets, scores, _ = network(torch.from_numpy(pixels.transpose(2, 0, 1))[None])
+        anchors = PriorBox(settings, image_size=(height, width)).forward()
+        boxes = decode(offsets[0], anchors, settings["variance"])
+        boxes = (boxes * torch.tensor([width, height, width, height]) / scale).numpy()
+        scores = scores[0, :, 1].numpy()
+        order = np.argsort(-scores, kind="stable")
+        order = order[scores[order] > config.detector.score_threshold]
+        found = np.hstack([boxes[order], scores[order, None]]).astype(np.float32)
+        kept = found[py_cpu_nms(found, config.detector.nms_iou)]
+        return as_answer(found), as_answer(kept)
+
+    return detect
+
+
+def peer_network(config: Config) -> tuple[dict[str, Any], Any]:
+    """The peer's settings and its network, with the weights."""
+    import torch
+    from data import cfg_mnet, cfg_re50
+    from models.retinaface import RetinaFace
+
+    settings = {"mobilenet025": cfg_mnet, "resnet50": cfg_re50}[config.model.backbone]
+    network = RetinaFace({**settings, "pretrain": False}, phase="test").eval()
+    state = torch.load(_WEIGHTS.value, map_location="cpu", weights_only=True)
+    network.load_state_dict({name.removeprefix("module."): v for name, v in state.items()})
+    return settings, network
+
+
+def as_answer(found: NDArray[np.float32]) -> Answer:
+    return Answer(found[:, :4].astype(np.float64), found[:, 4].astype(np.float64))
+
+
+def resized(pixels: NDArray[np.float32], config: Config) -> tuple[NDArray[np.float32], float]:
+    """The image as the protocol wants it, by OpenCV, and the factor."""
+    from retinaface_tf.evaluation.predict import network_scale
+
+    scale = float(network_scale(*pixels.shape[:2], config.eval))
+    if scale != 1:
+        pixels = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+    return pixels, scale
+
+
+def rows(found: Answer) -> NDArray[np.float64]:
+    """`x y w h score` [N, 5] in whole pixels, as both write them."""
+    corners = np.trunc(found.boxes)
+    return np.hstack([corners[:, :2], corners[:, 2:] - corners[:, :2], found.scores[:, None]])
+
+
+def compare(ours: Answer, theirs: Answer, candidates: Answer, config: Config) -> Apart:
+    """Pairs the boxes of two answers; `candidates` is what NMS had to choose from."""
+    # One score's tolerance counts as much as one pixel's, so that one distance tells both.
+    points = [np.hstack([a.boxes, a.scores[:, None] * PIXELS / SCORE]) for a in (ours, theirs)]
+    near = functools.partial(cKDTree.query, p=np.inf, distance_upper_bound=PIXELS)
+    distance, partner = near(cKDTree(points[1]), points[0])
+    paired = np.isfinite(distance)
+    lonely = [~paired, ~np.isfinite(near(cKDTree(points[0]), points[1])[0])]
+    alone = [
+        Answer(side.boxes[mask], side.scores[mask])
+        for side, mask in zip((ours, theirs), lonely, strict=True)
+    ]
+    edges = sum(int(on_edge(a, candidates, config).sum()) for a in alone)
+    pixels = np.abs(ours.boxes[paired] - theirs.boxes[partner[paired]])
+    scores = np.abs(ours.scores[paired] - theirs.scores[partner[paired]])
+    return Apart(
+        common=int(paired.sum()),
+        pixels=float(pixels.max(initial=0)),
+        score=float(scores.max(initial=0)),
+        edge=edges,
+        other=sum(len(a.scores) for a in alone) - edges,
+    )
+
+
+def on_edge(alone: Answer, candidates: Answer, config: Config) -> NDArray[np.bool_]:
+    """Whether rounding may decide: a score or an IoU with some candidate within SCORE."""
+    by_score = np.abs(alone.scores - config.detector.score_threshold) < SCORE
+    by_iou = [
+        bool((np.abs(inclusive_iou(box, candidates.boxes) - config.detector.nms_iou) < SCORE).any())
+        for box in alone.boxes
+    ]
+    return by_score | np.array(by_iou, np.bool_)
+
+
+def inclusive_iou(box: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """IoU of one box with [N, 4], counting pixels from first to last."""
+    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
+    common = np.prod(np.maximum(high - low + 1, 0), axis=1)
+    areas = [np.prod(b[..., 2:] - b[..., :2] + 1, axis=-1) for b in (box, boxes)]
+    return common / (areas[0] + areas[1] - common)
+
+
+def report(when: str, images: list[Apart]) -> int:
+    """Prints the sums; returns how many boxes differ by more than rounding."""
+    common, edge, other = (sum(getattr(i, n) for i in images) for n in ("common", "edge", "other"))
+    pixels, score = (max(getattr(i, n) for i in images) for n in ("pixels", "score"))
+    print(
+        f"{when:<10}: {common} common boxes of {len(images)} images, at most {pixels:.4f} px and "
+        f"{score:.2e} in score apart; of one side alone {edge} at an edge, {other} others"
+    )
+    return other
+
+
+def progress(paths: Iterable[Path]) -> Iterable[Path]:
+    from tqdm import tqdm
+
+    return tqdm(paths, desc="the peer", unit="image", disable=not sys.stderr.isatty())
+
+
+if __name__ == "__main__":
+    cli.run(main)
