@@ -14,11 +14,12 @@ def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
     config = cli.read_config(eval__weights=_WEIGHTS.value)
     cli.start_tensorflow()
-    from retinaface_tf.detectors import open_detector
+    from retinaface_tf.model.detector import Detector
     from retinaface_tf.serving.export import export_saved_model
+    from retinaface_tf.training.checkpoint import load_network
 
-    source, detector = open_detector(config)
-    version = export_saved_model(detector, Path(_OUT.value))
+    source, network = load_network(config)
+    version = export_saved_model(Detector(network, config), Path(_OUT.value))
     print(f"{source} exported to {version}")
     return 0
 

@@ -162,7 +162,7 @@ def as_answer(found: NDArray[np.float32]) -> Answer:
 
 def resized(pixels: NDArray[np.float32], config: Config) -> tuple[NDArray[np.float32], float]:
     """The image as the protocol wants it, by OpenCV, and the factor."""
-    from retinaface_tf.evaluation.predict import network_scale
+    from retinaface_tf.evaluation.scaling import network_scale
 
     scale = float(network_scale(*pixels.shape[:2], config.eval))
     if scale != 1:

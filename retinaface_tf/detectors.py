@@ -4,6 +4,7 @@ from typing import Any
 
 from retinaface_tf.config import Config
 from retinaface_tf.model.detector import Detector
+from retinaface_tf.model.tiling import TiledDetector
 from retinaface_tf.serving.load import ExportedDetector
 from retinaface_tf.training.checkpoint import load_network
 
@@ -22,4 +23,4 @@ def open_detector(config: Config, saved_model: str | None = None) -> tuple[str, 
         exported = ExportedDetector(saved_model)
         return str(exported.path), exported
     source, network = load_network(config)
-    return source, Detector(network, config)
+    return source, TiledDetector(Detector(network, config))

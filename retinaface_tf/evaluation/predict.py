@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -13,9 +12,9 @@ from tqdm import tqdm
 from retinaface_tf.config import Config, EvalConfig
 from retinaface_tf.data.decode import decode_image, why_undecodable
 from retinaface_tf.errors import InputError
+from retinaface_tf.evaluation.multi_scale import MultiScaleFlip
+from retinaface_tf.evaluation.scaling import network_scale, resize
 from retinaface_tf.structures import Detections
-
-VGA_LONG_SIDE = 640
 
 # What evaluation asks of a detector: images [1, H, W, 3] and their scale, as Detector has it.
 Detect = Callable[[tf.Tensor, float], Detections]
@@ -36,8 +35,11 @@ def predict(
         the tools of the originals write them.
 
     Raises:
-        InputError: a file is no image.
+        InputError: a file is no image; or the protocol is ms_flip, and the detector does not tell
+            its candidates.
     """
+    if config.eval.protocol == "ms_flip":
+        detect = _multi_scale(detect, config)
     images = tf.data.Dataset.from_tensor_slices([str(path) for path in files.values()]).map(
         lambda path: _load(path, config.eval), num_parallel_calls=config.data.num_workers
     )
@@ -54,20 +56,14 @@ def predict(
         raise
 
 
-def network_scale(height: Any, width: Any, config: EvalConfig) -> Any:
-    """Factor by which the protocol resizes an image of that size, float64.
-
-    `resized`: short side to config.short_side, unless that makes the long side longer than
-    config.long_side; `vga`: long side to 640; `original`: 1.
-    """
-    height, width = tf.cast(height, tf.float64), tf.cast(width, tf.float64)
-    short, long = tf.minimum(height, width), tf.maximum(height, width)
-    if config.protocol == "original":
-        return tf.ones_like(short)
-    if config.protocol == "vga":
-        return VGA_LONG_SIDE / long
-    scale = config.short_side / short
-    return tf.where(tf.round(scale * long) > config.long_side, config.long_side / long, scale)
+def _multi_scale(detect: Detect, config: Config) -> MultiScaleFlip:
+    candidates = getattr(detect, "candidates", None)
+    if candidates is None:
+        raise InputError(
+            "protocol ms_flip: expected a checkpoint or weights, as it merges candidates before "
+            "NMS, which an exported model does not tell"
+        )
+    return MultiScaleFlip(candidates, config)
 
 
 def _load(path: tf.Tensor, config: EvalConfig) -> tuple[tf.Tensor, tf.Tensor]:
@@ -75,9 +71,8 @@ def _load(path: tf.Tensor, config: EvalConfig) -> tuple[tf.Tensor, tf.Tensor]:
     image = decode_image(tf.io.read_file(path))
     size = tf.shape(image)[:2]
     scale = network_scale(size[0], size[1], config)
-    if config.protocol != "original":
-        target = tf.cast(tf.round(tf.cast(size, tf.float64) * scale), tf.int32)
-        image = tf.saturate_cast(tf.round(tf.image.resize(image, target)), tf.uint8)
+    if config.protocol not in ("original", "ms_flip"):
+        image = resize(image, scale)
     return image, tf.cast(scale, tf.float32)
 
 

@@ -1,5 +1,7 @@
 """The detector: network, decode, NMS. Evaluation calls it and export saves it, the same object."""
 
+import math
+
 import keras
 import tensorflow as tf
 
@@ -7,6 +9,20 @@ from retinaface_tf.config import Config
 from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.geometry.coder import decode_boxes, decode_landmarks
 from retinaface_tf.structures import Detections, Predictions
+
+EVERYWHERE = (-math.inf, -math.inf, math.inf, math.inf)
+
+_IMAGES = tf.TensorSpec([None, None, None, 3], tf.uint8)
+_SCALE = tf.TensorSpec([], tf.float32)
+_REGION = tf.TensorSpec([4], tf.float32)
+_DETECTIONS = Detections(
+    boxes=tf.TensorSpec([None, None, 4], tf.float32),
+    scores=tf.TensorSpec([None, None], tf.float32),
+    landmarks=tf.TensorSpec([None, None, 5, 2], tf.float32),
+    num_detections=tf.TensorSpec([None], tf.int32),
+)
+# Boxes [B, K, 4], scores [B, K], landmarks [B, K, 5, 2] of what NMS has to look at, best first.
+Decoded = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 
 
 class Detector(tf.Module):
@@ -33,18 +49,55 @@ class Detector(tf.Module):
         """
         return self._detect(tf.convert_to_tensor(images), tf.cast(scale, tf.float32))
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec([None, None, None, 3], tf.uint8),
-            tf.TensorSpec([], tf.float32),
-        ]
-    )
+    def candidates(
+        self,
+        images: tf.Tensor,
+        scale: float | tf.Tensor = 1.0,
+        region: tuple[float, float, float, float] | tf.Tensor = EVERYWHERE,
+    ) -> Detections:
+        """What is above the threshold before NMS, at most `top_k` of each image.
+
+        Args:
+            images: uint8 [B, H, W, 3], RGB, upright.
+            scale: as above.
+            region: x1 y1 x2 y2 [4] in pixels of `images`; only anchors count whose centre lies in
+                it, on its near edges included, on its far edges not.
+        """
+        scale, region = tf.cast(scale, tf.float32), tf.cast(region, tf.float32)
+        return self._candidates(tf.convert_to_tensor(images), scale, region)
+
+    @tf.function(input_signature=[_DETECTIONS])
+    def suppress(self, candidates: Detections) -> Detections:
+        """NMS of candidates: `candidates` and then this is what calling the detector is."""
+        return self._suppress(candidates.boxes, candidates.scores, candidates.landmarks)
+
+    @tf.function(input_signature=[_IMAGES, _SCALE])
     def _detect(self, images: tf.Tensor, scale: tf.Tensor) -> Detections:
+        predictions, anchors = self._predict(images)
+        scores = _face_scores(predictions)
+        return self._suppress(*self._decode(predictions, anchors, scores, _size(images) / scale))
+
+    @tf.function(input_signature=[_IMAGES, _SCALE, _REGION])
+    def _candidates(self, images: tf.Tensor, scale: tf.Tensor, region: tf.Tensor) -> Detections:
+        predictions, anchors = self._predict(images)
+        size = _size(images)
+        scores = tf.where(_inside(anchors[:, :2] * size, region), _face_scores(predictions), 0.0)
+        boxes, scores, landmarks = self._decode(predictions, anchors, scores, size / scale)
+        hot = scores > self.config.detector.score_threshold
+        counts = tf.math.count_nonzero(hot, axis=1, dtype=tf.int32)
+        return _zero_past(counts, boxes, scores, landmarks)
+
+    def _predict(self, images: tf.Tensor) -> tuple[Predictions, tf.Tensor]:
+        """What the network says, and the anchors [A, 4] that it says it of."""
         predictions = Predictions(**self.network(images, training=False))
         height, width = tf.shape(images)[1], tf.shape(images)[2]
-        anchors = make_anchors(height, width, self.config.anchors)
-        size = tf.cast(tf.stack([width, height]), tf.float32) / scale
-        scores, best = self._candidates(tf.cast(predictions.logits, tf.float32))
+        return predictions, make_anchors(height, width, self.config.anchors)
+
+    def _decode(
+        self, predictions: Predictions, anchors: tf.Tensor, scores: tf.Tensor, size: tf.Tensor
+    ) -> Decoded:
+        """Decodes what NMS has to look at, by scores [B, A], in pixels of an image of that size."""
+        scores, best = tf.math.top_k(scores, self._count(scores))
         anchors = tf.gather(anchors, best)
         boxes, landmarks = (
             tf.gather(tf.cast(rows, tf.float32), best, batch_dims=1)
@@ -53,11 +106,10 @@ class Detector(tf.Module):
         variances = self.config.anchors.variances
         boxes = decode_boxes(boxes, anchors, variances) * tf.tile(size, [2])
         landmarks = decode_landmarks(landmarks, anchors, variances) * size
-        return self._suppress(boxes, scores, landmarks)
+        return boxes, scores, landmarks
 
-    def _candidates(self, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Scores [B, K] and anchors [B, K] of what NMS has to look at, best first."""
-        scores = tf.nn.softmax(logits)[..., 1]
+    def _count(self, scores: tf.Tensor) -> tf.Tensor:
+        """How many of each image NMS has to look at, so that it misses none of any."""
         hot = tf.math.count_nonzero(
             scores > self.config.detector.score_threshold, axis=1, dtype=tf.int32
         )
@@ -65,7 +117,7 @@ class Detector(tf.Module):
         wanted = tf.maximum(tf.reduce_max(hot), 1)
         if self.config.detector.top_k is not None:
             wanted = tf.minimum(wanted, self.config.detector.top_k)
-        return tuple(tf.math.top_k(scores, wanted))
+        return wanted
 
     def _suppress(self, boxes: tf.Tensor, scores: tf.Tensor, landmarks: tf.Tensor) -> Detections:
         """Greedy NMS per image; rows past the last detection are zero."""
@@ -93,11 +145,35 @@ class Detector(tf.Module):
         kept, counts = tf.map_fn(one_image, (inclusive, scores), fn_output_signature=signature)
         if config.max_detections is None:
             kept = kept[:, : tf.reduce_max(counts)]
-        real = tf.sequence_mask(counts, tf.shape(kept)[1])
+        boxes, scores, landmarks = (
+            tf.gather(rows, kept, batch_dims=1) for rows in (boxes, scores, landmarks)
+        )
+        return _zero_past(counts, boxes, scores, landmarks)
 
-        def select(rows: tf.Tensor) -> tf.Tensor:
-            rows = tf.gather(rows, kept, batch_dims=1)
-            mask = tf.reshape(real, tf.concat([tf.shape(real), [1] * (len(rows.shape) - 2)], 0))
-            return tf.where(mask, rows, tf.zeros_like(rows))
 
-        return Detections(select(boxes), select(scores), select(landmarks), counts)
+def _face_scores(predictions: Predictions) -> tf.Tensor:
+    """Probability [B, A] of a face at each anchor."""
+    return tf.nn.softmax(tf.cast(predictions.logits, tf.float32))[..., 1]
+
+
+def _size(images: tf.Tensor) -> tf.Tensor:
+    """Width and height of images, float32 [2]."""
+    return tf.cast(tf.shape(images)[2:0:-1], tf.float32)
+
+
+def _inside(points: tf.Tensor, region: tf.Tensor) -> tf.Tensor:
+    """Which points [A, 2] lie in `x1 y1 x2 y2` [4], half open: [A]."""
+    return tf.reduce_all((points >= region[:2]) & (points < region[2:]), axis=1)
+
+
+def _zero_past(
+    counts: tf.Tensor, boxes: tf.Tensor, scores: tf.Tensor, landmarks: tf.Tensor
+) -> Detections:
+    """The first `counts` [B] rows of each image, and zeros after them."""
+    real = tf.sequence_mask(counts, tf.shape(scores)[1])
+
+    def select(rows: tf.Tensor) -> tf.Tensor:
+        mask = tf.reshape(real, tf.concat([tf.shape(real), [1] * (len(rows.shape) - 2)], 0))
+        return tf.where(mask, rows, tf.zeros_like(rows))
+
+    return Detections(select(boxes), select(scores), select(landmarks), counts)

@@ -7,41 +7,14 @@ import tensorflow as tf
 from retinaface_tf.config import Config, EvalConfig
 from retinaface_tf.data.dataset import validation_set
 from retinaface_tf.errors import InputError
-from retinaface_tf.evaluation.predict import network_scale, predict
+from retinaface_tf.evaluation.predict import predict
 from retinaface_tf.structures import Detections
-
-# Height and width of an image; sizes after the rule with a long side of 2150 and of 2176, as the
-# originals' own code resized them.
-SIZES = [
-    ((683, 1024), (1434, 2150), (1451, 2176)),
-    ((768, 1024), (1600, 2133), (1600, 2133)),
-    ((1024, 683), (2150, 1434), (2176, 1451)),
-    ((576, 1024), (1209, 2150), (1224, 2176)),
-    ((1024, 1024), (1600, 1600), (1600, 1600)),
-    ((5568, 1024), (2150, 395), (2176, 400)),
-    ((200, 1024), (420, 2150), (425, 2176)),
-    ((333, 517), (1385, 2150), (1402, 2176)),
-    ((744, 1000), (1600, 2150), (1600, 2151)),
-]
 
 
 @pytest.fixture
 def drawn_config(drawn) -> Config:
     config = Config()
     return replace(config, data=replace(config.data, root=str(drawn), num_workers=1))
-
-
-@pytest.mark.parametrize(("size", "with_2150", "with_2176"), SIZES)
-def test_protocol_resized_has_the_sizes_of_the_originals(size, with_2150, with_2176):
-    for long_side, expected in ((2150, with_2150), (2176, with_2176)):
-        scale = network_scale(*size, EvalConfig(protocol="resized", long_side=long_side))
-        assert tuple(np.round(np.array(size) * scale.numpy())) == expected
-
-
-def test_protocol_vga_brings_the_long_side_to_640():
-    config = EvalConfig(protocol="vga")
-    assert float(network_scale(480, 1280, config)) == 0.5
-    assert float(network_scale(320, 160, config)) == 2.0
 
 
 def test_protocol_original_leaves_images_as_they_are(drawn_config):

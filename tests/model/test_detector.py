@@ -63,13 +63,12 @@ def suppress(config):
     """NMS alone over `x1 y1 x2 y2 score` [N, 5]: the boxes kept, in order."""
 
     def with_settings(rows, **settings):
-        detector = DetectorConfig(**{**UNLIMITED, "score_threshold": 0, **settings})
-        empty = SimpleNamespace(variables=())
+        limits = DetectorConfig(**{**UNLIMITED, "score_threshold": 0, **settings})
+        detector = Detector(SimpleNamespace(variables=()), replace(config, detector=limits))
         boxes, scores = rows[None, :, :4], rows[None, :, 4]
         landmarks = np.repeat(boxes[..., None, :2], 5, axis=-2)
-        found = Detector(empty, replace(config, detector=detector))._suppress(
-            *map(tf.constant, (boxes, scores, landmarks))
-        )
+        candidates = Detections(boxes, scores, landmarks, np.array([len(rows)], np.int32))
+        found = detector.suppress(candidates)
         np.testing.assert_array_equal(found.landmarks[:, :, 4], found.boxes[..., :2])
         assert found.num_detections == len(found.boxes[0])
         return np.concatenate([found.boxes[0], found.scores[0, :, None]], axis=1)
