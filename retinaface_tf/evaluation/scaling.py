@@ -38,8 +38,9 @@ def multiple_scales(height: int, width: int, short_sides: Sequence[int]) -> list
 
 
 def resize(image: tf.Tensor, scale: tf.Tensor | float) -> tf.Tensor:
-    """An image uint8 [H, W, 3] by a factor, bilinear, to whole pixels."""
+    """An image uint8 [H, W, 3] by a factor, bilinear, to whole pixels, at least one."""
     target = tf.cast(tf.round(tf.cast(tf.shape(image)[:2], tf.float64) * scale), tf.int32)
+    target = tf.maximum(target, 1)
     return tf.saturate_cast(tf.round(tf.image.resize(image, target)), tf.uint8)
 
 

@@ -1,5 +1,7 @@
 """Box voting: detections of one face by many passes become one, their mean (NumPy only)."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -58,8 +60,10 @@ def _reach(box: Rows, iou: float) -> tuple[float, float]:
 
     It shares `iou` of this one's width, and this one at least so much of its own.
     """
+    if iou == 0:  # which boxes that do not meet have too
+        return -math.inf, math.inf
     width, rest = box[2] - box[0], 1 - iou
-    return box[0] - width * rest / max(iou, 1e-6) - 1, box[0] + width * rest + 1
+    return box[0] - width * rest / iou - 1, box[0] + width * rest + 1
 
 
 def _iou(box: Rows, others: Rows) -> Rows:

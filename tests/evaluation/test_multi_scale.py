@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from retinaface_tf.config import Config, EvalConfig
+from retinaface_tf.config import Config, DetectorConfig, EvalConfig, ModelConfig
 from retinaface_tf.errors import InputError
-from retinaface_tf.evaluation.multi_scale import MultiScaleFlip
+from retinaface_tf.evaluation.multi_scale import MultiScaleFlip, mirrored
 from retinaface_tf.evaluation.predict import predict
+from retinaface_tf.model.detector import Detector
+from retinaface_tf.model.network import build_network
+from retinaface_tf.model.tiling import TiledDetector
 from retinaface_tf.structures import Detections
 
 FACE = np.array([0.2, 0.3, 0.5, 0.9])  # x1 y1 x2 y2, in parts of the image
@@ -69,6 +72,36 @@ def test_each_size_of_the_config_is_seen_as_it_is_and_mirrored(image):
         (97, 150, False),
         (97, 150, True),
     ]
+
+
+def test_a_mirrored_image_has_the_mirrored_answer(with_made_up_weights):
+    # Once and twice the size: there, resizing rounds both alike.
+    config = replace(
+        ms_flip(75, 150),
+        model=ModelConfig(backbone="mobilenet025"),
+        detector=DetectorConfig(top_k=None, max_detections=None),
+    )
+    network = with_made_up_weights(build_network(config))
+    for level in (1, 2, 3):  # scores that are not all 1
+        bias = network.get_layer(f"logits{level}_conv").bias
+        bias.assign(bias - [0, 8, 0, 8])
+    detector = TiledDetector(Detector(network, config))
+    image = np.random.default_rng(4).integers(0, 256, (1, 75, 101, 3), np.uint8)
+    found, of_mirror = (
+        MultiScaleFlip(detector.candidates, config)(tf.constant(each))
+        for each in (image, image[:, :, ::-1])
+    )
+    assert found.num_detections == of_mirror.num_detections > 20
+    expected = mirrored(*(rows[0].numpy() for rows in of_mirror[:3]), 101)
+    for ours, theirs in zip(found[:3], expected, strict=True):
+        np.testing.assert_allclose(ours[0], theirs, rtol=0, atol=1e-3)
+
+
+def test_a_mirrored_face_keeps_its_left_eye_left():
+    boxes, points = np.array([[1, 2, 4, 6]]), np.array([[[1, 3], [4, 3], [2, 4], [1, 5], [3, 5]]])
+    boxes, _, points = mirrored(boxes, np.ones(1), points, 10)
+    np.testing.assert_array_equal(boxes, [[6, 2, 9, 6]])
+    np.testing.assert_array_equal(points, [[[6, 3], [9, 3], [8, 4], [7, 5], [9, 5]]])
 
 
 def test_a_detector_that_does_not_tell_its_candidates_is_refused_before_any_image(tmp_path):

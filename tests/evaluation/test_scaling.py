@@ -55,6 +55,10 @@ def test_ms_flip_loads_images_at_their_own_size():
     assert float(network_scale(480, 1280, EvalConfig(protocol="ms_flip"))) == 1
 
 
+def test_the_thinnest_image_keeps_a_pixel():
+    assert resize(np.zeros([1, 5000, 3], np.uint8), 0.1).shape == (1, 500, 3)
+
+
 def test_resizing_rounds_to_whole_pixels_and_levels():
     image = np.array([[[0, 0, 0], [255, 255, 255], [0, 0, 0]]], np.uint8)
     wide = resize(image, 1.5)
