@@ -181,9 +181,10 @@ def compare(ours: Answer, theirs: Answer, candidates: Answer, config: Config) ->
     # One score's tolerance counts as much as one pixel's, so that one distance tells both.
     points = [np.hstack([a.boxes, a.scores[:, None] * PIXELS / SCORE]) for a in (ours, theirs)]
     near = functools.partial(cKDTree.query, p=np.inf, distance_upper_bound=PIXELS)
-    distance, partner = near(cKDTree(points[1]), points[0])
-    paired = np.isfinite(distance)
-    lonely = [~paired, ~np.isfinite(near(cKDTree(points[0]), points[1])[0])]
+    (_, partner), (_, back) = (near(cKDTree(points[1 - i]), points[i]) for i in (0, 1))
+    # Each other's nearest; without any, the number is one past the last.
+    paired = np.append(back, -1)[partner] == np.arange(len(partner))
+    lonely = [~paired, ~np.isin(np.arange(len(back)), partner[paired])]
     alone = [
         Answer(side.boxes[mask], side.scores[mask])
         for side, mask in zip((ours, theirs), lonely, strict=True)

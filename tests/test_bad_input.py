@@ -121,7 +121,13 @@ def test_a_file_that_holds_no_weights_is_named(refused, drawn, tmp_path):
     weights = tmp_path / "x.weights.h5"
     weights.write_bytes(b"garbage")
     line = refused("eval.py", f"--set=data.root={drawn}", f"--weights={weights}")
-    assert f"{weights}: not weights" in line
+    assert f"{weights}: not the weights" in line
+
+
+@pytest.mark.slow
+def test_random_weights_are_not_frozen(refused, drawn):
+    line = refused("train.py", f"--set=data.root={drawn}", "--set=model.freeze=[stem]")
+    assert "model.freeze: would freeze random weights, expected model.pretrained" in line
 
 
 @pytest.mark.slow

@@ -83,7 +83,9 @@ def read_foreign(path: Path) -> Foreign:
         if not np.isfinite(state.tensors[theirs].astype(np.float64)).all():
             raise InputError(f"{path}: expected finite numbers, {theirs} has others")
         tensors[name] = state.tensors[theirs]
-    left_out = [theirs for theirs, name in names.items() if name is None]
+    # Torch counts the batches of every norm: of no use, and too many to list.
+    no_part = [theirs for theirs, name in names.items() if name is None]
+    left_out = [name for name in no_part if not name.endswith(".num_batches_tracked")]
     return Foreign(path, state.kind, is_detector, tensors, left_out)
 
 
@@ -128,8 +130,8 @@ def check_full(fit: Fit, foreign: Foreign, network: keras.Model) -> None:
         return
     whole = "detector" if foreign.is_detector else "backbone"
     raise InputError(
-        f"{foreign.path}: expected the weights of a {network.name}, found a {whole} on "
-        f"{backbone_of(foreign.tensors) or 'no backbone known here'}: {fit.summary()}"
+        f"{foreign.path}: expected the weights of a {network.name}, found a {whole} with the names "
+        f"of {backbone_of(foreign.tensors) or 'no backbone known here'}: {fit.summary()}"
     )
 
 

@@ -40,10 +40,15 @@ def build_network(config: Config) -> keras.Model:
         features = [_context(x, f"context{i}") for i, x in enumerate(levels, start=1)]
         shapes = {"boxes": (4,), "logits": (2,), "landmarks": (5, 2)}
         outputs = {name: _all_levels(features, s, anchors, name) for name, s in shapes.items()}
-        name = f"retinaface_{config.model.backbone}"
+        name = name_of_network(config.model.backbone)
         network = keras.Model(backbone.inputs[0], outputs, name=name)
     _freeze(network, config.model)
     return network
+
+
+def name_of_network(backbone: str) -> str:
+    """Of the whole network on a backbone; the backbone's own name is the plain one."""
+    return f"retinaface_{backbone}"
 
 
 def build_backbone(config: ModelConfig) -> keras.Model:

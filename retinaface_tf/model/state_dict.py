@@ -1,11 +1,11 @@
 """Weight files of others as tensors by name, whatever wrote them and wherever they lie."""
 
+import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
@@ -14,11 +14,11 @@ from retinaface_tf.errors import InputError
 from retinaface_tf.model.mindspore_file import read_mindspore_checkpoint
 from retinaface_tf.model.torch_file import is_torch_file, read_torch_file
 
-SUFFIXES = (".pth", ".pt", ".tar", ".bin", ".safetensors", ".ckpt", ".h5")
 HUB_FILE = "model.safetensors"
+# Names that mean a file, even where there is none.
+SUFFIXES = (".bin", ".ckpt", ".h5", ".pt", ".pth", ".safetensors", ".tar")
 
-# Where training scripts keep the weights among other things.
-_INNER = ("state_dict", "model")
+_HDF5_START = b"\x89HDF"
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,10 @@ def find_file(source: str | Path) -> Path:
     path = Path(source)
     if path.is_file():
         return path
-    if path.suffix in SUFFIXES or not re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)):
+    if path.is_dir():
+        raise InputError(f"{source}: expected a file of weights, found a folder")
+    is_name = re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", str(source))
+    if not is_name or path.suffix in SUFFIXES or path.parent.is_dir():
         raise InputError(f"{source}: no such weights file")
     return _download(str(source))
 
@@ -46,9 +49,11 @@ def _download(repository: str) -> Path:
         import huggingface_hub
     except ImportError:
         raise InputError(
-            f"{repository}: no such weights file; as a name of the Hugging Face hub it needs "
-            "`pip install huggingface_hub`"
+            f"{repository}: no such weights file; as a name of the Hugging Face hub it needs the "
+            "extra `hub`: pip install huggingface_hub"
         ) from None
+    # It tells of each new attempt.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         return Path(huggingface_hub.hf_hub_download(repository, HUB_FILE))
     # It raises errors of its own, of HTTP and of files.
@@ -61,27 +66,29 @@ def _download(repository: str) -> Path:
 
 
 def read_state_dict(path: Path) -> StateDict:
-    """Reads a file of PyTorch, safetensors or MindSpore, told apart by its first bytes.
+    """Reads a file of PyTorch or safetensors, told by its first bytes, or a `.ckpt` of MindSpore.
 
     No code in it is run.
 
     Raises:
         InputError: it is none of these, or broken, or holds no tensors.
     """
-    with path.open("rb") as file:
-        start = file.read(16)
+    try:
+        with path.open("rb") as file:
+            start = file.read(16)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     if is_torch_file(start):
-        kind, content = "PyTorch", read_torch_file(path)
+        state = StateDict("PyTorch", read_torch_file(path))
     elif start[8:9] == b"{":
-        kind, content = "safetensors", _read_safetensors(path)
+        state = StateDict("safetensors", _read_safetensors(path))
     elif path.suffix == ".ckpt":
-        kind, content = "MindSpore", read_mindspore_checkpoint(path)
+        state = StateDict("MindSpore", _read_mindspore(path))
     else:
-        raise InputError(
-            f"{path}: expected a file of torch.save, safetensors, MindSpore (.ckpt) or our own "
-            f"(.weights.h5), found one that begins with {start[:8]!r}"
-        )
-    return StateDict(kind, _tensors(content, path))
+        raise InputError(f"{path}: {_what_else(start)}")
+    if not state.tensors:
+        raise InputError(f"{path}: expected tensors by name (a state dict), found none")
+    return state
 
 
 def _read_safetensors(path: Path) -> dict[str, NDArray[Any]]:
@@ -91,16 +98,16 @@ def _read_safetensors(path: Path) -> dict[str, NDArray[Any]]:
         raise InputError(f"{path}: expected a whole safetensors file: {error}") from None
 
 
-def _tensors(content: Any, path: Path) -> dict[str, NDArray[Any]]:
-    inner = next((key for key in _INNER if isinstance(content, dict) and key in content), None)
-    content = content if inner is None else content[inner]
-    items = content.items() if isinstance(content, dict) else ()
-    # MindSpore keeps words as tensors too.
-    tensors = {
-        str(name): value
-        for name, value in items
-        if isinstance(value, np.ndarray) and value.dtype.kind != "U"
-    }
-    if not tensors:
-        raise InputError(f"{path}: expected tensors by name (a state dict), found none")
-    return tensors
+def _read_mindspore(path: Path) -> dict[str, NDArray[Any]]:
+    tensors = read_mindspore_checkpoint(path)
+    # Words are tensors there too.
+    return {name: values for name, values in tensors.items() if values.dtype.kind != "U"}
+
+
+def _what_else(start: bytes) -> str:
+    if start.startswith(_HDF5_START):
+        return "is of Keras already; such weights are taken where the name ends in .weights.h5"
+    return (
+        "expected a file of torch.save, safetensors, MindSpore (.ckpt) or our own (.weights.h5), "
+        f"found one that begins with {start[:8]!r}"
+    )

@@ -1,8 +1,8 @@
 """PyTorch's files without PyTorch, and without running what a pickle asks for.
 
 A `.pth` is a pickle of tensors that name their storages; the storages lie beside it in a zip, or
-behind it in files written before PyTorch 1.6. Only the few constructors of `_Unpickler` are ever
-called; any other that a file names is refused.
+behind it in files written before PyTorch 1.6. Only the few functions that `_Unpickler` knows are
+ever called; any other that a file names is refused.
 """
 
 import io
@@ -10,11 +10,9 @@ import math
 import pickle
 import struct
 import zipfile
-from collections import OrderedDict
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 import ml_dtypes
 import numpy as np
@@ -40,6 +38,10 @@ _DTYPES: dict[str, DTypeLike] = {
 }
 
 
+# Where training scripts keep the weights among other things.
+_INNER = ("state_dict", "model")
+
+
 @dataclass(frozen=True)
 class _Tensor:
     """Where in a storage a tensor's numbers are."""
@@ -50,7 +52,7 @@ class _Tensor:
     strides: tuple[int, ...]  # in numbers
 
     def read(self, numbers: NDArray[Any]) -> NDArray[Any]:
-        """The tensor out of its storage.
+        """The tensor as a view of its storage.
 
         Raises:
             ValueError: it reaches out of it, as only a made-up file can say.
@@ -62,21 +64,26 @@ class _Tensor:
         if count > len(numbers) or (count and not inside):
             raise ValueError(f"a tensor of shape {self.shape} lies outside of its storage")
         strides = [stride * numbers.itemsize for stride in self.strides]
-        return np.lib.stride_tricks.as_strided(numbers[self.offset :], self.shape, strides).copy()
+        return np.lib.stride_tricks.as_strided(numbers[self.offset :], self.shape, strides)
 
 
-class _Unpickler(pickle.Unpickler):
-    """Knows tensors and plain data; calls nothing else."""
+# Written in Python: the one in C cannot be kept from changing what there is (BUILD).
+_PythonUnpickler: Any = pickle._Unpickler
+
+
+class _Unpickler(_PythonUnpickler):
+    """Knows tensors and plain data; calls nothing else, and changes nothing that there is."""
 
     def __init__(self, file: IO[bytes]):
         super().__init__(file)
-        self.dtypes: dict[str, np.dtype[Any]] = {}  # of the storages met so far, by key
+        self.dtypes: dict[str, DTypeLike] = {}  # of the storages met so far, by key
 
     def find_class(self, module: str, name: str) -> Any:
         if module == "torch" and name in _DTYPES:
-            return np.dtype(_DTYPES[name])
+            return name
         known = {
-            ("collections", "OrderedDict"): OrderedDict,
+            ("collections", "Counter"): dict,
+            ("collections", "OrderedDict"): dict,
             ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
             ("torch._utils", "_rebuild_parameter"): lambda tensor, *_: tensor,
             ("torch", "Size"): tuple,
@@ -86,11 +93,17 @@ class _Unpickler(pickle.Unpickler):
         return known[module, name]
 
     def persistent_load(self, identity: Any) -> str:
-        kind, dtype, key, *_ = identity
-        if kind != "storage" or not isinstance(dtype, np.dtype):
-            raise pickle.UnpicklingError(f"it refers to a {kind}, expected a storage")
-        self.dtypes[key] = dtype
+        kind, storage, key, _device, _count, *view = identity
+        if kind != "storage" or storage not in _DTYPES or any(view):
+            raise pickle.UnpicklingError(f"it refers to {identity!r:.60}, expected a storage")
+        self.dtypes[str(key)] = _DTYPES[storage]
         return str(key)
+
+    def drop_state(self) -> None:
+        """Instead of BUILD: what a file says of an object besides its content is not needed."""
+        self.stack.pop()
+
+    dispatch: ClassVar = {**_PythonUnpickler.dispatch, pickle.BUILD[0]: drop_state}
 
 
 def _rebuild_tensor(
@@ -104,11 +117,11 @@ def is_torch_file(start: bytes) -> bool:
     return start.startswith((_ZIP_START, _OLD_START))
 
 
-def read_torch_file(path: Path) -> Any:
-    """Reads what `torch.save` wrote.
+def read_torch_file(path: Path) -> dict[str, NDArray[Any]]:
+    """Reads the state dict that `torch.save` wrote, alone or among what a training script keeps.
 
     Returns:
-        What was saved, with arrays for tensors.
+        The tensors by name; none where there is no state dict.
 
     Raises:
         InputError: it is cut short, is no such file, or asks to run code.
@@ -124,35 +137,39 @@ def read_torch_file(path: Path) -> Any:
         raise InputError(f"{path}: expected a whole file of torch.save: {reason}") from None
 
 
-def _read_zip(file: IO[bytes]) -> Any:
+def _read_zip(file: IO[bytes]) -> dict[str, NDArray[Any]]:
     with zipfile.ZipFile(file) as archive:
-        names = archive.namelist()
-        folders = [name.removesuffix("data.pkl") for name in names if name.endswith("data.pkl")]
-        if not folders:
+        entries = {entry.filename: entry for entry in archive.infolist()}
+        pickles = [name for name in entries if name.endswith("data.pkl")]
+        if not pickles:
             raise ValueError("it is a zip without data.pkl in it")
-        folder = folders[0]
+        # PyTorch compresses nothing, and what is small here is to be small in memory too.
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries.values()):
+            raise ValueError("it is a compressed zip")
+        folder = pickles[0].removesuffix("data.pkl")
         order = f"{folder}byteorder"
-        _check_order(order not in names or archive.read(order) == b"little")
-        unpickler = _Unpickler(io.BytesIO(archive.read(f"{folder}data.pkl")))
-        content = unpickler.load()
+        _check_order(order not in entries or archive.read(order) == b"little")
+        unpickler = _Unpickler(io.BytesIO(archive.read(pickles[0])))
+        tensors = _tensors(unpickler.load())
         storages = {
-            key: np.frombuffer(archive.read(f"{folder}data/{key}"), dtype)
-            for key, dtype in unpickler.dtypes.items()
+            key: np.frombuffer(archive.read(f"{folder}data/{key}"), unpickler.dtypes[key])
+            for key in {tensor.storage for tensor in tensors.values()}
         }
-        return _with_arrays(content, storages)
+    return {name: tensor.read(storages[tensor.storage]) for name, tensor in tensors.items()}
 
 
-def _read_old(file: IO[bytes]) -> Any:
+def _read_old(file: IO[bytes]) -> dict[str, NDArray[Any]]:
     """Pickles of magic number, version, machine, content, keys; then each storage's numbers."""
     unpickler = _Unpickler(file)
     _magic, _version, machine, content, keys = (unpickler.load() for _ in range(5))
     _check_order(machine["little_endian"])
     storages = {}
     for key in keys:
-        dtype = unpickler.dtypes[key]
+        dtype = np.dtype(unpickler.dtypes[key])
         (count,) = struct.unpack("<q", file.read(8))
         storages[key] = np.frombuffer(file.read(count * dtype.itemsize), dtype, count)
-    return _with_arrays(content, storages)
+    tensors = _tensors(content)
+    return {name: tensor.read(storages[tensor.storage]) for name, tensor in tensors.items()}
 
 
 def _check_order(little: bool) -> None:
@@ -160,11 +177,8 @@ def _check_order(little: bool) -> None:
         raise ValueError("it was written on a big-endian machine")
 
 
-def _with_arrays(content: Any, storages: Mapping[str, NDArray[Any]]) -> Any:
-    if isinstance(content, _Tensor):
-        return content.read(storages[content.storage])
-    if isinstance(content, dict):
-        return {key: _with_arrays(value, storages) for key, value in content.items()}
-    if isinstance(content, list | tuple):
-        return [_with_arrays(value, storages) for value in content]
-    return content
+def _tensors(content: Any) -> dict[str, _Tensor]:
+    inner = next((key for key in _INNER if isinstance(content, dict) and key in content), None)
+    state = content if inner is None else content[inner]
+    items = state.items() if isinstance(state, dict) else ()
+    return {str(name): tensor for name, tensor in items if isinstance(tensor, _Tensor)}

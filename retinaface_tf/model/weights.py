@@ -6,7 +6,6 @@ timm/resnet50.tv_in1k. DST is a Keras file, whose name ends in .weights.h5. Prin
 matched; unless all did, nothing is written.
 """
 
-import hashlib
 from datetime import date
 from pathlib import Path
 
@@ -32,29 +31,33 @@ def main(arguments: list[str]) -> int:
     source, destination = arguments
     config = cli.read_config()
     cli.start_tensorflow()
-    from retinaface_tf.model.foreign import assign, check_full, read_foreign
-    from retinaface_tf.model.loading import save_weights
-    from retinaface_tf.model.network import build_backbone, build_network
-    from retinaface_tf.model.state_dict import find_file
+    from retinaface_tf.model import foreign, loading, network, state_dict
 
-    path = find_file(source)
-    foreign = read_foreign(path)
-    network = build_network(config) if foreign.is_detector else build_backbone(config.model)
-    fit = assign(network, foreign)
+    loading.check_name(Path(destination))
+    path = state_dict.find_file(source)
+    theirs = foreign.read_foreign(path)
+    kind = "detector" if theirs.is_detector else "backbone"
+    ours = (
+        network.build_network(config)
+        if theirs.is_detector
+        else network.build_backbone(config.model)
+    )
+    fit = foreign.assign(ours, theirs)
     print(fit.report())
-    if not _PARTIAL.value:
-        check_full(fit, foreign, network)
-    kind = "detector" if foreign.is_detector else "backbone"
+    if not (_PARTIAL.value and fit.matched):
+        foreign.check_full(fit, theirs, ours)
     provenance = {
         "source": source,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "kind": f"{foreign.kind}, {kind}",
+        "file": str(path.resolve()),  # a hub's has the commit in its path
+        "sha256": loading.sha256(path),
+        "kind": f"{theirs.kind}, {kind}",
+        "matched": f"{len(fit.matched)} of {len(ours.variables)}",
         "date": date.today().isoformat(),
         "licence": _LICENCES[kind],
         "retinaface_tf": retinaface_tf.__version__,
     }
-    save_weights(network, destination, provenance)
-    print(f"{kind} {config.model.backbone} of {Path(path).name} written to {destination}")
+    loading.save_weights(ours, destination, provenance)
+    print(f"{kind} {config.model.backbone} of {path.name} written to {destination}")
     return 0
 
 

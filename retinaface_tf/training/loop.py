@@ -122,6 +122,10 @@ def _initial_network(config: Config) -> keras.Model:
     network = build_network(config)
     if latest_checkpoint(Path(config.train.workdir)) is not None:
         return network  # a run that goes on takes nothing but its own weights
+    if config.model.freeze and config.model.init is None and config.model.pretrained is None:
+        raise InputError(
+            "model.freeze: would freeze random weights, expected model.pretrained or model.init too"
+        )
     if config.model.init is not None:
         load_weights(network, config.model.init)
     elif config.model.pretrained is not None:

@@ -13,6 +13,7 @@ from retinaface_tf.evaluation.wider import load_ground_truth
 from retinaface_tf.model.detector import Detector
 from retinaface_tf.model.loading import SUFFIX, save_weights
 from retinaface_tf.model.network import build_network
+from retinaface_tf.model.tiling import TiledDetector
 from retinaface_tf.training.optimizer import CoupledSGD, assign_averages
 
 BEST_WEIGHTS, BEST_REPORT = f"best{SUFFIX}", "best.json"
@@ -39,7 +40,7 @@ class Validation:
         truth = load_ground_truth(config.ground_truth_folder)
         self.truth = {name: truth[name] for name in self.files if name in truth}
         self.network = build_network(config)
-        self.detector = Detector(self.network, config.exhaustive())
+        self.detector = TiledDetector(Detector(self.network, config.exhaustive()))
 
     def measure(self, network: keras.Model, optimizer: CoupledSGD, step: int) -> dict[str, float]:
         """AP (0..1) per set of a network as it would be evaluated after `step` steps."""

@@ -126,7 +126,7 @@ def test_what_does_not_fit_leaves_the_networks_own_values(mobilenet, state):
 def test_the_weights_of_another_backbone_are_called_that(config, state):
     resnet = build_network(replace(config, model=ModelConfig(backbone="resnet18")))
     foreign = detector(state)
-    expected = "theirs.pth: expected the weights of a retinaface_resnet18, found a detector on mobi"
+    expected = "theirs.pth: expected the weights of a retinaface_resnet18, found a detector"
     with pytest.raises(InputError, match=expected) as error:
         check_full(assign(resnet, foreign), foreign, resnet)
     assert "\n" not in str(error.value)

@@ -62,15 +62,38 @@ def test_a_missing_file_is_said_with_its_name(mobilenet, tmp_path):
 
 def test_a_broken_file_is_refused(mobilenet, tmp_path):
     (tmp_path / "broken.weights.h5").write_bytes(b"not HDF5 at all")
-    with pytest.raises(InputError, match=r"broken\.weights\.h5: not weights"):
+    with pytest.raises(InputError, match=r"broken\.weights\.h5: not the weights"):
         load_weights(mobilenet, tmp_path / "broken.weights.h5")
 
 
 def test_weights_of_another_network_are_refused(config, mobilenet, tmp_path):
     save_weights(mobilenet, tmp_path / "small.weights.h5")
     resnet = build_network(replace(config, model=ModelConfig(backbone="resnet18")))
-    with pytest.raises(InputError, match=r"small\.weights\.h5: not weights of a retinaface_resnet"):
+    expected = r"small\.weights\.h5: not the weights of a retinaface_resnet18, but of a retinaface_"
+    with pytest.raises(InputError, match=expected):
         load_weights(resnet, tmp_path / "small.weights.h5")
+
+
+def test_a_backbone_is_no_whole_network(mobilenet, tmp_path):
+    save_weights(build_backbone(MOBILENET), tmp_path / "part.weights.h5")
+    with pytest.raises(InputError, match="of a retinaface_mobilenet025, but of a mobilenet025"):
+        load_weights(mobilenet, tmp_path / "part.weights.h5")
+
+
+def test_weights_for_other_anchors_are_refused(config, mobilenet, tmp_path):
+    save_weights(mobilenet, tmp_path / "two.weights.h5")
+    three = replace(config.anchors, sizes=((16, 24, 32), (64, 96, 128), (256, 384, 512)))
+    other = build_network(replace(config, model=MOBILENET, anchors=three))
+    with pytest.raises(InputError, match=r"two\.weights\.h5: .* or not with these anchors"):
+        load_weights(other, tmp_path / "two.weights.h5")
+
+
+def test_numbers_that_are_not_finite_are_refused(config, tmp_path):
+    broken = build_network(replace(config, model=MOBILENET))
+    broken.get_layer("pyramid1_merge_norm").gamma.assign([np.nan] * 64)
+    save_weights(broken, tmp_path / "nan.weights.h5")
+    with pytest.raises(InputError, match="finite numbers, pyramid1_merge_norm/gamma has others"):
+        load_weights(broken, tmp_path / "nan.weights.h5")
 
 
 def test_published_weights_load_as_they_are(mobilenet, shared):

@@ -79,7 +79,7 @@ def test_names_are_those_that_were_published(networks, backbone, path, name):
     assert torch_names(networks[backbone])[path] == name
 
 
-@pytest.mark.parametrize("backbone", ["resnet18", "mobilenet025", "mobilenetv2"])
+@pytest.mark.parametrize("backbone", BACKBONES)
 def test_a_state_dict_of_yakhyo_is_this_network(networks, backbone):
     theirs = published(f"yakhyo_names_{backbone}.txt")
     spelled = {canonical(name): np.prod(shape) for name, shape in theirs.items()}

@@ -1,5 +1,7 @@
 """Where weights come from: files of three kinds, and the hub's folder of downloads."""
 
+import sys
+
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -68,6 +70,28 @@ def test_a_file_without_tensors_is_refused(tmp_path):
     safetensors.numpy.save_file({}, tmp_path / "none.safetensors")
     with pytest.raises(InputError, match=r"none\.safetensors: expected tensors by name"):
         read_state_dict(tmp_path / "none.safetensors")
+
+
+def test_a_file_of_keras_is_told_how_it_is_taken(tmp_path):
+    (tmp_path / "model.h5").write_bytes(b"\x89HDF\r\n\x1a\n and more")
+    with pytest.raises(InputError, match=r"model\.h5: is of Keras already.*\.weights\.h5"):
+        read_state_dict(tmp_path / "model.h5")
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(InputError, match="expected a file of weights, found a folder"):
+        find_file(tmp_path)
+
+
+def test_a_typing_mistake_in_a_folder_that_is_there_is_no_name_of_the_hub():
+    with pytest.raises(InputError, match="configs/mine: no such weights file"):
+        find_file("configs/mine")
+
+
+def test_without_the_hubs_library_its_names_say_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(InputError, match=r"timm/tiny: no such weights file; .* pip install"):
+        find_file("timm/tiny")
 
 
 @pytest.mark.parametrize("name", ["nothing", "weights/none.pth", "a/b/c", "timm/none.safetensors"])

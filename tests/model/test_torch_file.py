@@ -4,6 +4,7 @@ import io
 import os
 import pickle
 import zipfile
+from collections import Counter
 
 import ml_dtypes
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from conftest import VECTORS
 
 from retinaface_tf.errors import InputError
+from retinaface_tf.model import torch_file
 from retinaface_tf.model.torch_file import read_torch_file
 
 EIGHTHS = np.arange(12, dtype=np.float32) / 8
@@ -47,19 +49,19 @@ def zip_with(pickled, **others):
 
 
 def tensor_of_four_numbers(*measures):
-    """A pickle as PyTorch's: a call with storage 0, offset, shape and strides."""
+    """A pickle as PyTorch's of {"a": a call with storage 0, offset, shape and strides}."""
     storage = b"(Vstorage\nctorch\nFloatStorage\nV0\nVcpu\nK\x04tQ"
-    parts = [pickle.dumps(part, protocol=2)[2:-1] for part in measures]
-    return b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"".join(parts) + b"tR."
+    parts = b"".join(pickle.dumps(part, protocol=2)[2:-1] for part in measures)
+    call = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + parts + b"tR"
+    return b"\x80\x02}Va\n" + call + b"s."
 
 
 @pytest.mark.parametrize("file", FILES)
 def test_every_kind_of_tensor_is_read_as_pytorch_wrote_it(file):
-    content = read_torch_file(VECTORS / file)
-    assert content["epoch"] == 18
-    assert content["state_dict"].keys() == CONTENT.keys()
+    tensors = read_torch_file(VECTORS / file)
+    assert tensors.keys() == CONTENT.keys()
     for name, expected in CONTENT.items():
-        found = content["state_dict"][name]
+        found = tensors[name]
         assert found.dtype == expected.dtype, name
         np.testing.assert_array_equal(found, expected, err_msg=name)
 
@@ -107,7 +109,36 @@ def test_a_tensor_within_its_storage_is_read(tmp_path):
     numbers = np.arange(4, dtype=np.float32).tobytes()
     content = zip_with(tensor_of_four_numbers(1, (3,), (1,)), **{"data/0": numbers})
     (tmp_path / "made_up.pth").write_bytes(content)
-    np.testing.assert_array_equal(read_torch_file(tmp_path / "made_up.pth"), [1, 2, 3])
+    np.testing.assert_array_equal(read_torch_file(tmp_path / "made_up.pth")["a"], [1, 2, 3])
+
+
+@pytest.mark.parametrize(
+    "target", [b"ctorch\nBFloat16Storage\n", b"ctorch._utils\n_rebuild_tensor_v2\n"]
+)
+def test_a_file_changes_nothing_that_is_there_already(target, tmp_path):
+    before = np.dtype(ml_dtypes.bfloat16).itemsize, torch_file._rebuild_tensor.__defaults__
+    # BUILD hands a state to what was named: here the layout of a number, and a function's parts.
+    state = pickle.dumps((3, "|", None, None, None, 1, 1, 0), protocol=2)[2:-1]
+    if b"rebuild" in target:
+        state = pickle.dumps((None, {"__defaults__": (1, 2)}), protocol=2)[2:-1]
+    (tmp_path / "evil.pth").write_bytes(zip_with(b"\x80\x02" + target + state + b"b0}."))
+    assert read_torch_file(tmp_path / "evil.pth") == {}
+    after = np.dtype(ml_dtypes.bfloat16).itemsize, torch_file._rebuild_tensor.__defaults__
+    assert after == before
+
+
+def test_compressed_zips_are_refused_as_they_may_be_of_any_size_in_memory(tmp_path):
+    with zipfile.ZipFile(tmp_path / "bomb.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", tensor_of_four_numbers(0, (4,), (1,)))
+        archive.writestr("archive/data/0", bytes(1_000_000))
+    with pytest.raises(InputError, match=r"bomb\.pth.*compressed"):
+        read_torch_file(tmp_path / "bomb.pth")
+
+
+def test_what_a_scheduler_keeps_beside_the_weights_is_no_reason_to_refuse(tmp_path):
+    content = {"scheduler": Counter([70, 90]), "epoch": 3}
+    (tmp_path / "a.pth").write_bytes(zip_with(pickle.dumps(content, protocol=2)))
+    assert read_torch_file(tmp_path / "a.pth") == {}
 
 
 def test_big_endian_files_are_refused(tmp_path):

@@ -135,14 +135,41 @@ def test_bad_weights_are_one_line_and_nothing_is_written(run, write, reason, the
     assert not destination.parent.exists()
 
 
-def test_weights_of_another_backbone_are_refused_unless_a_part_will_do(run, theirs, tmp_path):
-    destination = tmp_path / "ours.weights.h5"
+def test_weights_of_another_backbone_are_refused(run, theirs, tmp_path):
     other = ("--cfg", CONFIG, "--set", "model.backbone=resnet18")
-    with pytest.raises(InputError, match="resnet18, found a detector on mobilenet025"):
-        run(theirs, destination, *other)
+    with pytest.raises(InputError, match="resnet18, found a detector with the names of mobilenet"):
+        run(theirs, tmp_path / "ours.weights.h5", *other)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_part_is_written_where_it_is_asked_for_and_says_so(run, theirs, config, tmp_path):
+    state = safetensors.numpy.load_file(theirs)
+    del state["fpn.merge2.1.running_var"]
+    source, destination = tmp_path / "part.safetensors", tmp_path / "ours.weights.h5"
+    safetensors.numpy.save_file(state, source)
+    with pytest.raises(InputError, match=r"1 missing \(such as fpn\.merge2\.1\.running_var\)"):
+        run(source, destination, "--cfg", CONFIG)
     assert not destination.exists()
-    run(theirs, destination, *other, "--partial")
-    assert destination.exists()
+    run(source, destination, "--cfg", CONFIG, "--partial")
+    with h5py.File(destination) as file:
+        assert json.loads(file.attrs["provenance"])["matched"] == "252 of 253"
+    ours = build_network(config)
+    load_weights(ours, destination)
+    gamma = ours.get_layer("stage3_block2_pointwise_norm").gamma.numpy()
+    np.testing.assert_array_equal(gamma, state["body.stage3.1.4.weight"])
+
+
+def test_weights_of_which_nothing_matches_are_refused_even_in_part(run, tmp_path):
+    source = tmp_path / "theirs.safetensors"
+    safetensors.numpy.save_file({"layer9.weight": np.ones(3)}, source)
+    with pytest.raises(InputError, match="0 tensors matched"):
+        run(source, tmp_path / "ours.weights.h5", "--cfg", CONFIG, "--partial")
+    assert not (tmp_path / "ours.weights.h5").exists()
+
+
+def test_a_destination_of_another_name_is_refused_first(run, theirs, tmp_path):
+    with pytest.raises(InputError, match=r"ours\.h5: expected a name that ends in \.weights\.h5"):
+        run(theirs, tmp_path / "ours.h5", "--cfg", CONFIG)
 
 
 def test_a_wrong_number_of_arguments_is_told(run):

@@ -111,7 +111,9 @@ def test_weights_of_another_network_are_refused(start, tmp_path):
     file = tmp_path / "mobile.weights.h5"
     network.save_weights(file)
     other = load_config("configs/res50.yaml", [f"eval.weights={file}"])
-    with pytest.raises(InputError, match=r"mobile.weights.h5: not weights of a retinaface"):
+    with pytest.raises(
+        InputError, match=r"mobile.weights.h5: not the weights of a retinaface_resnet50"
+    ):
         load_network(other)
 
 
