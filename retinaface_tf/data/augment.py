@@ -29,31 +29,39 @@ class Augmented(NamedTuple):
 
 
 def augment(
-    image: tf.Tensor, faces: Faces, seed: tf.Tensor, recipe: str, image_size: int
+    size: tf.Tensor,
+    decode: Callable[[tf.Tensor], tf.Tensor],
+    faces: Faces,
+    seed: tf.Tensor,
+    recipe: str,
+    image_size: int,
 ) -> Augmented:
-    """A training sample from an image.
+    """A training sample from an image, of which only the part that is shown gets decoded.
 
     Args:
-        image: uint8 [H, W, 3].
-        faces: [G], in pixels of it.
+        size: of the image, int32 [2], height and width.
+        decode: gives the pixels uint8 [h, w, 3] of a window int32 [4], x y width height.
+        faces: [G], in pixels of the image.
         seed: int64 [2].
         recipe: `biubug6` or `mindspore`.
         image_size: side of the result in pixels.
     """
     crop_seed, colour_seed, mirror_seed = tf.unstack(tf.random.split(seed, 3))
     if recipe == "biubug6":
-        window = choose_window(tf.shape(image), faces, crop_seed)
+        window = choose_window(size, faces, crop_seed)
         faces = crop_faces(faces, window)
-        image = jitter_colour(tf.cast(crop(image, window), tf.float32), colour_seed)
+        image = jitter_colour(tf.cast(decode(window), tf.float32), colour_seed)
     else:
-        window = choose_window_of_seed(tf.shape(image), faces, crop_seed, image_size)
+        window = choose_window_of_seed(size, faces, crop_seed, image_size)
         faces = drop_small(crop_faces(faces, window), window, image_size)
-        image = tf.cast(crop(image, window), tf.float32)
-    image = pad_to_square(image)
+        image = tf.cast(decode(window), tf.float32)
+    # Of crops, all are square already; the whole image may be none.
+    is_square = tf.equal(window[2], window[3])
+    image = tf.cond(is_square, lambda: image, lambda: pad_to_square(image))
     side = tf.cast(tf.shape(image)[0], tf.float32)
     faces = faces._replace(boxes=faces.boxes / side, landmarks=faces.landmarks / side)
     image = tf.image.resize(image, [image_size, image_size])
-    image = tf.saturate_cast(tf.round(image), tf.uint8)
+    image = tf.cast(image + 0.5, tf.uint8)  # in range already, so this rounds
     is_mirrored = tf.random.stateless_uniform([], mirror_seed) < 0.5
     return tf.cond(is_mirrored, lambda: mirror(image, faces), lambda: Augmented(image, faces))
 
@@ -126,12 +134,6 @@ def _corners(window: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return window[..., :2], window[..., :2] + window[..., 2:]
 
 
-def crop(image: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
-    """The window int32 [4] of an image [H, W, 3]."""
-    x, y, width, height = tf.unstack(window)
-    return image[y : y + height, x : x + width]
-
-
 def crop_faces(faces: Faces, window: tf.Tensor) -> Faces:
     """Faces whose centre is in the window, clipped to it and counted from its corner.
 
@@ -174,8 +176,11 @@ def jitter_colour(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     ) -> tf.Tensor:
         amount = tf.random.stateless_uniform([], seeds[index], low, high)
         applied = tf.random.stateless_uniform([], seeds[index + 1]) < 0.5
-        changed = tf.cond(applied, lambda: change(image, amount), lambda: image)
-        return tf.clip_by_value(changed, 0.0, 255.0)
+
+        def changed() -> tf.Tensor:
+            return tf.clip_by_value(change(image, amount), 0.0, 255.0)
+
+        return tf.cond(applied, changed, lambda: image)
 
     def contrast(image: tf.Tensor) -> tf.Tensor:
         return sometimes(image, 2, tf.multiply, *CONTRAST)

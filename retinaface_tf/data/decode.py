@@ -5,6 +5,7 @@ their side, so it is read and applied here.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -13,6 +14,8 @@ HEADER_BYTES = 1 << 17
 MOST_SEGMENTS = 256  # and bytes of filling; garbage may have thousands
 EXIF_MARKER, SCAN_MARKER = 0xE1, 0xDA
 ORIENTATION_TAG = 0x0112
+# What the orientations are made of; from the first of these on all are transposed.
+TRANSPOSED, MIRRORED, UPSIDE_DOWN = 5, (2, 3, 6, 7), (3, 4, 7, 8)
 
 # Reads the two bytes at a position, in Intel's byte order if so asked.
 Word = Callable[[tf.Tensor, tf.Tensor | bool], tf.Tensor]
@@ -39,6 +42,64 @@ def decode_image(data: tf.Tensor) -> tf.Tensor:
     return tf.ensure_shape(image, [None, None, 3])
 
 
+class Encoded(NamedTuple):
+    """An image's bytes and what they tell before they are decoded."""
+
+    data: tf.Tensor  # string scalar
+    orientation: tf.Tensor  # int32 scalar, EXIF's 1..8
+    size: tf.Tensor  # int32 [2], height and width of the upright image
+
+
+def open_image(data: tf.Tensor) -> Encoded:
+    """Reads the header of a JPEG; other kinds have to be decoded for their size."""
+
+    def jpeg() -> tuple[tf.Tensor, tf.Tensor]:
+        orientation = exif_orientation(data)
+        size = tf.image.extract_jpeg_shape(data)[:2]
+        return orientation, tf.cond(orientation >= TRANSPOSED, lambda: size[::-1], lambda: size)
+
+    def other() -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.constant(1), tf.shape(decode_image(data))[:2]
+
+    return Encoded(data, *tf.cond(tf.io.is_jpeg(data), jpeg, other))
+
+
+def decode_window(image: Encoded, window: tf.Tensor) -> tf.Tensor:
+    """Decodes part of an image; of a JPEG nothing else.
+
+    Args:
+        image: what `open_image` returned.
+        window: int32 [4], x y width height in the upright image.
+
+    Returns:
+        uint8 [height, width, 3], as `decode_image` and a crop would, but that in a JPEG the colours
+        of the outermost pixels may be blended otherwise with those beyond.
+    """
+
+    def jpeg() -> tf.Tensor:
+        x, y, width, height = tf.unstack(_as_stored(image, window))
+        cut = tf.stack([y, x, height, width])
+        pixels = tf.image.decode_and_crop_jpeg(
+            image.data, cut, channels=3, dct_method="INTEGER_ACCURATE"
+        )
+        return turn_upright(pixels, image.orientation)
+
+    def other() -> tf.Tensor:
+        x, y, width, height = tf.unstack(window)
+        return decode_image(image.data)[y : y + height, x : x + width]
+
+    return tf.ensure_shape(tf.cond(tf.io.is_jpeg(image.data), jpeg, other), [None, None, 3])
+
+
+def _as_stored(image: Encoded, window: tf.Tensor) -> tf.Tensor:
+    """Where a window of the upright image is in the stored one: `turn_upright` backwards."""
+    height, width = tf.unstack(image.size)
+    x, y, w, h = tf.unstack(window)
+    x = tf.where(tf.reduce_any(image.orientation == MIRRORED), width - x - w, x)
+    y = tf.where(tf.reduce_any(image.orientation == UPSIDE_DOWN), height - y - h, y)
+    return tf.where(image.orientation >= TRANSPOSED, tf.stack([y, x, h, w]), [x, y, w, h])
+
+
 def why_undecodable(path: str) -> str | None:
     """Why a file is no image, in TensorFlow's words, or None if it is one."""
     try:
@@ -50,10 +111,11 @@ def why_undecodable(path: str) -> str | None:
 
 def turn_upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     """Undoes an EXIF orientation 1..8 of an image [H, W, C]."""
-    image = tf.cond(orientation >= 5, lambda: tf.transpose(image, [1, 0, 2]), lambda: image)
-    mirrored = tf.reduce_any(orientation == [2, 3, 6, 7])
+    transposed = orientation >= TRANSPOSED
+    image = tf.cond(transposed, lambda: tf.transpose(image, [1, 0, 2]), lambda: image)
+    mirrored = tf.reduce_any(orientation == MIRRORED)
     image = tf.cond(mirrored, lambda: tf.reverse(image, [1]), lambda: image)
-    upside_down = tf.reduce_any(orientation == [3, 4, 7, 8])
+    upside_down = tf.reduce_any(orientation == UPSIDE_DOWN)
     return tf.cond(upside_down, lambda: tf.reverse(image, [0]), lambda: image)
 
 
@@ -62,14 +124,16 @@ def exif_orientation(data: tf.Tensor) -> tf.Tensor:
 
     Source: Exif 2.3, sections 4.5.2 (segments) and 4.6.2 (image file directory).
     """
-    header = tf.io.decode_raw(tf.strings.substr(data, 0, HEADER_BYTES), tf.uint8)
     # Two zeros more, so that the last position has a successor; garbage must not read beyond.
-    header = tf.cast(tf.pad(header, [[0, 2]]), tf.int32)
+    header = tf.strings.join([tf.strings.substr(data, 0, HEADER_BYTES), b"\0\0"])
+    header = tf.io.decode_raw(header, tf.uint8)
     last = tf.size(header) - 2
 
     def word(position: tf.Tensor, little: tf.Tensor | bool) -> tf.Tensor:
         position = tf.clip_by_value(position, 0, last)
-        first, second = tf.gather(header, position), tf.gather(header, position + 1)
+        first, second = (
+            tf.cast(tf.gather(header, place), tf.int32) for place in (position, position + 1)
+        )
         return tf.where(little, second * 256 + first, first * 256 + second)
 
     segment = _find_exif(word, last)

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from retinaface_tf.config import DataConfig
 from retinaface_tf.data.augment import augment
-from retinaface_tf.data.decode import decode_image, why_undecodable
+from retinaface_tf.data.decode import decode_window, open_image, why_undecodable
 from retinaface_tf.data.widerface import Records
 from retinaface_tf.errors import InputError
 from retinaface_tf.structures import Batch, Faces
@@ -43,8 +43,10 @@ def training_batches(
     def sample(counter: tf.Tensor) -> Batch:
         index = sample_index(counter, num_images, seed)
         first, last = splits[index], splits[index + 1]
+        image = open_image(tf.io.read_file(paths[index]))
         augmented = augment(
-            decode_image(tf.io.read_file(paths[index])),
+            image.size,
+            lambda window: decode_window(image, window),
             Faces(*(part[first:last] for part in faces)),
             tf.stack([tf.constant(seed, tf.int64), counter]),
             config.augmentation,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from retinaface_tf.data import decode
-from retinaface_tf.data.decode import decode_image
+from retinaface_tf.data.decode import decode_image, decode_window, open_image
 
 HEIGHT, WIDTH = 30, 43
 START_OF_IMAGE = b"\xff\xd8"
@@ -78,6 +78,46 @@ def test_every_orientation_is_turned_upright_as_pil_and_opencv_do(orientation, o
     assert image.shape == ((WIDTH, HEIGHT, 3) if orientation >= 5 else (HEIGHT, WIDTH, 3))
     np.testing.assert_array_equal(image, by_pil(data))
     np.testing.assert_array_equal(image, by_opencv(data))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_header_tells_the_size_of_the_upright_image(orientation):
+    data = jpeg(exif(orientation))
+    assert tuple(open_image(tf.constant(data)).size) == decoded(data).shape[:2]
+
+
+@pytest.mark.parametrize("window", [(0, 0, 8, 8), (5, 9, 20, 13), (3, 0, 7, 30), (0, 0, 1, 1)])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_window_of_a_jpeg_is_that_part_of_the_upright_image(orientation, window):
+    data = jpeg(exif(orientation))
+    x, y, width, height = window
+    whole = decoded(data)[y : y + height, x : x + width].astype(int)
+    part = decode_window(open_image(tf.constant(data)), tf.constant(window)).numpy()
+    assert part.shape == whole.shape
+    # Colours are blended over the border of a window with what was not decoded.
+    np.testing.assert_array_equal(part[1:-1, 1:-1], whole[1:-1, 1:-1])
+    assert np.abs(part - whole).max(initial=0) <= 60
+
+
+def test_the_whole_image_is_a_window_too():
+    data = jpeg(exif(6))
+    image = open_image(tf.constant(data))
+    height, width = image.size.numpy()
+    whole = decode_window(image, tf.constant([0, 0, width, height]))
+    np.testing.assert_array_equal(whole, decoded(data))
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_a_window_has_the_colours_of_the_image_whatever_its_kind(mode):
+    data = jpeg(mode=mode)
+    part = decode_window(open_image(tf.constant(data)), tf.constant([4, 4, 16, 16]))
+    np.testing.assert_array_equal(part[1:-1, 1:-1], decoded(data)[5:19, 5:19])
+
+
+def test_a_window_of_a_png_is_that_part():
+    data = encode(Image.fromarray(photo()), "PNG")
+    part = decode_window(open_image(tf.constant(data)), tf.constant([4, 6, 10, 5]))
+    np.testing.assert_array_equal(part, decoded(data)[6:11, 4:14])
 
 
 def test_the_orientation_may_stand_behind_other_segments_and_other_entries():
