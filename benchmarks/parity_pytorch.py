@@ -25,6 +25,7 @@ from scipy.spatial import cKDTree
 from retinaface_tf import cli
 from retinaface_tf.config import Config
 from retinaface_tf.errors import InputError
+from retinaface_tf.evaluation.voting import overlap
 
 PIXELS, SCORE = 0.05, 1e-4  # what may lie between the two sides
 
@@ -204,19 +205,13 @@ def compare(ours: Answer, theirs: Answer, candidates: Answer, config: Config) ->
 def on_edge(alone: Answer, candidates: Answer, config: Config) -> NDArray[np.bool_]:
     """Whether rounding may decide: a score or an IoU with some candidate within SCORE."""
     by_score = np.abs(alone.scores - config.detector.score_threshold) < SCORE
+    # Both count a box from its first to its last pixel.
+    boxes, others = alone.boxes + [0, 0, 1, 1], candidates.boxes + [0, 0, 1, 1]
     by_iou = [
-        bool((np.abs(inclusive_iou(box, candidates.boxes) - config.detector.nms_iou) < SCORE).any())
-        for box in alone.boxes
+        bool((np.abs(overlap(box, others) - config.detector.nms_iou) < SCORE).any())
+        for box in boxes
     ]
     return by_score | np.array(by_iou, np.bool_)
-
-
-def inclusive_iou(box: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """IoU of one box with [N, 4], counting pixels from first to last."""
-    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
-    common = np.prod(np.maximum(high - low + 1, 0), axis=1)
-    areas = [np.prod(b[..., 2:] - b[..., :2] + 1, axis=-1) for b in (box, boxes)]
-    return common / (areas[0] + areas[1] - common)
 
 
 def report(when: str, images: list[Apart]) -> int:

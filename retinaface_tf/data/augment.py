@@ -55,9 +55,7 @@ def augment(
         window = choose_window_of_seed(size, faces, crop_seed, image_size)
         faces = drop_small(crop_faces(faces, window), window, image_size)
         image = tf.cast(decode(window), tf.float32)
-    # Of crops, all are square already; the whole image may be none.
-    is_square = tf.equal(window[2], window[3])
-    image = tf.cond(is_square, lambda: image, lambda: pad_to_square(image))
+    image = pad_to_square(image)
     side = tf.cast(tf.shape(image)[0], tf.float32)
     faces = faces._replace(boxes=faces.boxes / side, landmarks=faces.landmarks / side)
     image = tf.image.resize(image, [image_size, image_size])
@@ -197,8 +195,12 @@ def pad_to_square(image: tf.Tensor) -> tf.Tensor:
     """Pads a float image [H, W, 3] at the right or bottom with the mean pixel."""
     height, width = tf.shape(image)[0], tf.shape(image)[1]
     side = tf.maximum(height, width)
-    mean = tf.constant(MEAN_PIXEL, image.dtype)
-    return tf.pad(image - mean, [[0, side - height], [0, side - width], [0, 0]]) + mean
+
+    def padded() -> tf.Tensor:
+        mean = tf.constant(MEAN_PIXEL, image.dtype)
+        return tf.pad(image - mean, [[0, side - height], [0, side - width], [0, 0]]) + mean
+
+    return tf.cond(tf.equal(height, width), lambda: image, padded)
 
 
 def mirror(image: tf.Tensor, faces: Faces) -> Augmented:

@@ -46,7 +46,7 @@ def _clusters(boxes: Rows, iou: float) -> list[NDArray[np.intp]]:
             continue
         near = from_left[slice(*np.searchsorted(starts, _reach(corner, iou)))]
         near = near[left[near]]
-        cluster = np.sort(near[_iou(corner, corners[near]) >= iou])
+        cluster = np.sort(near[overlap(corner, corners[near]) >= iou])
         cluster = cluster if len(cluster) else np.array([best])  # of a box that is none, but NaN
         left[cluster] = False
         count -= len(cluster)
@@ -66,8 +66,8 @@ def _reach(box: Rows, iou: float) -> tuple[float, float]:
     return box[0] - width * rest / iou - 1, box[0] + width * rest + 1
 
 
-def _iou(box: Rows, others: Rows) -> Rows:
-    """IoU [N] of a box [4] with others [N, 4]."""
+def overlap(box: Rows, others: Rows) -> Rows:
+    """IoU [N] of a box [4] with others [N, 4], whose far edges are just past the last pixels."""
     x1, y1, x2, y2 = others.T
     width = np.minimum(x2, box[2]) - np.maximum(x1, box[0])
     height = np.minimum(y2, box[3]) - np.maximum(y1, box[1])

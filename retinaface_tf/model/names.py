@@ -5,7 +5,7 @@ torchvision's; `canonical` turns the others' into it.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import keras
 
@@ -123,14 +123,17 @@ def torch_names(network: keras.Model) -> dict[str, str]:
 
     Those of the backbone begin with `body.`.
     """
+    backbone_module = _backbone_modules(network)
     names = {}
     for path in (variable.path for variable in network.variables):
         layer, _, variable = path.partition("/")
-        names[path] = f"{_module(layer, network)}.{_TENSORS[variable]}"
+        module = _rest_module(layer) or BODY + backbone_module(layer)
+        names[path] = f"{module}.{_TENSORS[variable]}"
     return names
 
 
-def _module(layer: str, network: keras.Model) -> str:
+def _rest_module(layer: str) -> str | None:
+    """Module of a layer behind the backbone; None for a layer of the backbone."""
     block, _, kind = layer.rpartition("_")
     part = {"conv": 0, "norm": 1}[kind]
     if found := re.fullmatch(r"pyramid(\d)_(lateral|merge)", block):
@@ -139,16 +142,15 @@ def _module(layer: str, network: keras.Model) -> str:
         return f"ssh{found[1]}.{_CONTEXT[found[2]]}.{part}"
     if found := re.fullmatch(r"(logits|boxes|landmarks)(\d)", block):
         return f"{_HEADS[found[1]]}.{int(found[2]) - 1}.conv1x1"
-    return BODY + _backbone_module(layer, network)
+    return None
 
 
-def _backbone_module(layer: str, network: keras.Model) -> str:
-    layers = {other.name for other in network.layers}
+def _backbone_modules(network: keras.Model) -> Callable[[str], str]:
+    """What tells the module of a layer of this network's backbone."""
+    layers = {layer.name for layer in network.layers}
     if "stem_pool" in layers:
-        return _resnet_module(layer)
-    return (
-        _mobilenetv2_module(layer) if "stage4_final_conv" in layers else _mobilenetv1_module(layer)
-    )
+        return _resnet_module
+    return _mobilenetv2_module if "stage4_final_conv" in layers else _mobilenetv1_module
 
 
 def _resnet_module(layer: str) -> str:
