@@ -19,6 +19,9 @@ MEAN_PIXEL = (123, 117, 104)  # what padding looks like: nothing, once the mean 
 BRIGHTNESS, CONTRAST, SATURATION, HUE = 32.0, (0.5, 1.5), (0.5, 1.5), 18 / 180
 
 
+# A window to the pixels in it, uint8 [h, w, 3], and the window of which these really are: a decoder
+# that reduces large images has pixels of several of theirs.
+Decode = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 # An image and an amount of change to a changed image.
 Change = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
@@ -30,7 +33,7 @@ class Augmented(NamedTuple):
 
 def augment(
     size: tf.Tensor,
-    decode: Callable[[tf.Tensor], tf.Tensor],
+    decode: Decode,
     faces: Faces,
     seed: tf.Tensor,
     recipe: str,
@@ -40,7 +43,7 @@ def augment(
 
     Args:
         size: of the image, int32 [2], height and width.
-        decode: gives the pixels uint8 [h, w, 3] of a window int32 [4], x y width height.
+        decode: gives the pixels of a window int32 [4], x y width height.
         faces: [G], in pixels of the image.
         seed: int64 [2].
         recipe: `biubug6` or `mindspore`.
@@ -48,18 +51,18 @@ def augment(
     """
     crop_seed, colour_seed, mirror_seed = tf.unstack(tf.random.split(seed, 3))
     if recipe == "biubug6":
-        window = choose_window(size, faces, crop_seed)
+        pixels, window = decode(choose_window(size, faces, crop_seed))
         faces = crop_faces(faces, window)
-        image = jitter_colour(tf.cast(decode(window), tf.float32), colour_seed)
+        image = jitter_colour(tf.cast(pixels, tf.float32), colour_seed)
     else:
-        window = choose_window_of_seed(size, faces, crop_seed, image_size)
+        pixels, window = decode(choose_window_of_seed(size, faces, crop_seed, image_size))
         faces = drop_small(crop_faces(faces, window), window, image_size)
-        image = tf.cast(decode(window), tf.float32)
-    image = pad_to_square(image)
-    side = tf.cast(tf.shape(image)[0], tf.float32)
+        image = tf.cast(pixels, tf.float32)
+    side = tf.cast(tf.reduce_max(window[2:]), tf.float32)
     faces = faces._replace(boxes=faces.boxes / side, landmarks=faces.landmarks / side)
-    image = tf.image.resize(image, [image_size, image_size])
-    image = tf.cast(image + 0.5, tf.uint8)  # in range already, so this rounds
+    # In range already, so the half rounds; before resizing there are fewer pixels to add it to.
+    image = tf.image.resize(pad_to_square(image) + 0.5, [image_size, image_size])
+    image = tf.cast(image, tf.uint8)
     is_mirrored = tf.random.stateless_uniform([], mirror_seed) < 0.5
     return tf.cond(is_mirrored, lambda: mirror(image, faces), lambda: Augmented(image, faces))
 
@@ -165,7 +168,8 @@ def drop_small(faces: Faces, window: tf.Tensor, image_size: int) -> Faces:
 def jitter_colour(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """biubug6's colours of a float32 image [H, W, 3] in 0..255: each step with even odds.
 
-    Contrast comes before saturation and hue, or, as likely, after them.
+    Contrast comes before saturation and hue, or, as likely, after them. Those two are of HSV, and
+    cannot leave the range.
     """
     seeds = tf.unstack(tf.random.split(seed, 9))
 
@@ -175,16 +179,19 @@ def jitter_colour(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         amount = tf.random.stateless_uniform([], seeds[index], low, high)
         applied = tf.random.stateless_uniform([], seeds[index + 1]) < 0.5
 
-        def changed() -> tf.Tensor:
-            return tf.clip_by_value(change(image, amount), 0.0, 255.0)
+        return tf.cond(applied, lambda: change(image, amount), lambda: image)
 
-        return tf.cond(applied, changed, lambda: image)
+    def brighten(image: tf.Tensor, amount: tf.Tensor) -> tf.Tensor:
+        return tf.clip_by_value(image + amount, 0.0, 255.0)
+
+    def stretch(image: tf.Tensor, amount: tf.Tensor) -> tf.Tensor:
+        return tf.minimum(image * amount, 255.0)
 
     def contrast(image: tf.Tensor) -> tf.Tensor:
-        return sometimes(image, 2, tf.multiply, *CONTRAST)
+        return sometimes(image, 2, stretch, *CONTRAST)
 
     contrast_first = tf.random.stateless_uniform([], seeds[8]) < 0.5
-    image = sometimes(image, 0, tf.add, -BRIGHTNESS, BRIGHTNESS)
+    image = sometimes(image, 0, brighten, -BRIGHTNESS, BRIGHTNESS)
     image = tf.cond(contrast_first, lambda: contrast(image), lambda: image)
     image = sometimes(image, 4, tf.image.adjust_saturation, *SATURATION)
     image = sometimes(image, 6, tf.image.adjust_hue, -HUE, HUE)

@@ -5,6 +5,7 @@ their side, so it is read and applied here.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -12,10 +13,14 @@ import tensorflow as tf
 # EXIF stands at the beginning of a file; a segment is at most 64 KiB.
 HEADER_BYTES = 1 << 17
 MOST_SEGMENTS = 256  # and bytes of filling; garbage may have thousands
-EXIF_MARKER, SCAN_MARKER = 0xE1, 0xDA
+EXIF_MARKER = 0xE1
+# Markers from here on are of applications and comments, or fill; below begins the image itself,
+# behind which Exif 2.3 (section 4.5.4) allows no EXIF.
+FIRST_APPLICATION_MARKER = 0xE0
 ORIENTATION_TAG = 0x0112
 # What the orientations are made of; from the first of these on all are transposed.
 TRANSPOSED, MIRRORED, UPSIDE_DOWN = 5, (2, 3, 6, 7), (3, 4, 7, 8)
+RATIOS = (1, 2, 4, 8)  # by which a JPEG can be reduced while it is decoded
 
 # Reads the two bytes at a position, in Intel's byte order if so asked.
 Word = Callable[[tf.Tensor, tf.Tensor | bool], tf.Tensor]
@@ -64,40 +69,71 @@ def open_image(data: tf.Tensor) -> Encoded:
     return Encoded(data, *tf.cond(tf.io.is_jpeg(data), jpeg, other))
 
 
-def decode_window(image: Encoded, window: tf.Tensor) -> tf.Tensor:
-    """Decodes part of an image; of a JPEG nothing else.
+def decode_window(image: Encoded, window: tf.Tensor, side: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Decodes part of an image; of a JPEG nothing else, and no finer than is asked for.
 
     Args:
         image: what `open_image` returned.
         window: int32 [4], x y width height in the upright image.
+        side: pixels that suffice for the longer side of the window.
 
     Returns:
-        uint8 [height, width, 3], as `decode_image` and a crop would, but that in a JPEG the colours
-        of the outermost pixels may be blended otherwise with those beyond.
+        Pixels uint8 [h, w, 3], as `decode_image` and a crop would give them, but that in a JPEG the
+        colours of the outermost may be blended otherwise with those beyond; where the window has 2,
+        4 or 8 times as many as suffice, or more, each is the mean of so many. And the window int32
+        [4] that they show: that asked for, but cut and moved to whole pixels of the result.
     """
 
-    def jpeg() -> tf.Tensor:
-        x, y, width, height = tf.unstack(_as_stored(image, window))
-        cut = tf.stack([y, x, height, width])
-        pixels = tf.image.decode_and_crop_jpeg(
-            image.data, cut, channels=3, dct_method="INTEGER_ACCURATE"
+    def jpeg() -> tuple[tf.Tensor, tf.Tensor]:
+        # In the decoder's own steps, by which it reduces a block of 8 x 8 pixels.
+        step = tf.math.count_nonzero(
+            tf.reduce_max(window[2:]) >= side * tf.constant(RATIOS[1:]), dtype=tf.int32
         )
-        return turn_upright(pixels, image.orientation)
+        ratio = tf.gather(RATIOS, step)
+        reduced = _as_stored(image, window) // ratio
+        pixels = tf.switch_case(step, [partial(_decode_stored, image, reduced, r) for r in RATIOS])
+        return turn_upright(pixels, image.orientation), _as_upright(image, reduced * ratio)
 
-    def other() -> tf.Tensor:
+    def other() -> tuple[tf.Tensor, tf.Tensor]:
         x, y, width, height = tf.unstack(window)
-        return decode_image(image.data)[y : y + height, x : x + width]
+        return decode_image(image.data)[y : y + height, x : x + width], window
 
-    return tf.ensure_shape(tf.cond(tf.io.is_jpeg(image.data), jpeg, other), [None, None, 3])
+    pixels, shown = tf.cond(tf.io.is_jpeg(image.data), jpeg, other)
+    return tf.ensure_shape(pixels, [None, None, 3]), tf.ensure_shape(shown, [4])
+
+
+def _decode_stored(image: Encoded, window: tf.Tensor, ratio: int) -> tf.Tensor:
+    """Pixels of a window of the stored image, both reduced by the ratio."""
+    x, y, width, height = tf.unstack(window)
+    return tf.image.decode_and_crop_jpeg(
+        image.data,
+        tf.stack([y, x, height, width]),
+        channels=3,
+        ratio=ratio,
+        dct_method="INTEGER_ACCURATE",
+    )
 
 
 def _as_stored(image: Encoded, window: tf.Tensor) -> tf.Tensor:
     """Where a window of the upright image is in the stored one: `turn_upright` backwards."""
+    return _transpose(image, _flip(image, window))
+
+
+def _as_upright(image: Encoded, window: tf.Tensor) -> tf.Tensor:
+    """Where a window of the stored image is in the upright one."""
+    return _flip(image, _transpose(image, window))
+
+
+def _flip(image: Encoded, window: tf.Tensor) -> tf.Tensor:
     height, width = tf.unstack(image.size)
     x, y, w, h = tf.unstack(window)
     x = tf.where(tf.reduce_any(image.orientation == MIRRORED), width - x - w, x)
     y = tf.where(tf.reduce_any(image.orientation == UPSIDE_DOWN), height - y - h, y)
-    return tf.where(image.orientation >= TRANSPOSED, tf.stack([y, x, h, w]), [x, y, w, h])
+    return tf.stack([x, y, w, h])
+
+
+def _transpose(image: Encoded, window: tf.Tensor) -> tf.Tensor:
+    return tf.where(image.orientation >= TRANSPOSED, tf.gather(window, [1, 0, 3, 2]), window)
 
 
 def why_undecodable(path: str) -> str | None:
@@ -161,9 +197,8 @@ def _find_exif(word: Word, last: tf.Tensor) -> tf.Tensor:
         )
 
     def goes_on(position: tf.Tensor) -> tf.Tensor:
-        marker = word(position, False)
-        is_segment = (marker > 0xFF00) & (marker != 0xFF00 + SCAN_MARKER)
-        return (position + 10 < last) & is_segment & ~is_exif(position)
+        may_lead_on = word(position, False) >= 0xFF00 + FIRST_APPLICATION_MARKER
+        return (position + 10 < last) & may_lead_on & ~is_exif(position)
 
     def step(position: tf.Tensor) -> tuple[tf.Tensor]:
         # Any number of bytes 0xFF may fill the room before a marker.

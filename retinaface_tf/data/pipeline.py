@@ -46,7 +46,7 @@ def training_batches(
         image = open_image(tf.io.read_file(paths[index]))
         augmented = augment(
             image.size,
-            lambda window: decode_window(image, window),
+            lambda window: decode_window(image, window, config.image_size),
             Faces(*(part[first:last] for part in faces)),
             tf.stack([tf.constant(seed, tf.int64), counter]),
             config.augmentation,
@@ -56,10 +56,16 @@ def training_batches(
 
     dataset = tf.data.Dataset.counter(start * batch)
     dataset = dataset.map(sample, num_parallel_calls=config.num_workers, deterministic=True)
-    dataset = dataset.padded_batch(batch, drop_remainder=True)
+    # padded_batch would fill the images before it copies them.
+    dataset = dataset.ragged_batch(batch, drop_remainder=True).map(_pad_faces)
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     return dataset.prefetch(2).with_options(options)
+
+
+def _pad_faces(batch: Batch) -> Batch:
+    """Pads the faces of each image to the largest number in the batch."""
+    return batch._replace(faces=Faces(*(part.to_tensor() for part in batch.faces)))
 
 
 def sample_index(counter: tf.Tensor, num_images: int, seed: int) -> tf.Tensor:

@@ -94,13 +94,46 @@ def depthwise_conv(
     return norm(x, name, act)
 
 
+class BatchNormalization(keras.layers.BatchNormalization):
+    """Keras' batch norm by TensorFlow's fused kernel, forward and backward.
+
+    Keras 3 makes it of a dozen operations that each read and write the whole map. Where the kernel
+    cannot serve, in float64 and for statistics that span several replicas, Keras' arithmetic does.
+    The name is Keras' too, since weights files are ordered by it.
+    """
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        if self.synchronized or self.compute_dtype == "float64":
+            return super().call(inputs, training=training)
+        learns = bool(training) and self.trainable
+        nothing = tf.zeros([0])
+        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=self.gamma,
+            offset=self.beta,
+            mean=nothing if learns else self.moving_mean,
+            variance=nothing if learns else self.moving_variance,
+            epsilon=self.epsilon,
+            is_training=learns,
+        )
+        if learns:
+            # The kernel gives the variance of a sample; Keras keeps that of the population.
+            count = tf.cast(tf.size(inputs) // inputs.shape[-1], tf.float32)
+            self._follow(self.moving_mean, mean)
+            self._follow(self.moving_variance, variance * (count - 1) / count)
+        return outputs
+
+    def _follow(self, average: keras.Variable, value: tf.Tensor) -> None:
+        average.assign(average * self.momentum + value * (1 - self.momentum))
+
+
 def norm(x: keras.KerasTensor, name: str, act: Activation | None) -> keras.KerasTensor:
     """Batch norm, and an activation unless `act` is None.
 
     The statistics span all replicas where there is more than one, so that N devices train as one
     device with the whole batch would.
     """
-    x = keras.layers.BatchNormalization(
+    x = BatchNormalization(
         momentum=BATCH_NORM_MOMENTUM,
         epsilon=BATCH_NORM_EPSILON,
         synchronized=tf.distribute.get_strategy().num_replicas_in_sync > 1,

@@ -81,9 +81,10 @@ class MultiBoxLoss:
 def _smooth_l1(predicted: tf.Tensor, target: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
     """Sum over the anchors in `chosen` [B, A] of the smooth L1 distance, beta 1.
 
-    The rest is replaced before any arithmetic: an infinite target times 0 would be NaN.
+    The rest, all but a hundredth, is left out before any arithmetic: it would only cost, and an
+    infinite target times 0 would be NaN.
     """
-    chosen = tf.reshape(chosen, tf.concat([tf.shape(chosen), [1] * (len(target.shape) - 2)], 0))
-    target = tf.cast(target, predicted.dtype)
-    distance = tf.abs(predicted - tf.where(chosen, target, predicted))
+    rows = tf.where(chosen)
+    target = tf.cast(tf.gather_nd(target, rows), predicted.dtype)
+    distance = tf.abs(tf.gather_nd(predicted, rows) - target)
     return tf.reduce_sum(tf.where(distance < 1, 0.5 * tf.square(distance), distance - 0.5))

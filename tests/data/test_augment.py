@@ -58,7 +58,7 @@ def augment_pixels(image, *others):
 
     def crop(window):
         x, y, width, height = tf.unstack(window)
-        return image[y : y + height, x : x + width]
+        return image[y : y + height, x : x + width], window
 
     return augment(tf.shape(image)[:2], crop, *others)
 
@@ -585,6 +585,19 @@ def test_the_seeds_recipe_drops_faces_of_less_than_a_pixel_and_biubug6s_keeps_th
     }
     assert counts["mindspore"] == {1}
     assert 2 in counts["biubug6"]
+
+
+@augmenting
+def test_faces_are_where_a_decoder_that_reduces_images_shows_them(augmented, monkeypatch):
+    def reduce(window):
+        x, y, width, height = tf.unstack(window // 2 * 2)
+        return image[y : y + height : 2, x : x + width : 2], window // 2 * 2
+
+    # The only square that holds this face is the whole image, of 61 odd pixels.
+    faces = faces_of([1, 1, 60, 60])
+    image = tf.constant(np.pad(np.full((58, 58, 3), 255, np.uint8), [(1, 2), (1, 2), (0, 0)]))
+    sample = augment([61, 61], reduce, faces, seed_of(1, 1), "mindspore", 30)
+    np.testing.assert_allclose(sample.faces.boxes[0] * 30, [0.5, 0.5, 30, 30], atol=0.51)
 
 
 @augmenting

@@ -15,6 +15,7 @@ from retinaface_tf.data import decode
 from retinaface_tf.data.decode import decode_image, decode_window, open_image
 
 HEIGHT, WIDTH = 30, 43
+LARGE = 1000  # a side for which no image here has too many pixels
 START_OF_IMAGE = b"\xff\xd8"
 ORIENTATION, SHORT = 0x0112, 3
 
@@ -92,31 +93,55 @@ def test_a_window_of_a_jpeg_is_that_part_of_the_upright_image(orientation, windo
     data = jpeg(exif(orientation))
     x, y, width, height = window
     whole = decoded(data)[y : y + height, x : x + width].astype(int)
-    part = decode_window(open_image(tf.constant(data)), tf.constant(window)).numpy()
+    part, shown = decode_window(open_image(tf.constant(data)), tf.constant(window), LARGE)
+    part = part.numpy()
+    assert tuple(shown.numpy()) == window
     assert part.shape == whole.shape
     # Colours are blended over the border of a window with what was not decoded.
     np.testing.assert_array_equal(part[1:-1, 1:-1], whole[1:-1, 1:-1])
     assert np.abs(part - whole).max(initial=0) <= 60
 
 
+@pytest.mark.parametrize("ratio", [1, 2, 4, 8])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_window_with_many_pixels_too_many_is_reduced_to_the_means_of_them(orientation, ratio):
+    data, window = jpeg(exif(orientation), subsampling=0), np.int32([1, 3, 27, 25])
+    side = 27 // ratio  # for a ratio twice as large, 27 are too few
+    part, shown = decode_window(open_image(tf.constant(data)), tf.constant(window), side)
+    x, y, width, height = shown.numpy()
+    assert part.shape == (height // ratio, width // ratio, 3)
+    assert width == 27 // ratio * ratio
+    assert height == 25 // ratio * ratio
+    assert (np.abs([x, y] - window[:2]) <= 2 * (ratio - 1)).all()
+    blocks = decoded(data)[y : y + height, x : x + width].astype(float)
+    means = blocks.reshape(height // ratio, ratio, width // ratio, ratio, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(part, means, atol=4)
+
+
+@pytest.mark.parametrize(("side", "shape"), [(14, (25, 27, 3)), (13, (12, 13, 3))])
+def test_no_side_is_reduced_below_what_suffices(side, shape):
+    window = tf.constant([1, 3, 27, 25])
+    assert decode_window(open_image(tf.constant(jpeg())), window, side)[0].shape == shape
+
+
 def test_the_whole_image_is_a_window_too():
     data = jpeg(exif(6))
     image = open_image(tf.constant(data))
     height, width = image.size.numpy()
-    whole = decode_window(image, tf.constant([0, 0, width, height]))
+    whole, _ = decode_window(image, tf.constant([0, 0, width, height]), LARGE)
     np.testing.assert_array_equal(whole, decoded(data))
 
 
 @pytest.mark.parametrize("mode", ["L", "CMYK"])
 def test_a_window_has_the_colours_of_the_image_whatever_its_kind(mode):
     data = jpeg(mode=mode)
-    part = decode_window(open_image(tf.constant(data)), tf.constant([4, 4, 16, 16]))
+    part, _ = decode_window(open_image(tf.constant(data)), tf.constant([4, 4, 16, 16]), LARGE)
     np.testing.assert_array_equal(part[1:-1, 1:-1], decoded(data)[5:19, 5:19])
 
 
 def test_a_window_of_a_png_is_that_part():
     data = encode(Image.fromarray(photo()), "PNG")
-    part = decode_window(open_image(tf.constant(data)), tf.constant([4, 6, 10, 5]))
+    part, _ = decode_window(open_image(tf.constant(data)), tf.constant([4, 6, 10, 5]), 1)
     np.testing.assert_array_equal(part, decoded(data)[6:11, 4:14])
 
 
