@@ -35,7 +35,7 @@ class DataConfig:
     ground_truth: str = "ground_truth"
     image_size: Annotated[int, Field(ge=32)] = 840
     augmentation: Literal["biubug6", "mindspore"] = "biubug6"
-    num_workers: Count = 8
+    num_workers: Count | None = None  # threads that read images; None leaves it to tf.data
     drawn_train: CountOrZero = 0  # images to draw where root does not exist; 0 draws none
     drawn_val: CountOrZero = 0
 
@@ -122,6 +122,8 @@ class TrainConfig:
     validate_epochs: CountOrZero = 0  # between measurements of AP; 0 makes none
     validate_images: Count = 400
     log_steps: Count = 20
+    steps_per_call: Count = 1  # without coming back to Python
+    xla: bool = False  # compiles the network, on one device
 
     @property
     def global_batch(self) -> int:

@@ -39,7 +39,7 @@ class Batch(NamedTuple):
 class Targets(NamedTuple):
     """What the network is trained towards, per anchor."""
 
-    boxes: Array  # float32 [B, A, 4], encoded; meaningless where is_face is False
+    boxes: Array  # float32 [B, A, 4], encoded; 0 where is_face is False
     landmarks: Array  # float32 [B, A, 5, 2], encoded; meaningless where has_landmarks is False
     is_face: Array  # bool [B, A]
     has_landmarks: Array  # bool [B, A], a subset of is_face

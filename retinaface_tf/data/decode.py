@@ -26,6 +26,7 @@ RATIOS = (1, 2, 4, 8)  # by which a JPEG can be reduced while it is decoded
 Word = Callable[[tf.Tensor, tf.Tensor | bool], tf.Tensor]
 
 
+@tf.function(input_signature=[tf.TensorSpec([], tf.string)])
 def decode_image(data: tf.Tensor) -> tf.Tensor:
     """Decodes JPEG, PNG, BMP or GIF (first frame).
 

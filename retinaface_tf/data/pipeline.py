@@ -55,7 +55,8 @@ def training_batches(
         return Batch(augmented.image, augmented.faces, index)
 
     dataset = tf.data.Dataset.counter(start * batch)
-    dataset = dataset.map(sample, num_parallel_calls=config.num_workers, deterministic=True)
+    workers = config.num_workers or tf.data.AUTOTUNE
+    dataset = dataset.map(sample, num_parallel_calls=workers, deterministic=True)
     # padded_batch would fill the images before it copies them.
     dataset = dataset.ragged_batch(batch, drop_remainder=True).map(_pad_faces)
     options = tf.data.Options()

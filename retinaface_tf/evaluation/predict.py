@@ -41,7 +41,8 @@ def predict(
     if config.eval.protocol == "ms_flip":
         detect = _multi_scale(detect, config)
     images = tf.data.Dataset.from_tensor_slices([str(path) for path in files.values()]).map(
-        lambda path: _load(path, config.eval), num_parallel_calls=config.data.num_workers
+        lambda path: _load(path, config.eval),
+        num_parallel_calls=config.data.num_workers or tf.data.AUTOTUNE,
     )
     bar = tqdm(files, desc="detecting", unit="image", disable=not sys.stderr.isatty())
     try:
@@ -78,7 +79,7 @@ def _load(path: tf.Tensor, config: EvalConfig) -> tuple[tf.Tensor, tf.Tensor]:
 
 def _rows(detections: Detections) -> NDArray[np.float64]:
     """Detections of one image as `x y w h score` [N, 5], corners cut to whole pixels."""
-    count = int(detections.num_detections[0])
-    corners = np.trunc(np.asarray(detections.boxes[0, :count], np.float64))
-    scores = np.asarray(detections.scores[0, :count], np.float64)[:, None]
+    boxes, scores, _, counts = (part.numpy()[0] for part in detections)
+    corners = np.trunc(boxes[:counts].astype(np.float64))
+    scores = scores[:counts, None].astype(np.float64)
     return np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2], scores], axis=1)

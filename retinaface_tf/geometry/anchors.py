@@ -21,15 +21,14 @@ def make_anchors(
         _level(height, width, stride, sizes)
         for stride, sizes in zip(config.strides, config.sizes, strict=True)
     ]
-    # In float64 until here, as the originals: bit-equal after the cast.
-    anchors = tf.cast(tf.concat(levels, axis=0), tf.float32)
+    anchors = tf.concat(levels, axis=0)
     return tf.clip_by_value(anchors, 0.0, 1.0) if config.clip else anchors
 
 
 def _level(
     height: int | tf.Tensor, width: int | tf.Tensor, stride: int, sizes: Sequence[float]
 ) -> tf.Tensor:
-    """One level: float64 [rows * columns * len(sizes), 4]."""
+    """One level: float32 [rows * columns * len(sizes), 4]."""
     cy, h = _axis(height, stride, sizes)
     cx, w = _axis(width, stride, sizes)
     shape = tf.stack([tf.size(cy), tf.size(cx), len(sizes)])
@@ -43,6 +42,8 @@ def _axis(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Centres [cells] and extents [len(sizes)] along one axis, in fractions of it."""
     cells = -(-pixels // stride)
+    # In float64 as the originals, whose anchors are then cast too: bit-equal.
     extent = tf.cast(pixels, tf.float64)
     centres = (tf.range(cells, dtype=tf.float64) + 0.5) * stride / extent
-    return centres, tf.constant(sizes, tf.float64) / extent
+    extents = tf.constant(sizes, tf.float64) / extent
+    return tf.cast(centres, tf.float32), tf.cast(extents, tf.float32)

@@ -17,7 +17,8 @@ def make_targets(
     Image by image, since images differ widely in faces: padding them to the largest would make
     the matcher compare mostly padding, and would need memory for all images at once.
     """
-    corners = to_corners(anchors)
+    corners, num_anchors = to_corners(anchors), anchors.shape[0]
+    variances = anchor_config.variances
 
     def one_image(image: Faces) -> Targets:
         boxes, landmarks, has_landmarks = (
@@ -25,19 +26,20 @@ def make_targets(
             for part in (image.boxes, image.landmarks, image.has_landmarks)
         )
         matched = match(boxes, corners, match_config)
+        # Encoding is for the few that answer for a face; the rest stays 0.
+        rows = tf.where(matched.is_face)
+        face, anchor = tf.gather_nd(matched.face, rows), tf.gather_nd(anchors, rows)
+        encoded_boxes = encode_boxes(tf.gather(boxes, face), anchor, variances)
+        encoded_landmarks = encode_landmarks(tf.gather(landmarks, face), anchor, variances)
         # A row more, so that in an image without faces there is something to point at.
-        boxes = tf.pad(boxes, [[0, 1], [0, 0]])
-        landmarks = tf.pad(landmarks, [[0, 1], [0, 0], [0, 0]])
-        has_landmarks = tf.pad(has_landmarks, [[0, 1]])
-        variances = anchor_config.variances
+        has_landmarks = tf.gather(tf.pad(has_landmarks, [[0, 1]]), matched.face)
         return Targets(
-            boxes=encode_boxes(tf.gather(boxes, matched.face), anchors, variances),
-            landmarks=encode_landmarks(tf.gather(landmarks, matched.face), anchors, variances),
+            boxes=tf.scatter_nd(rows, encoded_boxes, [num_anchors, 4]),
+            landmarks=tf.scatter_nd(rows, encoded_landmarks, [num_anchors, 5, 2]),
             is_face=matched.is_face,
-            has_landmarks=matched.is_face & tf.gather(has_landmarks, matched.face),
+            has_landmarks=matched.is_face & has_landmarks,
         )
 
-    num_anchors = anchors.shape[0]
     signature = Targets(
         boxes=tf.TensorSpec([num_anchors, 4], tf.float32),
         landmarks=tf.TensorSpec([num_anchors, 5, 2], tf.float32),

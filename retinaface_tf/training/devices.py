@@ -13,7 +13,8 @@ def make_strategy(config: TrainConfig) -> tf.distribute.Strategy:
     made more.
 
     Raises:
-        InputError: no such device, or the global batch does not divide among them.
+        InputError: no such device, the global batch does not divide among them, or they are several
+            and XLA is to compile the step.
     """
     present = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     kind = present[0].device_type
@@ -30,5 +31,10 @@ def make_strategy(config: TrainConfig) -> tf.distribute.Strategy:
         raise InputError(
             f"train.batch_per_device x train.num_devices: a global batch of "
             f"{config.global_batch} cannot be shared by {len(wanted)} devices"
+        )
+    if config.xla and len(wanted) > 1:
+        raise InputError(
+            f"train.xla: expected one device, as its code cannot reach the variables of several, "
+            f"found {len(wanted)}; choose one by train.devices"
         )
     return tf.distribute.MirroredStrategy([present[number].name for number in wanted])

@@ -2,7 +2,7 @@
 
 import logging
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +48,15 @@ class Run:
     def total_steps(self) -> int:
         return len(self.rates)
 
+    def next_steps(self, done: int) -> int:
+        """How many steps may be made at once, so that nothing that is due is passed over."""
+        train = self.config.train
+        every = [train.log_steps, train.checkpoint_steps]
+        if train.validate_epochs:
+            every.append(train.validate_epochs * self.steps_per_epoch)
+        until_due = [steps - done % steps for steps in every]
+        return min(train.steps_per_call, self.total_steps - done, *until_due)
+
     def checkpoint_due(self, done: int) -> bool:
         return done % self.config.train.checkpoint_steps == 0 or done == self.total_steps
 
@@ -70,7 +79,7 @@ def train(config: Config, *, resume: bool = True) -> bool:
     _report(run, start)
     stop = _StopSignal()
     with Progress(config, start, run.rates, run.steps_per_epoch) as progress:
-        for done, metrics in _steps(run, start, progress):
+        for done, metrics in _steps(run, start, progress.show):
             progress.update(done, metrics)
             if run.validation is not None and run.validation_due(done) and not stop.asked:
                 ap = run.validation.measure(run.network, run.optimizer, done)
@@ -136,8 +145,13 @@ def _initial_network(config: Config) -> keras.Model:
     return network
 
 
-def _steps(run: Run, start: int, progress: Progress) -> Iterator[tuple[int, dict[str, tf.Tensor]]]:
-    """Trains step by step; yields the number of steps done and the metrics of the last."""
+def _steps(
+    run: Run, start: int, show: Callable[[Batch], None]
+) -> Iterator[tuple[int, dict[str, tf.Tensor]]]:
+    """Trains, and yields now and then the number of steps done and what the last ones told.
+
+    Shows the first batch.
+    """
     train = run.config.train
     batches = training_batches(
         run.records,
@@ -148,30 +162,34 @@ def _steps(run: Run, start: int, progress: Progress) -> Iterator[tuple[int, dict
     )
     shared = run.strategy.experimental_distribute_dataset(batches)
     step = TrainStep(run.network, run.optimizer, run.config, run.strategy, shared.element_spec)
-    iterator = iter(shared)
-    for done in range(start, run.total_steps):
-        with progress.waiting():
-            batch = _next_batch(run, iterator, done)
-        if done == start:
-            progress.show(batch)
-        yield done + 1, step(batch)
-
-
-def _next_batch(run: Run, iterator: Iterator[Batch], done: int) -> Batch:
+    done = start
     try:
-        return next(iterator)
+        for batch in batches.take(1 if start < run.total_steps else 0):
+            show(batch)
+        iterator = iter(shared)
+        while done < run.total_steps:
+            count = run.next_steps(done)
+            metrics = step.several(iterator, count)
+            done += count
+            yield done, metrics
     except tf.errors.OpError:
-        # The pipeline runs a few batches ahead of the step that hears of it.
-        fault = explain_unreadable(
-            run.records,
-            batch=run.config.train.global_batch,
-            seed=run.config.train.seed,
-            start=done,
-            batches=8,
-        )
+        fault = _unreadable(run, done)
         if fault is None:
             raise
         raise fault from None
+
+
+def _unreadable(run: Run, done: int) -> InputError | None:
+    """The image, if there is one, that stopped the pipeline after so many steps."""
+    train = run.config.train
+    return explain_unreadable(
+        run.records,
+        batch=train.global_batch,
+        seed=train.seed,
+        start=done,
+        # It runs a few batches ahead of the step that hears of it.
+        batches=train.steps_per_call + 8,
+    )
 
 
 class _StopSignal:

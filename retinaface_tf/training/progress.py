@@ -4,10 +4,7 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -18,6 +15,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from retinaface_tf.config import Config
 from retinaface_tf.errors import InputError
 from retinaface_tf.structures import Batch
+from retinaface_tf.training.step import INPUT_WAIT, METRICS
 
 SAMPLE_IMAGES = 4
 
@@ -45,29 +43,23 @@ class Progress:
         if self.bar is not None:
             self.bar.close()
 
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Time spent inside is time that the devices wait for input."""
-        before = time.perf_counter()
-        yield
-        self.waited += time.perf_counter() - before
-
     def update(self, done: int, metrics: dict[str, tf.Tensor]) -> None:
-        """Reports step `done`, if one is due.
+        """Reports step `done`, if that is due; `metrics` is what `TrainStep.several` returned.
 
         Raises:
             InputError: the loss is not finite any more.
         """
+        self.waited += float(metrics[INPUT_WAIT])
         if self.bar is not None:
-            self.bar.update(1)
+            self.bar.update(done - self.bar.n)
         if done % self.config.train.log_steps and done != self.total:
             return
-        values = {name: float(value) for name, value in metrics.items()}
+        values = {name: float(metrics[name]) for name in METRICS}
         elapsed = time.perf_counter() - self.since
         images = (done - self.last) * self.config.train.global_batch
         values["learning_rate"] = float(self.rates[done - 1])
         values["images_per_second"] = images / elapsed
-        values["input_wait"] = self.waited / elapsed
+        values[INPUT_WAIT] = self.waited / elapsed
         self._write(done, values)
         self._print(done, values)
         self._restart(done)
@@ -96,7 +88,6 @@ class Progress:
 
     def show(self, batch: Batch) -> None:
         """Puts images of a batch with their boxes into TensorBoard."""
-        batch = tf.nest.map_structure(_first_replica, batch)
         boxes = tf.gather(batch.faces.boxes, [1, 0, 3, 2], axis=-1)
         images = tf.image.draw_bounding_boxes(
             tf.cast(batch.images, tf.float32) / 255, boxes, [[0.0, 1.0, 0.0]]
@@ -118,7 +109,7 @@ class Progress:
             f"loss {values['loss']:.3f} (boxes {values['loss/boxes']:.3f}, "
             f"scores {values['loss/scores']:.3f}, landmarks {values['loss/landmarks']:.3f})"
         )
-        speed = f"{values['images_per_second']:.1f} images/s, {values['input_wait']:.0%} waiting"
+        speed = f"{values['images_per_second']:.1f} images/s, {values[INPUT_WAIT]:.0%} waiting"
         if self.bar is not None:
             self.bar.set_description(f"epoch {epoch}")
             self.bar.set_postfix_str(f"{losses}, {speed}")
@@ -129,8 +120,3 @@ class Progress:
             *(epoch, done, self.total, losses, values["learning_rate"], speed),
             tqdm.format_interval(left),
         )
-
-
-def _first_replica(value: Any) -> tf.Tensor:
-    """A tensor, or of a tensor per replica the first."""
-    return value.values[0] if hasattr(value, "values") else value

@@ -22,6 +22,12 @@ def test_a_device_that_is_not_there_is_refused():
         make_strategy(TrainConfig(devices=(0, 4)))
 
 
+def test_xla_on_several_devices_is_refused():
+    config = TrainConfig(devices=(0, 1), xla=True)
+    with pytest.raises(InputError, match=r"train.xla: expected one device.*found 2"):
+        make_strategy(config)
+
+
 def test_a_device_named_twice_is_refused():
     with pytest.raises(InputError, match="expected different numbers"):
         make_strategy(TrainConfig(devices=(0, 0)))

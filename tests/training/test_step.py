@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from training.replicas import BATCH, SETTINGS, random_batch
+from training.replicas import BATCH, SETTINGS, batches, random_batch
 
 from retinaface_tf.config import load_config
 from retinaface_tf.model.network import build_network
 from retinaface_tf.structures import Faces
 from retinaface_tf.training.optimizer import make_optimizer
-from retinaface_tf.training.step import TrainStep
+from retinaface_tf.training.step import INPUT_WAIT, TrainStep
 
 
 def one_device(*overrides: str) -> TrainStep:
@@ -37,6 +37,48 @@ def test_one_trace_serves_batches_with_any_number_of_faces():
     for count in (1, 2, 3):
         step(batch._replace(faces=Faces(*(part[:, :count] for part in batch.faces))))
     assert step.run.experimental_get_tracing_count() == 1
+
+
+def test_one_trace_serves_any_number_of_steps_at_once():
+    step = one_device()
+    batches = iter(step.strategy.experimental_distribute_dataset(endless()))
+    for count in (1, 2, 3):
+        step.several(batches, count)
+    assert step.run_several.experimental_get_tracing_count() == 1
+
+
+def endless() -> tf.data.Dataset:
+    """Batches as the pipeline has them: it does not say how many faces one has."""
+    dataset = batches(4).repeat()
+    spec = dataset.element_spec
+    faces = Faces(*(tf.TensorSpec([BATCH, None, *s.shape[2:]], s.dtype) for s in spec.faces))
+    every = iter(dataset)
+    return tf.data.Dataset.from_generator(
+        lambda: every, output_signature=spec._replace(faces=faces)
+    )
+
+
+def test_several_steps_at_once_are_those_steps():
+    one_by_one, at_once = one_device(), one_device()
+    at_once.network.set_weights(one_by_one.network.get_weights())
+    *_, expected = [one_by_one(batch) for batch in batches(3)]
+    metrics = at_once.several(iter(batches(3)), 3)
+    assert float(metrics.pop(INPUT_WAIT)) > 0
+    for name, value in metrics.items():
+        assert float(value) == pytest.approx(float(expected[name]), rel=1e-4)
+    for ours, theirs in zip(at_once.network.weights, one_by_one.network.weights, strict=True):
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-3, atol=1e-5)
+
+
+def test_what_xla_compiles_is_the_same_step():
+    plain, compiled = one_device(), one_device("train.xla=true")
+    compiled.network.set_weights(plain.network.get_weights())
+    batch = random_batch(0)
+    expected = plain(batch)
+    for name, value in compiled(batch).items():
+        assert float(value) == pytest.approx(float(expected[name]), rel=1e-4)
+    for ours, theirs in zip(compiled.network.weights, plain.network.weights, strict=True):
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-3, atol=1e-5)
 
 
 def test_bfloat16_starts_with_losses_near_those_of_float32():

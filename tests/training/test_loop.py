@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+
+from retinaface_tf.config import load_config
+from retinaface_tf.training.loop import Run
+
+
+def run_of(steps: int, *settings: str) -> Run:
+    """A run of so many steps, twenty an epoch, with nothing to train."""
+    config = load_config("configs/res50.yaml", settings)
+    nothing = dict.fromkeys(
+        ("records", "strategy", "network", "optimizer", "checkpoints", "validation")
+    )
+    return Run(config=config, rates=np.zeros(steps), steps_per_epoch=20, **nothing)
+
+
+def stops(run: Run, start: int) -> list[int]:
+    """Where a run comes back to Python."""
+    done = [start]
+    while done[-1] < run.total_steps:
+        done.append(done[-1] + run.next_steps(done[-1]))
+    return done[1:]
+
+
+@pytest.mark.parametrize("start", [0, 7])
+def test_several_steps_at_once_pass_over_nothing_that_is_due(start):
+    run = run_of(
+        75,
+        "train.steps_per_call=9",
+        "train.log_steps=12",
+        "train.checkpoint_steps=30",
+        "train.validate_epochs=2",
+    )
+    done = stops(run, start)
+    due = {12, 24, 36, 48, 60, 72} | {30, 60} | {40} | {75}
+    assert due <= set(done)
+    assert np.diff([start, *done]).max() <= 9
+    assert done[-1] == 75
+
+
+def test_a_run_without_validation_stops_for_none():
+    run = run_of(50, "train.steps_per_call=50", "train.log_steps=50", "train.validate_epochs=0")
+    assert stops(run, 0) == [50]
