@@ -1,73 +1,81 @@
-r"""Training input against its limit and a peer: images per CPU-second, from file to batch.
+r"""Training input against its limit and the peers: images per CPU-second, from file to network.
 
     python benchmarks/input_pipeline.py --cfg configs/mobilenet025.yaml --set data.root=... \
-        --peer CHECKOUT
+        --set data.image_size=840 --biubug6 CHECKOUT --peteryux CHECKOUT
 
-The limit is bare JPEG decoding of whole images. The peer is the loader of a checkout of
-biubug6/Pytorch_Retinaface, if one is given; it needs the extra `torch`. All are measured in turns
-within one run, since machines are noisy; the medians and their ratios are printed. CPU time counts
-all threads of this process. Matching is on the device here and in biubug6's loss: in neither count.
+A piece is a batch of 8. The limit is decoding whole JPEGs and nothing else. Peers are checkouts
+that the user names (see peers.py). peteryuX's pipeline matches and encodes as well, so there is a
+row of ours with that; biubug6 matches in its loss, where none of it is counted. CPU time is that of
+all threads of this process; casting to float and subtracting the mean, which our network does on
+the device, are in our rows. Below the table: where the CPU time of a sample goes.
 """
 
 import itertools
-import random
-import statistics
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import peers
+import turns
 from absl import flags
 
 from retinaface_tf import cli
 from retinaface_tf.config import Config
-from retinaface_tf.errors import InputError
 
-ROUNDS, BATCHES, BATCH = 5, 10, 8
+BATCH, BATCHES, ROUNDS = 8, 25, 5
+SAMPLES = 150  # to see where the time goes
 
 _ROUNDS = flags.DEFINE_integer("rounds", ROUNDS, "Turns of each.", lower_bound=1)
-_PEER = flags.DEFINE_string("peer", None, "A checkout of biubug6/Pytorch_Retinaface.")
+_BIUBUG6 = flags.DEFINE_string("biubug6", None, "A checkout of biubug6/Pytorch_Retinaface.")
+_PETERYUX = flags.DEFINE_string("peteryux", None, "A checkout of peteryuX/retinaface-tf2.")
 
 
 def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
     config = cli.read_config()
-    contestants = {} if _PEER.value is None else {"biubug6's": _peer(config)}
+    contestants: dict[str, Callable[[], turns.Piece]] = {}
+    if _BIUBUG6.value:
+        theirs = peers.biubug6_batches(_BIUBUG6.value, config, BATCH)
+        contestants["biubug6's"] = lambda: theirs
     cli.start_tensorflow()
-    contestants = {"pipeline": _training_input(config), "decoding": _bare_decode(config)} | (
-        contestants
-    )
-    speeds: dict[str, list[float]] = {name: [] for name in contestants}
-    for _ in range(_ROUNDS.value):
-        for name, next_batch in contestants.items():
-            speeds[name].append(_images_per_cpu_second(next_batch))
-    ours = statistics.median(speeds["pipeline"])
-    for name, values in speeds.items():
-        middle = statistics.median(values)
-        print(
-            f"{name:<10} {middle:7.1f} images/CPU-s ({min(values):.1f} to {max(values):.1f}); "
-            f"the pipeline does {ours / middle:.2f} of that"
-        )
+    ours = {
+        "pipeline": lambda: _pipeline(config, matched=False),
+        "pipeline, matched": lambda: _pipeline(config, matched=True),
+        "whole images decoded": lambda: _bare_decode(config),
+    }
+    contestants = ours | contestants
+    if _PETERYUX.value:
+        contestants["peteryuX's, matched"] = peers.peteryux_batches(_PETERYUX.value, config, BATCH)
+    turns.report(turns.take_turns(contestants, rounds=_ROUNDS.value, pieces=BATCHES), images=BATCH)
+    print("\nCPU time of a sample, one thread:")
+    for name, seconds in _stages(config):
+        print(f"{name:<24}{seconds * 1e3:>8.2f} ms")
     return 0
 
 
-def _images_per_cpu_second(next_batch: Callable[[], object]) -> float:
-    """Speed over BATCHES batches of BATCH images."""
-    before = time.process_time()
-    for _ in range(BATCHES):
-        next_batch()
-    return BATCHES * BATCH / (time.process_time() - before)
+def _pipeline(config: Config, *, matched: bool) -> turns.Piece:
+    import tensorflow as tf
 
-
-def _training_input(config: Config) -> Callable[[], object]:
     from retinaface_tf.data.dataset import training_set
     from retinaface_tf.data.pipeline import training_batches
+    from retinaface_tf.geometry.anchors import make_anchors
+    from retinaface_tf.geometry.targets import make_targets
+    from retinaface_tf.model.network import MEAN_RGB
 
-    batches = iter(training_batches(training_set(config), config.data, batch=BATCH, seed=1))
-    next(batches)  # its threads and buffers are there before the clock runs
-    return lambda: next(batches)
+    batches = training_batches(training_set(config), config.data, batch=BATCH, seed=1)
+    anchors = make_anchors(config.data.image_size, config.data.image_size, config.anchors)
+
+    @tf.function(input_signature=[batches.element_spec])
+    def on_device(batch):
+        images = tf.cast(batch.images, tf.float32) - MEAN_RGB
+        if not matched:
+            return images
+        return images, make_targets(batch.faces, anchors, config.anchors, config.match)
+
+    iterator = iter(batches)
+    return lambda: on_device(next(iterator))
 
 
-def _bare_decode(config: Config) -> Callable[[], object]:
+def _bare_decode(config: Config) -> turns.Piece:
     import tensorflow as tf
 
     from retinaface_tf.data.dataset import training_set
@@ -77,21 +85,67 @@ def _bare_decode(config: Config) -> Callable[[], object]:
     return lambda: [tf.io.decode_jpeg(next(images)) for _ in range(BATCH)]
 
 
-def _peer(config: Config) -> Callable[[], object]:
-    """Batches of the peer's dataset, in its own order of work and in this process.
+def _stages(config: Config) -> Iterator[tuple[str, float]]:
+    """CPU-seconds of each stage of biubug6's recipe: what a sample that ends there takes more."""
+    import tensorflow as tf
 
-    Raises:
-        InputError: the checkout is none, or lacks what it needs.
-    """
-    sys.path.insert(0, _PEER.value)
-    try:
-        from data import WiderFaceDetection, detection_collate, preproc
-    except ImportError as error:
-        raise InputError(f"{_PEER.value}: not a checkout that can be run here: {error}") from None
-    labels = str(config.below_root(config.data.train_labels))
-    dataset = WiderFaceDetection(labels, preproc(config.data.image_size, (104, 117, 123)))
-    with_faces = [i for i, faces in enumerate(dataset.words) if faces]
-    return lambda: detection_collate([dataset[i] for i in random.choices(with_faces, k=BATCH)])
+    from retinaface_tf.data.augment import choose_window, jitter_colour, pad_to_square
+    from retinaface_tf.data.dataset import training_set
+    from retinaface_tf.data.decode import decode_window, open_image
+    from retinaface_tf.structures import Faces
+
+    records, side = training_set(config), config.data.image_size
+    paths = tf.constant([str(records.path(i)) for i in range(len(records))])
+    splits, shown = tf.constant(records.splits), tf.ones(len(records.boxes), tf.bool)
+    faces = Faces(
+        *map(tf.constant, (records.boxes, records.landmarks, records.has_landmarks)), shown
+    )
+
+    def seed(i):
+        return tf.stack([i, 1])
+
+    def read(i):
+        return tf.io.read_file(paths[i])
+
+    def window(i):
+        image = open_image(read(i))
+        mine = Faces(*(part[splits[i] : splits[i + 1]] for part in faces))
+        return image, choose_window(image.size, mine, seed(i))
+
+    def pixels(i):
+        return decode_window(*window(i), side)[0]
+
+    def coloured(i):
+        return jitter_colour(tf.cast(pixels(i), tf.float32), seed(i))
+
+    def resized(i):
+        image = tf.image.resize(pad_to_square(coloured(i)) + 0.5, [side, side])
+        return tf.cast(image, tf.uint8)
+
+    stages = {
+        "call, read": read,
+        "header, window": window,
+        "decode": pixels,
+        "colour": coloured,
+        "resize": resized,
+    }
+    before = 0.0
+    for name, stage in stages.items():
+        until = _cpu_seconds(tf.function(stage), len(records))
+        yield name, until - before
+        before = until
+
+
+def _cpu_seconds(stage: Callable[[object], object], images: int) -> float:
+    """For one image, over SAMPLES of them."""
+    import tensorflow as tf
+
+    numbers = [tf.constant(i % images) for i in range(SAMPLES)]
+    stage(numbers[0])
+    start = time.process_time()
+    for number in numbers:
+        stage(number)
+    return (time.process_time() - start) / SAMPLES
 
 
 if __name__ == "__main__":

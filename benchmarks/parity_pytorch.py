@@ -1,6 +1,6 @@
 r"""Detections of this network beside those of biubug6's PyTorch code: same weights, same images.
 
-    python benchmarks/parity_pytorch.py --peer CHECKOUT --weights retinaface_mobilenet025.pth \
+    python benchmarks/parity_pytorch.py --biubug6 CHECKOUT --weights retinaface_mobilenet025.pth \
         --cfg configs/mobilenet025.yaml --protocol original --images 40
 
 Needs the extra `torch`. Each side reads and resizes images by itself; of the checkout, its own
@@ -18,22 +18,22 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+import peers
 from absl import flags
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from retinaface_tf import cli
 from retinaface_tf.config import Config
-from retinaface_tf.errors import InputError
 from retinaface_tf.evaluation.voting import overlap
 
 PIXELS, SCORE = 0.05, 1e-4  # what may lie between the two sides
 
-_PEER = flags.DEFINE_string("peer", None, "A checkout of biubug6/Pytorch_Retinaface.")
+_BIUBUG6 = flags.DEFINE_string("biubug6", None, "A checkout of biubug6/Pytorch_Retinaface.")
 _WEIGHTS = flags.DEFINE_string("weights", None, "Weights of both, a state dict of PyTorch.")
 _PROTOCOL = flags.DEFINE_enum("protocol", "original", ["original", "resized", "vga"], "Sizes.")
 _IMAGES = flags.DEFINE_integer("images", 40, "Of the val set, evenly spread; 0: all.")
-flags.mark_flags_as_required(["peer", "weights"])
+flags.mark_flags_as_required(["biubug6", "weights"])
 
 
 class Answer(NamedTuple):
@@ -109,52 +109,15 @@ def answer(detections: Any) -> Answer:
 
 
 def open_peer(config: Config) -> Callable[[Path], tuple[Answer, Answer]]:
-    """The peer's detection of a file, as its test_widerface.py goes about it.
+    """The peer's detection of a file."""
+    peer = peers.biubug6_detector(_BIUBUG6.value, config, _WEIGHTS.value)
 
-    Raises:
-        InputError: the checkout is none, or lacks what it needs.
-    """
-    sys.path.insert(0, _PEER.value)
-    try:
-        import torch
-        from layers.functions.prior_box import PriorBox
-        from utils.box_utils import decode
-        from utils.nms.py_cpu_nms import py_cpu_nms
-
-        settings, network = peer_network(config)
-    except ImportError as error:
-        raise InputError(f"{_PEER.value}: not a checkout that can be run here: {error}") from None
-
-    @torch.no_grad()
     def detect(path: Path) -> tuple[Answer, Answer]:
         pixels, scale = resized(np.float32(cv2.imread(str(path))), config)
-        pixels -= (104, 117, 123)
-        height, width = pixels.shape[:2]
-        offsets, scores, _ = network(torch.from_numpy(pixels.transpose(2, 0, 1))[None])
-        anchors = PriorBox(settings, image_size=(height, width)).forward()
-        boxes = decode(offsets[0], anchors, settings["variance"])
-        boxes = (boxes * torch.tensor([width, height, width, height]) / scale).numpy()
-        scores = scores[0, :, 1].numpy()
-        order = np.argsort(-scores, kind="stable")
-        order = order[scores[order] > config.detector.score_threshold]
-        found = np.hstack([boxes[order], scores[order, None]]).astype(np.float32)
-        kept = found[py_cpu_nms(found, config.detector.nms_iou)]
-        return as_answer(found), as_answer(kept)
+        found, _, kept = peer(pixels, scale)
+        return as_answer(found), as_answer(found[kept])
 
     return detect
-
-
-def peer_network(config: Config) -> tuple[dict[str, Any], Any]:
-    """The peer's settings and its network, with the weights."""
-    import torch
-    from data import cfg_mnet, cfg_re50
-    from models.retinaface import RetinaFace
-
-    settings = {"mobilenet025": cfg_mnet, "resnet50": cfg_re50}[config.model.backbone]
-    network = RetinaFace({**settings, "pretrain": False}, phase="test").eval()
-    state = torch.load(_WEIGHTS.value, map_location="cpu", weights_only=True)
-    network.load_state_dict({name.removeprefix("module."): v for name, v in state.items()})
-    return settings, network
 
 
 def as_answer(found: NDArray[np.float32]) -> Answer:

@@ -1,0 +1,230 @@
+"""The peers that speed is measured beside, run as they are from a checkout that the user names.
+
+    git clone of biubug6/Pytorch_Retinaface     needs the extra `torch`
+    git clone of peteryuX/retinaface-tf2        needs nothing more
+
+What a peer does on a GPU by default is kept on the CPU. Nothing of theirs is copied here.
+"""
+
+import contextlib
+import functools
+import importlib.util
+import random
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from retinaface_tf.config import Config
+from retinaface_tf.errors import InputError
+
+BIUBUG6_MEAN = (104, 117, 123)  # blue, green, red
+
+
+@contextlib.contextmanager
+def _imports_of(checkout: str) -> Iterator[None]:
+    """Lets modules of a checkout be imported.
+
+    Raises:
+        InputError: it is none, or lacks what it needs.
+    """
+    sys.path.insert(0, str(Path(checkout).resolve()))
+    try:
+        yield
+    except ImportError as error:
+        raise InputError(f"{checkout}: not a checkout that can be run here: {error}") from None
+    finally:
+        del sys.path[0]
+
+
+def biubug6_batches(checkout: str, config: Config, batch: int) -> Callable[[], Any]:
+    """Batches of its loader, in its own order of work and in this process: images and faces."""
+    with _imports_of(checkout):
+        from data import WiderFaceDetection, detection_collate, preproc
+    labels = str(config.below_root(config.data.train_labels))
+    dataset = WiderFaceDetection(labels, preproc(config.data.image_size, BIUBUG6_MEAN))
+    with_faces = [i for i, faces in enumerate(dataset.words) if faces]
+    return lambda: detection_collate([dataset[i] for i in random.choices(with_faces, k=batch)])
+
+
+def biubug6_settings(checkout: str, config: Config) -> dict[str, Any]:
+    """Its own config of our backbone, without the pretrained weights that it would look for."""
+    with _imports_of(checkout):
+        from data.config import cfg_mnet, cfg_re50
+    cfg_mnet["gpu_train"] = False  # the loss reads it when it is imported
+    settings = {"mobilenet025": cfg_mnet, "resnet50": cfg_re50}[config.model.backbone]
+    return {**settings, "pretrain": False}
+
+
+def biubug6_network(checkout: str, config: Config, weights: str | None = None) -> Any:
+    """Its network, to be trained or, with weights given, to detect."""
+    settings = biubug6_settings(checkout, config)
+    with _imports_of(checkout):
+        import torch
+        from models.retinaface import RetinaFace
+    if weights is None:
+        return RetinaFace(settings, phase="train").train()
+    network = RetinaFace(settings, phase="test").eval()
+    state = torch.load(weights, map_location="cpu", weights_only=True)
+    network.load_state_dict({name.removeprefix("module."): v for name, v in state.items()})
+    return network
+
+
+def biubug6_step(
+    checkout: str, config: Config, precision: str = "float32"
+) -> Callable[[Any, Any], float]:
+    """A training step as in its train.py: forward, loss, backward, update.
+
+    Returns:
+        A function of images, float32 [B, 3, S, S], and their faces, a list of [G, 15].
+    """
+    settings = biubug6_settings(checkout, config)
+    network = biubug6_network(checkout, config)
+    with _imports_of(checkout):
+        import torch
+        from layers.functions.prior_box import PriorBox
+        from layers.modules import MultiBoxLoss
+    torch.Tensor.cuda = lambda self, *_, **__: self  # its loss calls it whatever the settings
+    side = config.data.image_size
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9, weight_decay=5e-4)
+    criterion = MultiBoxLoss(2, 0.35, True, 0, True, 7, 0.35, False)
+    with torch.no_grad():
+        anchors = PriorBox(settings, image_size=(side, side)).forward()
+
+    def step(images: Any, faces: Any) -> float:
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+            outputs = network(images)
+        optimizer.zero_grad()
+        boxes, scores, landmarks = criterion([x.float() for x in outputs], anchors, faces)
+        loss = settings["loc_weight"] * boxes + scores + landmarks
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def biubug6_detector(
+    checkout: str, config: Config, weights: str
+) -> Callable[[Any, float], tuple[Any, Any, Any]]:
+    """Its detection, as its test_widerface.py goes about it.
+
+    Returns:
+        A function of pixels, float32 [H, W, 3], blue first, and of the scale at which they are. It
+        gives boxes and scores [N, 5] and landmarks [N, 10] above the threshold, best first, and
+        which of them NMS keeps.
+    """
+    settings = biubug6_settings(checkout, config)
+    network = biubug6_network(checkout, config, weights)
+    with _imports_of(checkout):
+        import torch
+        from layers.functions.prior_box import PriorBox
+        from utils.box_utils import decode, decode_landm
+        from utils.nms.py_cpu_nms import py_cpu_nms
+
+    @torch.no_grad()
+    def detect(pixels: Any, scale: float = 1.0) -> tuple[Any, Any, Any]:
+        height, width = pixels.shape[:2]
+        size = torch.tensor([width, height], dtype=torch.float32)
+        images = torch.from_numpy((pixels - np.float32(BIUBUG6_MEAN)).transpose(2, 0, 1))[None]
+        offsets, scores, points = network(images)
+        anchors = PriorBox(settings, image_size=(height, width)).forward()
+        boxes = decode(offsets[0], anchors, settings["variance"]) * size.repeat(2) / scale
+        landmarks = decode_landm(points[0], anchors, settings["variance"]) * size.repeat(5) / scale
+        scores = scores[0, :, 1].numpy()
+        order = np.argsort(-scores, kind="stable")
+        order = order[scores[order] > config.detector.score_threshold]
+        found = np.hstack([boxes.numpy()[order], scores[order, None]]).astype(np.float32)
+        return found, landmarks.numpy()[order], py_cpu_nms(found, config.detector.nms_iou)
+
+    return detect
+
+
+def peteryux_batches(checkout: str, config: Config, batch: int) -> Callable[[], Callable[[], Any]]:
+    """Batches of its tf.data pipeline, matched and encoded: a new iterator at each call.
+
+    It wants a TFRecord, which its own script's functions write from our training set here.
+    """
+    import tensorflow as tf
+
+    with _imports_of(checkout):
+        from modules.anchor import prior_box
+        from modules.dataset import load_tfrecord_dataset
+    side = config.data.image_size
+    dataset = load_tfrecord_dataset(
+        str(_peteryux_records(checkout, config)),
+        batch,
+        side,
+        priors=prior_box((side, side), config.anchors.sizes, config.anchors.strides),
+        buffer_size=100,  # of its 10,240, as filling is not what is measured
+    )
+    tf.get_logger().setLevel("ERROR")
+    return lambda: iter(dataset).__next__
+
+
+def _peteryux_records(checkout: str, config: Config) -> Path:
+    import tensorflow as tf
+
+    convert = _module(Path(checkout) / "data" / "convert_train_tfrecord.py")
+    file = (
+        Path(tempfile.gettempdir()) / f"peteryux-{Path(config.data.root).resolve().name}.tfrecord"
+    )
+    if not file.exists():
+        paths, faces = convert.load_info(str(config.below_root(config.data.train_labels)))
+        with tf.io.TFRecordWriter(str(file)) as writer:
+            for path, rows in zip(paths, faces, strict=True):
+                if rows:
+                    name, target = Path(path).stem.encode(), convert.get_target(rows)
+                    example = convert.make_example(name, path.encode(), target, is_binary=True)
+                    writer.write(example.SerializeToString())
+    return file
+
+
+def peteryux_step(
+    checkout: str, config: Config, batch: int
+) -> tuple[Callable[[Any, Any], Any], Any]:
+    """A training step as in its train.py, ResNet-50, and its network."""
+    import keras
+    import tensorflow as tf
+
+    with _imports_of(checkout):
+        from modules import models
+        from modules.losses import MultiBoxLoss
+    # Its own way to do without weights from the network is not to be reached from outside.
+    models.Backbone = functools.partial(models.Backbone, use_pretrain=False)
+    settings = {
+        "input_size": config.data.image_size,
+        "batch_size": batch,
+        "backbone_type": "ResNet50",
+        "out_channel": 256,
+        "min_sizes": config.anchors.sizes,
+        "weights_decay": 5e-4,
+    }
+    network = models.RetinaFaceModel(settings, training=True)
+    optimizer = keras.optimizers.SGD(1e-3, momentum=0.9, nesterov=True)
+    multi_box_loss = MultiBoxLoss()
+
+    @tf.function
+    def step(images: Any, targets: Any) -> Any:
+        with tf.GradientTape() as tape:
+            predictions = network(images, training=True)
+            loss = tf.add_n([*network.losses, *multi_box_loss(targets, predictions)])
+        gradients = tape.gradient(loss, network.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
+        return loss
+
+    return step, network
+
+
+def _module(file: Path) -> ModuleType:
+    """A module by its file, where its package's name is also another's."""
+    specification = importlib.util.spec_from_file_location(file.stem, file)
+    if specification is None or specification.loader is None or not file.exists():
+        raise InputError(f"{file}: not in that checkout")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module

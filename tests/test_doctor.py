@@ -1,0 +1,41 @@
+import re
+
+import pytest
+
+from retinaface_tf.doctor import verdict
+
+
+def test_env_tells_versions_devices_and_speeds_and_keeps_nothing(command, drawn, tmp_path):
+    workdir = tmp_path / "run"
+    done = command(
+        *("-m", "retinaface_tf.doctor", "env", "--cfg", "configs/quickstart.yaml"),
+        *("--set", f"data.root={drawn}", "--set", "data.image_size=64"),
+        *("--set", "train.batch_per_device=4", "--seconds", "0.1", "--workdir", workdir),
+    )
+    assert done.returncode == 0, done.stderr
+    versions, devices, *speeds, bound = done.stdout.splitlines()
+    assert re.match(r"Python 3\.\d+\.\d+, retinaface-tf \S+, tensorflow 2\.", versions)
+    assert re.match(r"\d+ CPUs, ", devices)
+    figures = [float(re.search(r"([\d.]+) images/s", line)[1]) for line in speeds]
+    assert len(figures) == 3
+    assert min(figures) > 0
+    assert bound.startswith(("bound by the input", "bound by the step"))
+    assert not workdir.exists()
+
+
+def test_what_it_cannot_examine_is_refused(command):
+    done = command("-m", "retinaface_tf.doctor", "everything")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: expected python -m retinaface_tf.doctor env, found every")
+
+
+@pytest.mark.parametrize(
+    ("ratio", "input_wait", "said"),
+    [
+        (0.7, 0.3, "bound by the input, which could feed 0.7"),
+        (1.3, 0.2, "bound by the input, which could feed 1.3"),
+        (1.3, 0.01, "bound by the step; the input could feed 1.3"),
+    ],
+)
+def test_a_run_is_bound_by_what_it_waits_for(ratio, input_wait, said):
+    assert verdict(ratio, input_wait).startswith(said)
