@@ -51,6 +51,13 @@ def biubug6_batches(checkout: str, config: Config, batch: int) -> Callable[[], A
     return lambda: detection_collate([dataset[i] for i in random.choices(with_faces, k=batch)])
 
 
+def biubug6_augmentation(checkout: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Its crop and its changes of colour."""
+    with _imports_of(checkout):
+        from data.data_augment import _crop, _distort
+    return _crop, _distort
+
+
 def biubug6_settings(checkout: str, config: Config) -> dict[str, Any]:
     """Its own config of our backbone, without the pretrained weights that it would look for."""
     with _imports_of(checkout):

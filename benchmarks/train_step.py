@@ -1,113 +1,173 @@
 r"""The training step, from a batch in memory to new weights, against its limit and the peers.
 
     python benchmarks/train_step.py --cfg configs/mobilenet025.yaml --set data.root=... --batch 8 \
-        --biubug6 CHECKOUT
+        --set data.image_size=640 --biubug6 CHECKOUT
+    python benchmarks/train_step.py --cfg configs/res50.yaml --set data.root=... --batch 2 \
+        --set data.image_size=640 --biubug6 CHECKOUT --peteryux CHECKOUT
 
-Batches are of the training set, drawn with the config's augmentation. The limit is the bare
-network: forward, a sum, backward, and Keras' own SGD. Peers are checkouts that the user names (see
-peers.py), each on its own network of the same backbone; peteryuX's has ResNet-50 only.
+A piece is a step on one of a few batches of the training set, augmented by the config. The limit is
+the bare network: forward, a sum, backward, and Keras' own SGD. Peers are checkouts that the user
+names (see peers.py); peteryuX's has ResNet-50 only, of which it makes the strides elsewhere. The
+precision of the config is ours; peers compute in float32, biubug6's once more by PyTorch's autocast
+where ours is bfloat16. Below the table: what matching and loss take of the step.
 """
 
 import os
+from collections.abc import Callable, Sequence
+from typing import Any
 
+import numpy as np
+import peers
+import turns
 from absl import flags
 
 from retinaface_tf import cli
+from retinaface_tf.config import Config
+from retinaface_tf.structures import Batch
+
+BATCHES = 6
 
 _BATCH = flags.DEFINE_integer("batch", 8, "Images a step.", lower_bound=1)
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Turns of each.", lower_bound=1)
-_STEPS = flags.DEFINE_integer("steps", 3, "Steps a turn.", lower_bound=1)
 _BIUBUG6 = flags.DEFINE_string("biubug6", None, "A checkout of biubug6/Pytorch_Retinaface.")
 _PETERYUX = flags.DEFINE_string("peteryux", None, "A checkout of peteryuX/retinaface-tf2.")
 
-os.environ["TF_USE_LEGACY_KERAS"] = "1"
+os.environ["TF_USE_LEGACY_KERAS"] = "1"  # peteryuX's needs it; nothing of ours says tf.keras
 
 
 def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
     config = cli.read_config()
+    precisions = {"float32", config.model.precision}
+    steps = {}
     if _BIUBUG6.value:
-        import torch
+        steps = {p: peers.biubug6_step(_BIUBUG6.value, config, p) for p in sorted(precisions)[::-1]}
     cli.start_tensorflow()
-    import keras
-    import numpy as np
-    import peers
-    import tensorflow as tf
-    import turns
+    batches, ours = _ours(config)
+    contestants = {
+        f"ours, {config.model.precision}": ours,
+        "bare network": _bare(config, batches),
+    }
+    theirs = [biubug6_batch(batch) for batch in batches]
+    for precision, step in steps.items():
+        contestants[f"biubug6's, {precision}"] = turns.over(step, theirs)
+    if _PETERYUX.value:
+        contestants["peteryuX's, float32"] = _peteryux(config)
+    results = turns.take_turns(contestants, rounds=_ROUNDS.value, pieces=BATCHES)
+    turns.report(results, images=_BATCH.value)
+    _report_parts(config, batches, results[f"ours, {config.model.precision}"])
+    return 0
 
+
+def _ours(config: Config) -> tuple[list[Batch], Callable[[], turns.Piece]]:
+    """Some batches, and the whole step on them."""
     from retinaface_tf.data.dataset import training_set
     from retinaface_tf.data.pipeline import training_batches
-    from retinaface_tf.model.network import build_network
-    from retinaface_tf.training.optimizer import make_optimizer
-    from retinaface_tf.training.step import TrainStep
+    from retinaface_tf.training.speed import make_step
 
-    records = training_set(config)
-    batch = next(iter(training_batches(records, config.data, batch=_BATCH.value, seed=1)))
-    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
-    with strategy.scope():
-        net = build_network(config)
-        opt = make_optimizer(config.optimizer, np.array([1e-3]))
-        opt.build(net.trainable_variables)
-    spec = tf.nest.map_structure(
-        lambda t: tf.TensorSpec(
-            [t.shape[0], None, *t.shape[2:]]
-            if t.shape.rank > 1 and t.shape[1] != config.data.image_size
-            else t.shape,
-            t.dtype,
-        ),
-        batch,
-    )
-    step = TrainStep(net, opt, config, strategy, spec)
-    c = {"ours": lambda: lambda: float(step(batch)["loss"])}
-    bare = build_network(config)
-    bo = keras.optimizers.SGD(1e-3, momentum=0.9)
-    bo.build(bare.trainable_variables)
+    dataset = training_batches(training_set(config), config.data, batch=_BATCH.value, seed=1)
+    step = make_step(config, dataset)
+    batches = list(dataset.take(BATCHES))
+    count_operations("ours", lambda: step.network(batches[0].images, training=False))
+    return batches, turns.over(lambda batch: float(step(batch)["loss"]), [(b,) for b in batches])
+
+
+def _bare(config: Config, batches: Sequence[Batch]) -> Callable[[], turns.Piece]:
+    import keras
+    import tensorflow as tf
+
+    from retinaface_tf.model.network import build_network
+
+    network = build_network(config)
+    optimizer = keras.optimizers.SGD(0.0, momentum=0.9)
+    optimizer.build(network.trainable_variables)
 
     @tf.function
-    def bstep(im):
-        with tf.GradientTape() as t:
-            l = tf.add_n([tf.reduce_mean(x) for x in bare(im, training=True).values()])
-        bo.apply(
-            t.gradient(l, [v.value for v in bare.trainable_variables]), bare.trainable_variables
-        )
-        return l
+    def step(images):
+        with tf.GradientTape() as tape:
+            outputs = network(images, training=True).values()
+            loss = tf.add_n([tf.reduce_mean(output) for output in outputs])
+        weights = network.trainable_variables
+        gradients = tape.gradient(loss, [weight.value for weight in weights])
+        optimizer.apply(gradients, weights)
+        return loss
 
-    c["bare network"] = lambda: lambda: float(bstep(batch.images))
-    if _BIUBUG6.value:
-        prec = config.model.precision
-        st = peers.biubug6_step(_BIUBUG6.value, config, prec)
-        im = torch.from_numpy(
-            np.ascontiguousarray(batch.images.numpy()[..., ::-1].transpose(0, 3, 1, 2)).astype(
-                np.float32
-            )
-            - np.array([104, 117, 123], np.float32)[:, None, None]
-        )
-        f = batch.faces
-        rows = [
-            torch.from_numpy(
-                np.concatenate(
-                    [
-                        f.boxes[i].numpy(),
-                        f.landmarks[i].numpy().reshape(-1, 10),
-                        np.where(f.has_landmarks[i].numpy(), 1.0, -1.0)[:, None],
-                    ],
-                    1,
-                )[f.valid[i].numpy()].astype(np.float32)
-            )
-            for i in range(_BATCH.value)
-        ]
-        c["biubug6's"] = lambda: lambda: st(im, rows)
-    if _PETERYUX.value:
-        ps, pn = peers.peteryux_step(_PETERYUX.value, config, _BATCH.value)
-        pb = next(iter([peers.peteryux_batches(_PETERYUX.value, config, _BATCH.value)()]))
-        c["peteryuX's"] = lambda: lambda: float(ps(*pb))
-    for s in c.values():
-        s()()
-        s()()
-    turns.report(
-        turns.take_turns(c, rounds=_ROUNDS.value, pieces=_STEPS.value), images=_BATCH.value
+    return turns.over(lambda images: float(step(images)), [(batch.images,) for batch in batches])
+
+
+def biubug6_batch(batch: Batch) -> tuple[Any, Any]:
+    """A batch of ours as the peer's collate function makes it."""
+    import torch
+
+    blue_first = batch.images.numpy()[..., ::-1].transpose(0, 3, 1, 2).astype(np.float32)
+    mean = np.float32(peers.BIUBUG6_MEAN)[:, None, None]
+    faces = type(batch.faces)(*(part.numpy() for part in batch.faces))
+    labels = np.where(faces.has_landmarks, 1, -1)[..., None]
+    landmarks = faces.landmarks.reshape(*labels.shape[:2], 10)
+    rows = np.concatenate([faces.boxes, landmarks, labels], axis=2).astype(np.float32)
+    every = zip(rows, faces.valid, strict=True)
+    return torch.from_numpy(blue_first - mean), [torch.from_numpy(r[valid]) for r, valid in every]
+
+
+def _peteryux(config: Config) -> Callable[[], turns.Piece]:
+    step, network = peers.peteryux_step(_PETERYUX.value, config, _BATCH.value)
+    batch = peers.peteryux_batches(_PETERYUX.value, config, _BATCH.value)()
+    batches = [batch() for _ in range(BATCHES)]
+    count_operations("peteryuX's", lambda: network(batches[0][0], training=False))
+    return turns.over(lambda images, targets: float(step(images, targets)), batches)
+
+
+def count_operations(name: str, forward: Callable[[], Any]) -> None:
+    """Prints the floating-point operations of a forward pass, an image."""
+    import tensorflow as tf
+
+    graph = tf.function(forward).get_concrete_function().graph
+    options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
+    options["output"] = "none"
+    found = tf.compat.v1.profiler.profile(graph, options=options)
+    operations = found.total_float_ops / _BATCH.value / 1e9
+    print(f"{name}: {operations:.2f} billion operations forward, an image")
+
+
+def _report_parts(config: Config, batches: Sequence[Batch], whole: list[turns.Turn]) -> None:
+    """What matching and loss take of the step, by running them alone on the same batches."""
+    import tensorflow as tf
+
+    from retinaface_tf.geometry.anchors import make_anchors
+    from retinaface_tf.geometry.targets import make_targets
+    from retinaface_tf.model.losses import MultiBoxLoss, count_positives
+    from retinaface_tf.structures import Predictions
+
+    side = config.data.image_size
+    anchors = make_anchors(side, side, config.anchors)
+    loss = MultiBoxLoss(config.loss)
+    count = anchors.shape[0]
+    predictions = Predictions(
+        *(tf.random.normal([_BATCH.value, count, *shape]) for shape in ((4,), (2,), (5, 2)))
     )
-    return 0
+
+    @tf.function(reduce_retracing=True)
+    def match(faces):
+        return make_targets(faces, anchors, config.anchors, config.match)
+
+    @tf.function
+    def lose(targets):
+        with tf.GradientTape() as tape:
+            tape.watch(predictions)
+            total = loss(predictions, targets, count_positives(targets)).total
+        return tape.gradient(total, predictions)
+
+    targets = [(match(batch.faces),) for batch in batches]
+    parts = {
+        "matching": turns.over(match, [(batch.faces,) for batch in batches]),
+        "mining and loss": turns.over(lose, targets),
+    }
+    faces = np.mean([batch.faces.valid.numpy().sum() / _BATCH.value for batch in batches])
+    print(f"\nof the step, at {faces:.1f} faces an image:")
+    for name, each in turns.take_turns(parts, rounds=_ROUNDS.value, pieces=BATCHES).items():
+        wall = turns.median(each).wall
+        share = wall / turns.median(whole).wall
+        print(f"{name:<24}{wall * 1e3:>8.1f} ms  {share:.1%}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """Measures contestants in turns within one run, since machines are noisy, and compares them."""
 
+import itertools
 import statistics
 import time
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 # Threads of one contestant may still spin, waiting for work, when the next one's turn begins.
 PAUSE = 0.3
@@ -42,21 +43,30 @@ def take_turns(
     return turns
 
 
+def over(inputs: Sequence[Any], process: Callable[..., object]) -> Callable[[], Piece]:
+    """A contestant that processes these inputs, tuples of arguments, over and over."""
+
+    def ready() -> Piece:
+        cycle = itertools.cycle(inputs)
+        return lambda: process(*next(cycle))
+
+    return ready
+
+
 def report(turns: Mapping[str, list[Turn]], *, images: int) -> None:
     """Prints medians and their spread, where a piece is of so many images.
 
-    The ratios say how much longer each took than the first contestant, by the clock and in CPU time.
+    The ratios say how many times the first contestant's time each took, by the clock and of CPUs.
     """
-    print(
-        f"{'':<24}{'ms':>8}  {'least to most':<18}{'images/s':>9}{'/CPU-s':>8}{'ratio':>7}{'CPU':>7}"
-    )
+    columns = ("ms", "least to most", "images/s", "/CPU-s", "ratio", "of CPU")
+    print("{:<24}{:>8}  {:<18}{:>9}{:>8}{:>7}{:>7}".format("", *columns))
     first = median(next(iter(turns.values())))
     for name, each in turns.items():
         (wall, cpu), walls = median(each), [turn.wall * 1e3 for turn in each]
-        print(
-            f"{name:<24}{wall * 1e3:>8.1f}  {f'{min(walls):.1f} to {max(walls):.1f}':<18}"
-            f"{images / wall:>9.1f}{images / cpu:>8.1f}{wall / first.wall:>7.2f}{cpu / first.cpu:>7.2f}"
-        )
+        spread = f"{min(walls):.1f} to {max(walls):.1f}"
+        speeds = f"{images / wall:>9.1f}{images / cpu:>8.1f}"
+        ratios = f"{wall / first.wall:>7.2f}{cpu / first.cpu:>7.2f}"
+        print(f"{name:<24}{wall * 1e3:>8.1f}  {spread:<18}{speeds}{ratios}")
 
 
 def median(turns: list[Turn]) -> Turn:

@@ -243,6 +243,13 @@ def test_detections_are_decoded_and_suppressed_step_by_step(small, noise, scale)
         np.testing.assert_allclose(ours[0], literal, rtol=1e-4, atol=1e-3)
 
 
+def test_one_trace_serves_images_of_all_sizes(small, noise):
+    detector = Detector(*small)
+    for height, width in ((32, 64), (33, 50), (75, 40)):
+        detector(noise[:, :height, :width])
+    assert detector._detect.experimental_get_tracing_count() == 1
+
+
 def test_a_batch_of_two_is_two_batches_of_one(small, noise):
     network, config = small
     detector = Detector(network, replace(config, detector=DetectorConfig(max_detections=400)))
