@@ -13,7 +13,7 @@ from absl import logging as absl_logging
 from retinaface_tf.config import Config, load_config
 from retinaface_tf.errors import InputError
 
-BAD_INPUT, STOPPED = 1, 75  # exit codes; 75 asks to be started again
+BAD_INPUT, DOES_NOT_HOLD, STOPPED = 1, 2, 75  # exit codes; 75 asks to be started again
 
 _CFG = flags.DEFINE_string("cfg", "configs/res50.yaml", "The config to run.")
 _SET = flags.DEFINE_multi_string("set", [], "Overrides a setting: --set section.key=value.")

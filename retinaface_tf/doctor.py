@@ -1,16 +1,21 @@
-"""Examines a machine: python -m retinaface_tf.doctor env [--cfg configs/res50.yaml].
+"""Examines a machine, or what a run kept: python -m retinaface_tf.doctor env | replay FILE.
 
-Prints versions and devices, then how many images a second a run with this config gets from its
-input alone, from its training step alone and from both together, and which of the two it waits for.
+env [--cfg configs/res50.yaml]   versions and devices; images a second that a run with this
+config gets from its input alone, from its step alone and
+from both together, and which of the two it waits for
+replay FILE                      the loss of each image of a batch that a run skipped; exit
+code 2 if any is not finite
 """
 
 import os
 import platform
 from importlib.metadata import version
+from pathlib import Path
 
 from absl import flags
 
 from retinaface_tf import cli
+from retinaface_tf.config import Config, load_config
 from retinaface_tf.data.dataset import training_set
 from retinaface_tf.errors import InputError
 
@@ -21,11 +26,18 @@ _SECONDS = flags.DEFINE_float("seconds", 10, "How long to measure each part.", l
 
 
 def main(arguments: list[str]) -> int:
-    if arguments != ["env"]:
-        raise InputError(
-            f"expected python -m retinaface_tf.doctor env, found {' '.join(arguments) or 'nothing'}"
-        )
-    config = cli.read_config()
+    match arguments:
+        case ["env"]:
+            return examine_machine(cli.read_config())
+        case ["replay", file]:
+            return replay(Path(file))
+    raise InputError(
+        f"expected `env` or `replay FILE` after python -m retinaface_tf.doctor, "
+        f"found {' '.join(arguments) or 'nothing'}"
+    )
+
+
+def examine_machine(config: Config) -> int:
     records = training_set(config)
     cli.start_tensorflow()
     import tensorflow as tf
@@ -56,6 +68,25 @@ def verdict(ratio: float, input_wait: float) -> str:
             f"cores, a faster disk, or smaller images on it"
         )
     return f"bound by the step; the input could feed {ratio:.1f} of such a step"
+
+
+def replay(file: Path) -> int:
+    """Prints the losses of each image of a batch that a run kept, with the weights kept beside."""
+    config = load_config(file.parent.parent / "config.yaml")
+    cli.start_tensorflow()
+    import numpy as np
+
+    from retinaface_tf.training.bad_batches import losses_by_image, read_batch, read_network
+
+    names, batch = read_batch(file)
+    losses = losses_by_image(read_network(file, config), batch, config)
+    faces = batch.faces.valid.sum(axis=1)
+    for i, name in enumerate(names):
+        told = ", ".join(f"{part} {values[i]:.4g}" for part, values in losses.items())
+        print(f"{name}: {faces[i]} faces, {told}")
+    broken = np.count_nonzero(~np.isfinite(list(losses.values())).all(axis=0))
+    print(f"{broken} of {len(names)} images have a loss that is not finite")
+    return cli.DOES_NOT_HOLD if broken else 0
 
 
 if __name__ == "__main__":

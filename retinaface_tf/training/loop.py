@@ -19,6 +19,7 @@ from retinaface_tf.errors import InputError
 from retinaface_tf.model.loading import load_weights
 from retinaface_tf.model.network import build_backbone, build_network
 from retinaface_tf.structures import Batch
+from retinaface_tf.training.bad_batches import BadBatches
 from retinaface_tf.training.checkpoint import Checkpoints, latest_checkpoint
 from retinaface_tf.training.devices import make_strategy
 from retinaface_tf.training.optimizer import CoupledSGD, make_optimizer
@@ -78,20 +79,30 @@ def train(config: Config, *, resume: bool = True) -> bool:
     start = run.checkpoints.restore()
     _report(run, start)
     stop = _StopSignal()
-    with Progress(config, start, run.rates, run.steps_per_epoch) as progress:
+    bad = BadBatches(config, run.records, run.network)
+    with Progress(config, start, run.rates, run.steps_per_epoch, bad) as progress:
         for done, metrics in _steps(run, start, progress.show):
             progress.update(done, metrics)
             if run.validation is not None and run.validation_due(done) and not stop.asked:
+                progress.report(done)
                 ap = run.validation.measure(run.network, run.optimizer, done)
                 progress.validated(done, ap)
             # After validation, since a signal may have come meanwhile.
             if run.checkpoint_due(done) or stop.asked:
-                progress.expect_finite(done, metrics)
-                run.checkpoints.save()
+                progress.report(done)
+                _save(run, bad, done)
             if stop.asked and done < run.total_steps:
                 log.info("stopped at step %d, all saved; the same command goes on", done)
                 return False
     return True
+
+
+def _save(run: Run, bad: BadBatches, done: int) -> None:
+    """Saves, unless what led to a row of skipped steps may be in the weights already."""
+    if bad.in_a_row:
+        log.warning("step %d and those before were skipped: the last checkpoint stays", done)
+    else:
+        run.checkpoints.save()
 
 
 def prepare(config: Config, *, resume: bool = True) -> Run:

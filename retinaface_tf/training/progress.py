@@ -1,7 +1,6 @@
 """What one sees of a run: a bar on a terminal, lines in a log, curves in TensorBoard."""
 
 import logging
-import math
 import sys
 import time
 from pathlib import Path
@@ -13,8 +12,8 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from retinaface_tf.config import Config
-from retinaface_tf.errors import InputError
 from retinaface_tf.structures import Batch
+from retinaface_tf.training.bad_batches import BadBatches
 from retinaface_tf.training.step import INPUT_WAIT, METRICS
 
 SAMPLE_IMAGES = 4
@@ -26,9 +25,15 @@ class Progress:
     """Counts time and images between two reports, `train.log_steps` apart."""
 
     def __init__(
-        self, config: Config, start: int, rates: NDArray[np.float64], steps_per_epoch: int
+        self,
+        config: Config,
+        start: int,
+        rates: NDArray[np.float64],
+        steps_per_epoch: int,
+        bad: BadBatches,
     ):
         self.config, self.rates, self.steps_per_epoch = config, rates, steps_per_epoch
+        self.bad = bad
         self.total = len(rates)
         self.writer = tf.summary.create_file_writer(str(Path(config.train.workdir) / "tensorboard"))
         on_terminal = sys.stderr.isatty()
@@ -44,39 +49,37 @@ class Progress:
             self.bar.close()
 
     def update(self, done: int, metrics: dict[str, tf.Tensor]) -> None:
-        """Reports step `done`, if that is due; `metrics` is what `TrainStep.several` returned.
-
-        Raises:
-            InputError: the loss is not finite any more.
-        """
-        self.waited += float(metrics[INPUT_WAIT])
+        """Notes what `TrainStep.several` told, up to step `done`, and reports it if that is due."""
+        self.untold.append(metrics)
         if self.bar is not None:
             self.bar.update(done - self.bar.n)
-        if done % self.config.train.log_steps and done != self.total:
+        if done % self.config.train.log_steps == 0 or done == self.total:
+            self.report(done)
+
+    def report(self, done: int) -> None:
+        """Reports the steps since the last report.
+
+        Raises:
+            InputError: too many of them were skipped in a row.
+        """
+        if not self.untold:
             return
-        values = {name: float(metrics[name]) for name in METRICS}
+        told = {
+            name: np.concatenate([metrics[name].numpy() for metrics in self.untold])
+            for name in (*METRICS, INPUT_WAIT)
+        }
+        self.bad.examine(done + 1 - len(told[INPUT_WAIT]), told)
+        values = {name: float(told[name][-1]) for name in METRICS}
         elapsed = time.perf_counter() - self.since
         images = (done - self.last) * self.config.train.global_batch
+        values["positives"] /= self.config.train.global_batch
         values["learning_rate"] = float(self.rates[done - 1])
         values["images_per_second"] = images / elapsed
-        values[INPUT_WAIT] = self.waited / elapsed
+        values[INPUT_WAIT] = float(told[INPUT_WAIT].sum()) / elapsed
+        values["skipped"] = self.bad.count
         self._write(done, values)
         self._print(done, values)
         self._restart(done)
-        self.expect_finite(done, metrics)
-
-    def expect_finite(self, done: int, metrics: dict[str, tf.Tensor]) -> None:
-        """Keeps a broken network from being saved.
-
-        Raises:
-            InputError: the loss of step `done` is not finite.
-        """
-        loss = float(metrics["loss"])
-        if not math.isfinite(loss):
-            raise InputError(
-                f"{self.config.train.workdir}: the loss of step {done} is {loss}; the last "
-                f"checkpoint is kept, try a lower optimizer.learning_rate"
-            )
 
     def validated(self, done: int, ap: dict[str, float]) -> None:
         """Reports AP by set after `done` steps."""
@@ -96,7 +99,8 @@ class Progress:
             tf.summary.image("samples", images, max_outputs=SAMPLE_IMAGES)
 
     def _restart(self, done: int) -> None:
-        self.last, self.since, self.waited = done, time.perf_counter(), 0.0
+        self.last, self.since = done, time.perf_counter()
+        self.untold: list[dict[str, tf.Tensor]] = []
 
     def _write(self, done: int, values: dict[str, float]) -> None:
         with self.writer.as_default(step=done):

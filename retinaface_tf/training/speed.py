@@ -39,7 +39,7 @@ def measure_speed(config: Config, records: Records, seconds: float) -> Speed:
         def train() -> float:
             metrics = step.several(iterator, 1)
             metrics["loss"].numpy()  # a GPU has done the step only when it tells what came of it
-            return float(metrics[INPUT_WAIT])
+            return float(metrics[INPUT_WAIT][0])
 
         return train
 

@@ -1,7 +1,7 @@
 """One training step, the same on one device and on many."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -13,9 +13,18 @@ from retinaface_tf.model.losses import Counts, MultiBoxLoss, count_positives
 from retinaface_tf.structures import Batch, Predictions
 from retinaface_tf.training.optimizer import CoupledSGD
 
-# What a step tells: losses, and the number of positive anchors, of the global batch.
-METRICS = ("loss", "loss/boxes", "loss/scores", "loss/landmarks", "positives")
-INPUT_WAIT = "input_wait"  # and several steps, how many seconds they waited for their batches
+# What a step tells of the global batch: losses, number of positive anchors, norm of all gradients
+# together. A step of which any is not finite was skipped.
+METRICS = ("loss", "loss/boxes", "loss/scores", "loss/landmarks", "positives", "gradient_norm")
+INPUT_WAIT = "input_wait"  # and how many seconds it waited for the batch
+
+
+class _Share(NamedTuple):
+    """What a replica has once it went forward and back."""
+
+    metrics: dict[str, tf.Tensor]  # they add up to the batch's over all replicas
+    gradients: list[tf.Tensor]  # summed over all replicas
+    statistics: list[tf.Tensor]  # of batch norm, as they were before
 
 
 class TrainStep:
@@ -63,32 +72,42 @@ class TrainStep:
             count: at least 1.
 
         Returns:
-            The METRICS of the last batch, and INPUT_WAIT of all.
+            METRICS and INPUT_WAIT of each step [count].
         """
         return self.run_several(batches, tf.constant(count))
 
     def _several_steps(self, batches: Any, count: tf.Tensor) -> dict[str, tf.Tensor]:
         dtype = self.network.outputs[0].dtype
-        metrics = {name: tf.zeros([], dtype) for name in METRICS}
-        waited = tf.zeros([], tf.float64)
-        for _ in tf.range(count):
+        metrics = tf.TensorArray(dtype, count, element_shape=[len(METRICS)])
+        waits = tf.TensorArray(tf.float64, count, element_shape=[])
+        for number in tf.range(count):
             before = tf.timestamp()
             with tf.control_dependencies([before]):
                 batch = next(batches)
             with tf.control_dependencies(
                 list(self.strategy.experimental_local_results(batch.sample))
             ):
-                waited += tf.timestamp() - before
-            metrics = self._global_step(batch)
-        return metrics | {INPUT_WAIT: waited}
+                waits = waits.write(number, tf.timestamp() - before)
+            metrics = metrics.write(number, tf.stack(list(self._global_step(batch).values())))
+        every = tf.unstack(metrics.stack(), len(METRICS), axis=1)
+        return dict(zip(METRICS, every, strict=True)) | {INPUT_WAIT: waits.stack()}
 
     def _global_step(self, batch: Batch) -> dict[str, tf.Tensor]:
-        shares = self.strategy.run(self._replica_step, args=(batch,))
-        return {name: self.strategy.reduce("SUM", shares[name], axis=None) for name in METRICS}
+        share = self.strategy.run(self._learn, args=(batch,))
+        metrics = {
+            name: self.strategy.reduce("SUM", share.metrics[name], axis=None) for name in METRICS
+        }
+        # The same on all replicas, as sums are; each would hang in the updates of the others.
+        if tf.reduce_all(tf.math.is_finite(list(metrics.values()))):
+            self.strategy.run(self._update, args=(share.gradients, share.metrics["gradient_norm"]))
+        else:
+            self.strategy.run(self._skip, args=(share.statistics,))
+        return metrics
 
-    def _replica_step(self, batch: Batch) -> dict[str, tf.Tensor]:
-        """This replica's share: losses that add up to the batch's over all replicas."""
+    def _learn(self, batch: Batch) -> _Share:
+        """Goes forward, which moves the statistics of batch norm, and back."""
         context = tf.distribute.get_replica_context()
+        statistics = [tf.identity(value.value) for value in self.network.non_trainable_variables]
         targets = make_targets(batch.faces, self.anchors, self.config.anchors, self.config.match)
         mine = count_positives(targets)
         counts = Counts(*context.all_reduce("SUM", list(mine)))
@@ -97,27 +116,36 @@ class TrainStep:
             losses = self.loss(predictions, targets, counts)
         weights = self.network.trainable_variables
         gradients = tape.gradient(losses.total, [weight.value for weight in weights])
-        self._update(context.all_reduce("SUM", gradients))
-        return {
+        gradients = context.all_reduce("SUM", gradients)
+        metrics = {
             "loss": losses.total,
             "loss/boxes": losses.boxes,
             "loss/scores": losses.scores,
             "loss/landmarks": losses.landmarks,
             "positives": tf.cast(mine.faces, losses.total.dtype),
+            "gradient_norm": tf.linalg.global_norm(gradients) / context.num_replicas_in_sync,
         }
+        return _Share(metrics, gradients, statistics)
 
-    def _update(self, gradients: list[tf.Tensor]) -> None:
-        """Applies gradients that are already summed over replicas.
+    def _update(self, gradients: list[tf.Tensor], norm: tf.Tensor) -> None:
+        """Applies gradients that are summed over replicas, whose norm is `norm` on each.
 
         They are summed before clipping, since Keras would clip each replica's own; as Keras then
         sums once more, each hands in its part.
         """
-        if self.config.optimizer.clip_norm is not None:
-            gradients, _ = tf.clip_by_global_norm(gradients, self.config.optimizer.clip_norm)
         replicas = self.strategy.num_replicas_in_sync
+        clip = self.config.optimizer.clip_norm
+        if clip is not None:
+            gradients, _ = tf.clip_by_global_norm(gradients, clip, norm * replicas)
         self.optimizer.apply(
             [gradient / replicas for gradient in gradients], self.network.trainable_variables
         )
+
+    def _skip(self, statistics: list[tf.Tensor]) -> None:
+        """Undoes what going forward did; the step counts all the same, since its data are used."""
+        for variable, before in zip(self.network.non_trainable_variables, statistics, strict=True):
+            variable.assign(before)
+        self.optimizer.iterations.assign_add(1)
 
 
 def _forward(network: keras.Model, *, compiled: bool) -> Callable[[tf.Tensor], dict[str, Any]]:

@@ -31,6 +31,7 @@ RUNS = {
     "float64": (10, ("model.precision=float64",)),
     "float64_clipped": (10, ("model.precision=float64", "optimizer.clip_norm=0.5")),
     "float32": (1, ()),
+    "broken": (3, ("model.precision=float64",)),
 }
 
 
@@ -49,14 +50,20 @@ def random_batch(seed: int, dtype: str = "uint8") -> Batch:
     return Batch(images, faces, tf.range(BATCH, dtype=tf.int64))
 
 
-def batches(steps: int) -> tf.data.Dataset:
+def batches(steps: int, *, broken: int | None = None) -> tf.data.Dataset:
+    """So many batches; the last image of batch `broken` breaks the loss of its replica alone."""
     every = [random_batch(seed) for seed in range(steps)]
+    if broken is not None:
+        landmarks = every[broken].faces.landmarks.numpy()
+        landmarks[-1] = np.inf
+        faces = every[broken].faces._replace(landmarks=tf.constant(landmarks))
+        every[broken] = every[broken]._replace(faces=faces)
     together = tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=0), *every)
     return tf.data.Dataset.from_tensor_slices(together).batch(BATCH, drop_remainder=True)
 
 
-def train(replicas: int, steps: int, settings: tuple[str, ...]):
-    """Metrics [steps, 5], and what the last step left: weights, statistics, momenta, averages."""
+def train(replicas: int, steps: int, settings: tuple[str, ...], broken: int | None = None):
+    """Metrics [steps, 6], and what the last step left: weights, statistics, momenta, averages."""
     devices = f"train.devices={list(range(replicas))}"
     config = load_config("configs/res50.yaml", [*SETTINGS, devices, *settings])
     keras.utils.set_random_seed(3)
@@ -65,7 +72,7 @@ def train(replicas: int, steps: int, settings: tuple[str, ...]):
         network = build_network(config)
         optimizer = make_optimizer(config.optimizer, np.geomspace(1e-4, 1e-5, steps))
         optimizer.build(network.trainable_variables)
-    shared = strategy.experimental_distribute_dataset(batches(steps))
+    shared = strategy.experimental_distribute_dataset(batches(steps, broken=broken))
     step = TrainStep(network, optimizer, config, strategy, shared.element_spec)
     metrics = [[float(value) for value in step(batch).values()] for batch in shared]
     return (
@@ -80,7 +87,7 @@ def main(replicas: int, run: str, result: str) -> None:
     tf.config.set_logical_device_configuration(
         cpu, [tf.config.LogicalDeviceConfiguration()] * replicas
     )
-    np.savez(result, **train(replicas, *RUNS[run]))
+    np.savez(result, **train(replicas, *RUNS[run], broken=1 if run == "broken" else None))
 
 
 if __name__ == "__main__":

@@ -40,6 +40,15 @@ def test_replicas_train_as_one_device_does_in_float64(run, replicas):
     assert_same(run(replicas, "float64"), run(1, "float64"), 1e-10, least=1e-12)
 
 
+@REPLICAS
+def test_a_batch_that_breaks_one_replica_is_skipped_by_all(run, replicas):
+    several, one = run(replicas, "broken"), run(1, "broken")
+    broken = ~np.isfinite(one.pop("metrics")).all(axis=1)
+    np.testing.assert_array_equal(broken, [False, True, False])
+    np.testing.assert_array_equal(~np.isfinite(several.pop("metrics")).all(axis=1), broken)
+    assert_same(several, one, 1e-10, least=1e-12)
+
+
 @pytest.mark.slow
 @REPLICAS
 def test_replicas_clip_the_gradient_that_one_device_clips(run, replicas):

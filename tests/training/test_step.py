@@ -63,22 +63,41 @@ def test_several_steps_at_once_are_those_steps():
     at_once.network.set_weights(one_by_one.network.get_weights())
     *_, expected = [one_by_one(batch) for batch in batches(3)]
     metrics = at_once.several(iter(batches(3)), 3)
-    assert float(metrics.pop(INPUT_WAIT)) > 0
+    assert (metrics.pop(INPUT_WAIT).numpy() > 0).all()
+    assert metrics.keys() == expected.keys()
     for name, value in metrics.items():
-        assert float(value) == pytest.approx(float(expected[name]), rel=1e-4)
+        assert value.shape == [3]
+        assert float(value[-1]) == pytest.approx(float(expected[name]), rel=1e-4)
     for ours, theirs in zip(at_once.network.weights, one_by_one.network.weights, strict=True):
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-3, atol=1e-5)
 
 
+def test_a_batch_that_breaks_the_loss_changes_nothing_but_the_number_of_steps():
+    step, batch = one_device(), random_batch(0)
+    step(batch)
+    kept = [*step.network.variables, *step.optimizer.variables[1:]]
+    before, steps = [value.numpy() for value in kept], int(step.optimizer.iterations)
+    infinite = tf.fill(batch.faces.landmarks.shape, np.float32(np.inf))
+    metrics = step(batch._replace(faces=batch.faces._replace(landmarks=infinite)))
+    broken = {name for name, value in metrics.items() if not np.isfinite(value)}
+    assert broken == {"loss", "loss/landmarks", "gradient_norm"}
+    for value, was in zip(kept, before, strict=True):
+        np.testing.assert_array_equal(value.numpy(), was, err_msg=value.path)
+    assert int(step.optimizer.iterations) == steps + 1
+    assert np.isfinite(float(step(batch)["loss"]))
+
+
 def test_what_xla_compiles_is_the_same_step():
-    plain, compiled = one_device(), one_device("train.xla=true")
+    # In float64: a batch norm over a few values makes much of rounding.
+    plain, compiled = (
+        one_device("model.precision=float64", f"train.xla={x}") for x in (False, True)
+    )
     compiled.network.set_weights(plain.network.get_weights())
-    batch = random_batch(0)
-    expected = plain(batch)
-    for name, value in compiled(batch).items():
-        assert float(value) == pytest.approx(float(expected[name]), rel=1e-4)
+    expected, metrics = plain(random_batch(0)), compiled(random_batch(0))
+    for name, value in metrics.items():
+        assert float(value) == pytest.approx(float(expected[name]), rel=1e-6)
     for ours, theirs in zip(compiled.network.weights, plain.network.weights, strict=True):
-        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-6, atol=1e-9)
 
 
 def test_bfloat16_starts_with_losses_near_those_of_float32():
@@ -87,6 +106,8 @@ def test_bfloat16_starts_with_losses_near_those_of_float32():
     half.network.set_weights(full.network.get_weights())
     batch = random_batch(0)
     expected = {name: float(value) for name, value in full(batch).items()}
-    for name, value in half(batch).items():
+    metrics = half(batch)
+    assert float(metrics.pop("gradient_norm")) == pytest.approx(expected["gradient_norm"], rel=0.3)
+    for name, value in metrics.items():
         assert value.dtype == tf.float32
         assert float(value) == pytest.approx(expected[name], rel=0.03)
