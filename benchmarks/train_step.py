@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
     }
     theirs = [biubug6_batch(batch) for batch in batches]
     for precision, step in steps.items():
-        contestants[f"biubug6's, {precision}"] = turns.over(step, theirs)
+        contestants[f"biubug6's, {precision}"] = turns.over(theirs, step)
     if _PETERYUX.value:
         contestants["peteryuX's, float32"] = _peteryux(config)
     results = turns.take_turns(contestants, rounds=_ROUNDS.value, pieces=BATCHES)
@@ -69,7 +69,7 @@ def _ours(config: Config) -> tuple[list[Batch], Callable[[], turns.Piece]]:
     step = make_step(config, dataset)
     batches = list(dataset.take(BATCHES))
     count_operations("ours", lambda: step.network(batches[0].images, training=False))
-    return batches, turns.over(lambda batch: float(step(batch)["loss"]), [(b,) for b in batches])
+    return batches, turns.over([(b,) for b in batches], lambda batch: float(step(batch)["loss"]))
 
 
 def _bare(config: Config, batches: Sequence[Batch]) -> Callable[[], turns.Piece]:
@@ -92,7 +92,7 @@ def _bare(config: Config, batches: Sequence[Batch]) -> Callable[[], turns.Piece]
         optimizer.apply(gradients, weights)
         return loss
 
-    return turns.over(lambda images: float(step(images)), [(batch.images,) for batch in batches])
+    return turns.over([(batch.images,) for batch in batches], lambda images: float(step(images)))
 
 
 def biubug6_batch(batch: Batch) -> tuple[Any, Any]:
@@ -114,7 +114,7 @@ def _peteryux(config: Config) -> Callable[[], turns.Piece]:
     batch = peers.peteryux_batches(_PETERYUX.value, config, _BATCH.value)()
     batches = [batch() for _ in range(BATCHES)]
     count_operations("peteryuX's", lambda: network(batches[0][0], training=False))
-    return turns.over(lambda images, targets: float(step(images, targets)), batches)
+    return turns.over(batches, lambda images, targets: float(step(images, targets)))
 
 
 def count_operations(name: str, forward: Callable[[], Any]) -> None:
@@ -159,8 +159,8 @@ def _report_parts(config: Config, batches: Sequence[Batch], whole: list[turns.Tu
 
     targets = [(match(batch.faces),) for batch in batches]
     parts = {
-        "matching": turns.over(match, [(batch.faces,) for batch in batches]),
-        "mining and loss": turns.over(lose, targets),
+        "matching": turns.over([(batch.faces,) for batch in batches], match),
+        "mining and loss": turns.over(targets, lose),
     }
     faces = np.mean([batch.faces.valid.numpy().sum() / _BATCH.value for batch in batches])
     print(f"\nof the step, at {faces:.1f} faces an image:")

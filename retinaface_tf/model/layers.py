@@ -106,6 +106,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
         if self.synchronized or self.compute_dtype == "float64":
             return super().call(inputs, training=training)
         learns = bool(training) and self.trainable
+        if _is_slow_in_bfloat16(inputs):
+            inputs = tf.cast(inputs, tf.float32)
         nothing = tf.zeros([0])
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
@@ -121,10 +123,16 @@ class BatchNormalization(keras.layers.BatchNormalization):
             count = tf.cast(tf.size(inputs) // inputs.shape[-1], tf.float32)
             self._follow(self.moving_mean, mean)
             self._follow(self.moving_variance, variance * (count - 1) / count)
-        return outputs
+        return tf.cast(outputs, self.compute_dtype)
 
     def _follow(self, average: keras.Variable, value: tf.Tensor) -> None:
         average.assign(average * self.momentum + value * (1 - self.momentum))
+
+
+def _is_slow_in_bfloat16(maps: tf.Tensor) -> bool:
+    """Whether the kernel goes through maps value by value, as CPUs' does with few channels."""
+    is_narrow = maps.dtype == tf.bfloat16 and maps.shape[-1] < 64
+    return is_narrow and not tf.config.list_logical_devices("GPU")
 
 
 def norm(x: keras.KerasTensor, name: str, act: Activation | None) -> keras.KerasTensor:
