@@ -3,7 +3,7 @@ r"""Detections of this network beside those of biubug6's PyTorch code: same weig
     python benchmarks/parity_pytorch.py --biubug6 CHECKOUT --weights retinaface_mobilenet025.pth \
         --cfg configs/mobilenet025.yaml --protocol original --images 40
 
-Needs the extra `torch`. Each side reads and resizes images by itself; of the checkout, its own
+Needs the extra `peers`. Each side reads and resizes images by itself; of the checkout, its own
 network, anchors, decoding and NMS are called. Prints the AP of both on these images and, by
 protocol original, how far apart the answers are, before NMS and after it. Boxes of one side alone
 are told apart: those within SCORE of the threshold or of the NMS's IoU, where rounding may decide,
@@ -81,7 +81,7 @@ def main(arguments: list[str]) -> int:
     truth = {name: truth[name] for name in files}
     for side, predictions in (("ours", our_predictions), ("theirs", their_predictions)):
         print(f"{side}\n{summary(evaluate_predictions(predictions, truth, config.eval.iou))}")
-    return 2 if others else 0
+    return cli.DOES_NOT_HOLD if others else 0
 
 
 def run_ours(files: dict[str, Path], config: Config) -> tuple[list[tuple[Answer, Answer]], Any]:

@@ -1,7 +1,7 @@
 """The peers that speed is measured beside, run as they are from a checkout that the user names.
 
-    git clone of biubug6/Pytorch_Retinaface     needs the extra `torch`
-    git clone of peteryuX/retinaface-tf2        needs nothing more
+    git clone of biubug6/Pytorch_Retinaface     needs the extra `peers`
+    git clone of peteryuX/retinaface-tf2        needs it too, to train
 
 What a peer does on a GPU by default is kept on the CPU. Nothing of theirs is copied here.
 """
