@@ -84,6 +84,7 @@ def run(main: Callable[[list[str]], int | None]) -> None:
 
     def guarded(argv: list[str]) -> int | None:
         logging.basicConfig(format="%(message)s", level=logging.INFO, force=True)
+        logging.getLogger().handlers[0].setLevel(logging.INFO)  # files may take more
         try:
             return main(argv[1:])
         except InputError as error:

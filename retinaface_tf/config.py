@@ -118,7 +118,7 @@ class TrainConfig:
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
     workdir: str = "runs/res50"
     checkpoint_steps: Count = 2000
-    keep_checkpoints: Count = 1
+    keep_checkpoints: Count = 2
     validate_epochs: CountOrZero = 0  # between measurements of AP; 0 makes none
     validate_images: Count = 400
     log_steps: Count = 20

@@ -3,6 +3,7 @@
 The step is the optimizer's count; as data is a function of it, it is all that resuming needs.
 """
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from retinaface_tf.model.network import build_network
 from retinaface_tf.training.optimizer import CoupledSGD, assign_averages, make_optimizer
 
 CONFIG_FILE = "config.yaml"
+log = logging.getLogger(__name__)
 
 # What a checkpoint's tensors depend on, and besides, what the order of data depends on.
 _MODEL_KEYS = ("model.backbone", "anchors.sizes", "anchors.variances", "anchors.clip")
@@ -47,16 +49,16 @@ class Checkpoints:
         )
 
     def restore(self) -> int:
-        """Restores the newest checkpoint, if there is one; returns the steps done.
+        """Restores the newest checkpoint that can be read, if there is any; returns its steps.
 
         Raises:
-            InputError: it cannot be read, or is of another model or another data order.
+            InputError: none can be read, or they are of another model or another data order.
         """
-        path = latest_checkpoint(self.folder.parent)
-        if path is None:
+        paths = saved_checkpoints(self.folder.parent)
+        if not paths:
             return 0
         check_same(self.config, _RESUME_KEYS)
-        _restore(self._manager.checkpoint, path)
+        _restore_newest(self._manager.checkpoint, paths)
         return self.step
 
     @property
@@ -64,9 +66,20 @@ class Checkpoints:
         return int(self._optimizer.iterations.numpy())
 
     def save(self) -> str:
-        """Writes a checkpoint of this step; an older one goes only once it is complete."""
-        save_config(self.config)
-        return self._manager.save(checkpoint_number=self.step)
+        """Writes a checkpoint of this step; an older one goes only once it is complete.
+
+        Raises:
+            InputError: it cannot be written; those before are still there.
+        """
+        try:
+            save_config(self.config)
+            return self._manager.save(checkpoint_number=self.step)
+        except (OSError, tf.errors.OpError) as error:
+            reason = " ".join(str(error).split())[:120]
+            raise InputError(
+                f"{self.folder}: the checkpoint of step {self.step} cannot be written, those "
+                f"before are kept: {reason}"
+            ) from None
 
 
 def load_network(config: Config) -> tuple[str, keras.Model]:
@@ -85,8 +98,8 @@ def load_network(config: Config) -> tuple[str, keras.Model]:
         load_weights(network, config.eval.weights)
         return config.eval.weights, network
     folder = Path(config.train.workdir)
-    path = latest_checkpoint(folder)
-    if path is None:
+    paths = saved_checkpoints(folder)
+    if not paths:
         raise InputError(
             f"{folder / 'checkpoints'}: looked for a checkpoint, found none; make one with "
             f"`python train.py` and the same --cfg and --set, or name a file with --weights"
@@ -96,28 +109,29 @@ def load_network(config: Config) -> tuple[str, keras.Model]:
     network = build_network(replace(config, model=replace(config.model, freeze=run.model.freeze)))
     optimizer = make_optimizer(run.optimizer, np.array([run.optimizer.learning_rate]))
     optimizer.build(network.trainable_variables)
-    _restore(_contents(network, optimizer), path)
+    path = _restore_newest(_contents(network, optimizer), paths)
     assign_averages(optimizer, network)
     return path, network
 
 
-def latest_checkpoint(workdir: Path) -> str | None:
-    """The newest checkpoint of a run, or None where there is none.
+def saved_checkpoints(workdir: Path) -> list[str]:
+    """The checkpoints of a run, the newest first.
 
     Raises:
         InputError: there are some, but the file that tells which is the newest is gone or broken.
     """
     folder = workdir / "checkpoints"
     try:
-        path: str | None = tf.train.latest_checkpoint(str(folder))
+        state = tf.train.get_checkpoint_state(str(folder))
     except (ValueError, tf.errors.OpError):
-        path = None
-    if path is None and any(folder.glob("step-*.index")):
+        state = None
+    paths = [] if state is None else list(state.all_model_checkpoint_paths)[::-1]
+    if not paths and any(folder.glob("step-*.index")):
         raise InputError(
             f"{folder / 'checkpoint'}: cannot be read, yet there are checkpoints beside it; "
             f'expected a line such as model_checkpoint_path: "step-2000"'
         )
-    return path
+    return paths
 
 
 def check_same(config: Config, keys: tuple[str, ...]) -> Config:
@@ -156,6 +170,20 @@ def _value(config: Config, key: str) -> Any:
 
 def _contents(network: keras.Model, optimizer: CoupledSGD) -> tf.train.Checkpoint:
     return tf.train.Checkpoint(network=network, optimizer=optimizer)
+
+
+def _restore_newest(checkpoint: tf.train.Checkpoint, paths: list[str]) -> str:
+    """Restores the first of `paths` that can be read, and returns it; warns of those before it."""
+    *newer, oldest = paths
+    for path in newer:
+        try:
+            _restore(checkpoint, path)
+        except InputError as error:
+            log.warning("%s; falling back to the one before", error)
+        else:
+            return path
+    _restore(checkpoint, oldest)
+    return oldest
 
 
 def _restore(checkpoint: tf.train.Checkpoint, path: str) -> None:

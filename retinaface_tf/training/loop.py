@@ -20,12 +20,13 @@ from retinaface_tf.model.loading import load_weights
 from retinaface_tf.model.network import build_backbone, build_network
 from retinaface_tf.structures import Batch
 from retinaface_tf.training.bad_batches import BadBatches
-from retinaface_tf.training.checkpoint import Checkpoints, latest_checkpoint
+from retinaface_tf.training.checkpoint import Checkpoints, saved_checkpoints
 from retinaface_tf.training.devices import make_strategy
 from retinaface_tf.training.optimizer import CoupledSGD, make_optimizer
 from retinaface_tf.training.progress import Progress
 from retinaface_tf.training.schedule import learning_rates
 from retinaface_tf.training.step import TrainStep
+from retinaface_tf.training.summary import logged, write_summary
 from retinaface_tf.training.validation import Validation
 
 log = logging.getLogger(__name__)
@@ -76,11 +77,18 @@ def train(config: Config, *, resume: bool = True) -> bool:
         InputError: whatever the user can mend.
     """
     run = prepare(config, resume=resume)
-    start = run.checkpoints.restore()
-    _report(run, start)
+    with logged(Path(config.train.workdir)):
+        start = run.checkpoints.restore()
+        write_summary(config, run.records, run.strategy, start)
+        _report(run, start)
+        return _train(run, start)
+
+
+def _train(run: Run, start: int) -> bool:
+    """Trains from step `start`; see above."""
     stop = _StopSignal()
-    bad = BadBatches(config, run.records, run.network)
-    with Progress(config, start, run.rates, run.steps_per_epoch, bad) as progress:
+    bad = BadBatches(run.config, run.records, run.network)
+    with Progress(run.config, start, run.rates, run.steps_per_epoch, bad) as progress:
         for done, metrics in _steps(run, start, progress.show):
             progress.update(done, metrics)
             if run.validation is not None and run.validation_due(done) and not stop.asked:
@@ -140,7 +148,7 @@ def prepare(config: Config, *, resume: bool = True) -> Run:
 
 def _initial_network(config: Config) -> keras.Model:
     network = build_network(config)
-    if latest_checkpoint(Path(config.train.workdir)) is not None:
+    if saved_checkpoints(Path(config.train.workdir)):
         return network  # a run that goes on takes nothing but its own weights
     if config.model.freeze and config.model.init is None and config.model.pretrained is None:
         raise InputError(

@@ -117,9 +117,9 @@ class Progress:
         if self.bar is not None:
             self.bar.set_description(f"epoch {epoch}")
             self.bar.set_postfix_str(f"{losses}, {speed}")
-            return
         left = (self.total - done) * self.config.train.global_batch / values["images_per_second"]
-        log.info(
+        log.log(
+            logging.INFO if self.bar is None else logging.DEBUG,
             "epoch %d step %d/%d %s lr %.2e, %s, %s left",
             *(epoch, done, self.total, losses, values["learning_rate"], speed),
             tqdm.format_interval(left),

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -43,8 +45,8 @@ def test_restoring_gives_weights_momenta_averages_and_step_back(start):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_only_the_newest_checkpoint_is_kept(start, tmp_path):
-    _, network, optimizer, checkpoints = start()
+def test_only_the_newest_checkpoints_are_kept(start, tmp_path):
+    _, network, optimizer, checkpoints = start("train.keep_checkpoints=1")
     for _ in range(3):
         step(network, optimizer)
         checkpoints.save()
@@ -104,6 +106,60 @@ def test_a_checkpoint_cut_short_is_refused_by_name(start, tmp_path):
     data.write_bytes(data.read_bytes()[:1000])
     with pytest.raises(InputError, match="step-1: cannot be read as a checkpoint of this model"):
         start()[3].restore()
+
+
+def cut(folder: Path, step: int) -> None:
+    data = folder / "checkpoints" / f"step-{step}.data-00000-of-00001"
+    data.write_bytes(data.read_bytes()[:-1000])
+
+
+def test_where_the_newest_checkpoint_is_broken_the_one_before_serves(start, tmp_path, caplog):
+    config, network, optimizer, checkpoints = start("train.keep_checkpoints=3")
+    weights = {}
+    for number in (1, 2, 3):
+        step(network, optimizer)
+        weights[number] = network.get_weights()
+        checkpoints.save()
+    cut(tmp_path, 3)
+    cut(tmp_path, 2)
+    _, fresh, _, fresh_checkpoints = start("train.keep_checkpoints=3")
+    assert fresh_checkpoints.restore() == 1
+    for ours, expected in zip(fresh.get_weights(), weights[1], strict=True):
+        np.testing.assert_array_equal(ours, expected)
+    assert len(caplog.messages) == 2
+    assert "step-3: cannot be read as a checkpoint of this model" in caplog.messages[0]
+    assert caplog.messages[0].endswith("falling back to the one before")
+    assert load_network(config)[0].endswith("step-1")
+
+
+def test_a_byte_that_changed_on_the_disk_is_noticed(start, tmp_path):
+    _, network, optimizer, checkpoints = start()
+    step(network, optimizer)
+    checkpoints.save()
+    [data] = tmp_path.rglob("*.data-00000-of-00001")
+    content = bytearray(data.read_bytes())
+    content[len(content) // 2] ^= 1
+    data.write_bytes(content)
+    with pytest.raises(InputError, match="step-1: cannot be read as a checkpoint of this model"):
+        start()[3].restore()
+
+
+def test_a_checkpoint_that_cannot_be_written_ends_in_one_line_and_keeps_those_before(
+    start, tmp_path
+):
+    _, network, optimizer, checkpoints = start()
+    step(network, optimizer)
+    checkpoints.save()
+    step(network, optimizer)
+    (tmp_path / "checkpoints" / "step-2_temp").write_text("in the way")
+    blocked = tmp_path / "checkpoints" / "step-2.index"
+    blocked.mkdir()
+    (blocked / "in the way").touch()
+    with pytest.raises(
+        InputError, match=r"checkpoints: the checkpoint of step 2 cannot be written"
+    ):
+        checkpoints.save()
+    assert start()[3].restore() == 1
 
 
 def test_weights_of_another_network_are_refused(start, tmp_path):
