@@ -36,6 +36,7 @@ class DataConfig:
     image_size: Annotated[int, Field(ge=32)] = 840
     augmentation: Literal["biubug6", "mindspore"] = "biubug6"
     num_workers: Count | None = None  # threads that read images; None leaves it to tf.data
+    unreadable: Literal["stop", "skip"] = "stop"  # where training images are missing or broken
     drawn_train: CountOrZero = 0  # images to draw where root does not exist; 0 draws none
     drawn_val: CountOrZero = 0
 

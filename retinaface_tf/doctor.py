@@ -38,7 +38,6 @@ def main(arguments: list[str]) -> int:
 
 
 def examine_machine(config: Config) -> int:
-    records = training_set(config)
     cli.start_tensorflow()
     import tensorflow as tf
 
@@ -49,7 +48,7 @@ def examine_machine(config: Config) -> int:
     devices = tf.config.list_logical_devices("GPU") or ["no GPU"]
     names = [getattr(device, "name", device) for device in devices]
     print(f"{os.cpu_count()} CPUs, {', '.join(names)}")
-    speed = measure_speed(config, records, _SECONDS.value)
+    speed = measure_speed(config, training_set(config), _SECONDS.value)
     model = f"{config.model.backbone}, {config.model.precision}, batch {config.train.global_batch}"
     print(f"input alone    {speed.input:8.1f} images/s, {config.data.image_size} pixels")
     print(f"step alone     {speed.step:8.1f} images/s, {model}")

@@ -5,16 +5,25 @@ from pathlib import Path
 
 from retinaface_tf.config import Config
 from retinaface_tf.data.synthetic import draw_dataset
-from retinaface_tf.data.widerface import Records, check_images, read_records
+from retinaface_tf.data.widerface import Records, check_images, find_faults, read_records
+
+log = logging.getLogger(__name__)
 
 
 def training_set(config: Config) -> Records:
     """What to train on; without its images without faces, unless the loss learns from them.
 
+    With `data.unreadable: skip` images that are missing or broken are left out too, named in one
+    warning. To find them, all are decoded.
+
     Raises:
-        InputError: labels or images are missing or broken.
+        InputError: labels are missing or broken; images are, and `data.unreadable` is `stop`.
     """
-    return _open(config, config.data.train_labels, keep_empty=config.loss.min_negatives > 0)
+    records = _read(config, config.data.train_labels, keep_empty=config.loss.min_negatives > 0)
+    if config.data.unreadable == "skip":
+        return _without_unreadable(records)
+    check_images(records)
+    return records
 
 
 def validation_set(config: Config) -> Records:
@@ -23,16 +32,30 @@ def validation_set(config: Config) -> Records:
     Raises:
         InputError: labels or images are missing or broken.
     """
-    return _open(config, config.data.val_labels, keep_empty=True)
+    records = _read(config, config.data.val_labels, keep_empty=True)
+    check_images(records)
+    return records
 
 
-def _open(config: Config, labels: str, *, keep_empty: bool) -> Records:
+def _without_unreadable(records: Records) -> Records:
+    from retinaface_tf.data.decode import find_undecodable  # TensorFlow, which eval.py starts later
+
+    faults = find_faults(records)
+    present = [i for i in range(len(records)) if i not in faults]
+    for place in find_undecodable([str(records.path(i)) for i in present]):
+        faults[present[place]] = "cannot be decoded"
+    if faults:
+        named = ", ".join(f"{records.images[i]} {fault}" for i, fault in sorted(faults.items()))
+        message = "%s: skipped %d of %d images: %s"
+        log.warning(message, records.label_file, len(faults), len(records), named)
+    return records.only([i for i in range(len(records)) if i not in faults])
+
+
+def _read(config: Config, labels: str, *, keep_empty: bool) -> Records:
     data = config.data
     root = Path(data.root)
     if data.drawn_train and not root.exists():
         message = "%s: drawing %d + %d images of faces"
-        logging.getLogger(__name__).info(message, root, data.drawn_train, data.drawn_val)
+        log.info(message, root, data.drawn_train, data.drawn_val)
         draw_dataset(root, data.drawn_train, data.drawn_val)
-    records = read_records(config.below_root(labels), keep_empty=keep_empty)
-    check_images(records)
-    return records
+    return read_records(config.below_root(labels), keep_empty=keep_empty)

@@ -4,7 +4,7 @@ TensorFlow ignores the EXIF orientation of a JPEG, with which phones store portr
 their side, so it is read and applied here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -144,6 +144,17 @@ def why_undecodable(path: str) -> str | None:
     except tf.errors.OpError as error:
         return str(error.message).splitlines()[0][:120]
     return None
+
+
+def find_undecodable(paths: Sequence[str]) -> list[int]:
+    """Numbers of the files that cannot be decoded; decodes them all."""
+    files = tf.data.Dataset.from_tensor_slices(tf.constant(paths, tf.string)).enumerate()
+    sizes = files.map(
+        lambda number, path: (number, tf.size(decode_image(tf.io.read_file(path)))),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+    decoded = {int(number) for number, _ in sizes.ignore_errors(log_warning=False)}
+    return [number for number in range(len(paths)) if number not in decoded]
 
 
 def turn_upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:

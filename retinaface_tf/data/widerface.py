@@ -12,7 +12,8 @@ Three formats are told apart by themselves:
 """
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,21 @@ class Records:
             str(Path(image).with_suffix("")): self.path(i) for i, image in enumerate(self.images)
         }
 
+    def only(self, indices: Sequence[int]) -> "Records":
+        """The same of some of the images, in the order given."""
+        kept = np.array(indices, np.int64)
+        faces = [np.arange(self.splits[i], self.splits[i + 1]) for i in kept]
+        rows = np.concatenate([np.arange(0), *faces])
+        return replace(
+            self,
+            images=self.images[kept],
+            lines=self.lines[kept],
+            splits=np.cumsum([0, *map(len, faces)], dtype=np.int64),
+            boxes=self.boxes[rows],
+            landmarks=self.landmarks[rows],
+            has_landmarks=self.has_landmarks[rows],
+        )
+
     def where(self, index: int) -> str:
         """File and line that name image `index`, for messages."""
         return f"{self.label_file}:{self.lines[index]}"
@@ -89,14 +105,17 @@ def check_images(records: Records) -> None:
     Raises:
         InputError: names the first that is missing or cut short, its line, and how many there are.
     """
-    faults = [
-        f"{records.where(i)}: {records.path(i)} {fault}"
-        for i in range(len(records))
-        if (fault := _fault(records.path(i)))
-    ]
+    faults = find_faults(records)
     if faults:
+        index, fault = next(iter(faults.items()))
         more = f" (and {len(faults) - 1} more like it)" if len(faults) > 1 else ""
-        raise InputError(faults[0] + more)
+        raise InputError(f"{records.where(index)}: {records.path(index)} {fault}{more}")
+
+
+def find_faults(records: Records) -> dict[int, str]:
+    """What is wrong with images that are missing or cut short, by their numbers."""
+    found = ((i, _fault(records.path(i))) for i in range(len(records)))
+    return {i: fault for i, fault in found if fault}
 
 
 def _fault(image: Path) -> str | None:

@@ -3,6 +3,7 @@
 import logging
 import shutil
 
+import numpy as np
 import pytest
 
 from retinaface_tf.config import Config, DataConfig, LossConfig
@@ -44,6 +45,41 @@ def test_validating_draws_as_well_as_training(tmp_path, caplog):
     assert len(records) == 1
     assert records.label_file == root / "val/label.txt"
     assert f"{root}: drawing 1 + 1 images of faces" in caplog.messages
+
+
+def test_broken_training_images_are_skipped_if_asked_for_named_and_counted(root, caplog):
+    whole = training_set(config_of(root))
+    cut, garbage, good = (whole.path(i) for i in range(3))
+    cut.write_bytes(cut.read_bytes()[:-100])
+    # With both markers, so that only decoding tells.
+    garbage.write_bytes(b"\xff\xd8 no image \xff\xd9")
+    with pytest.raises(InputError, match=r"label.txt:1: .* is cut short"):
+        training_set(config_of(root))
+    records = training_set(config_of(root, unreadable="skip"))
+    assert [records.path(i) for i in range(len(records))] == [good]
+    faces = slice(whole.splits[2], whole.splits[3])
+    np.testing.assert_array_equal(records.boxes, whole.boxes[faces])
+    np.testing.assert_array_equal(records.landmarks, whole.landmarks[faces])
+    assert records.splits.tolist() == [0, len(records.boxes)]
+    assert records.where(0) == whole.where(2)
+    (message,) = caplog.messages
+    assert "label.txt: skipped 2 of 3 images: " in message
+    assert f"{whole.images[0]} is cut short" in message
+    assert f"{whole.images[1]} cannot be decoded" in message
+
+
+def test_where_nothing_can_be_read_nothing_is_left(root):
+    for path in map(training_set(config_of(root)).path, range(3)):
+        path.unlink()
+    records = training_set(config_of(root, unreadable="skip"))
+    assert len(records) == len(records.boxes) == 0
+
+
+def test_images_to_validate_on_are_never_skipped(root):
+    records = validation_set(config_of(root))
+    records.path(0).unlink()
+    with pytest.raises(InputError, match="cannot be read"):
+        validation_set(config_of(root, unreadable="skip"))
 
 
 def test_what_exists_is_not_drawn_again(root, caplog):
