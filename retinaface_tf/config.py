@@ -125,7 +125,7 @@ class TrainConfig:
     log_steps: Count = 20
     steps_per_call: Count = 1  # without coming back to Python
     xla: bool = False  # compiles the network, on one device
-    max_bad_steps: Count = 10  # skipped in a row, as their loss or gradient was not finite
+    max_bad_steps: Count = 10  # skipped in a row, as loss or gradient is not finite
 
     @property
     def global_batch(self) -> int:

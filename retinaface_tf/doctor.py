@@ -1,10 +1,10 @@
 """Examines a machine, or what a run kept: python -m retinaface_tf.doctor env | replay FILE.
 
-env [--cfg configs/res50.yaml]   versions and devices; images a second that a run with this
-config gets from its input alone, from its step alone and
-from both together, and which of the two it waits for
-replay FILE                      the loss of each image of a batch that a run skipped; exit
-code 2 if any is not finite
+`env` prints versions and devices, and how many images a second a run with the config of `--cfg`
+gets from its input alone, from its step alone and from both together.
+
+`replay FILE` prints the losses of each image of a batch that a run has skipped, by the weights kept
+beside it, and the norm of the gradient; the exit code is 2 if any is not finite.
 """
 
 import os
@@ -19,7 +19,6 @@ from retinaface_tf.config import Config, load_config
 from retinaface_tf.data.dataset import training_set
 from retinaface_tf.errors import InputError
 
-PACKAGES = ("retinaface-tf", "tensorflow", "keras", "numpy")
 IDLE = 0.05  # a share of waiting that is not worth a word
 
 _SECONDS = flags.DEFINE_float("seconds", 10, "How long to measure each part.", lower_bound=0)
@@ -42,12 +41,12 @@ def examine_machine(config: Config) -> int:
     import tensorflow as tf
 
     from retinaface_tf.training.speed import measure_speed
+    from retinaface_tf.training.summary import PACKAGES
 
     packages = [f"{name} {version(name)}" for name in PACKAGES]
     print(", ".join([f"Python {platform.python_version()}", *packages]))
-    devices = tf.config.list_logical_devices("GPU") or ["no GPU"]
-    names = [getattr(device, "name", device) for device in devices]
-    print(f"{os.cpu_count()} CPUs, {', '.join(names)}")
+    gpus = [gpu.name for gpu in tf.config.list_logical_devices("GPU")]
+    print(f"{os.cpu_count()} CPUs, {', '.join(gpus) or 'no GPU'}")
     speed = measure_speed(config, training_set(config), _SECONDS.value)
     model = f"{config.model.backbone}, {config.model.precision}, batch {config.train.global_batch}"
     print(f"input alone    {speed.input:8.1f} images/s, {config.data.image_size} pixels")
@@ -60,32 +59,37 @@ def examine_machine(config: Config) -> int:
 
 
 def verdict(ratio: float, input_wait: float) -> str:
-    """Which of the two a run waits for, by how many steps the input alone could feed."""
-    if ratio < 1 or input_wait > IDLE:
+    """Which of the two a run waits for; `ratio` is how many such steps the input could feed."""
+    if ratio < 1:
         return (
             f"bound by the input, which could feed {ratio:.1f} of such a step: it needs more CPU "
             f"cores, a faster disk, or smaller images on it"
+        )
+    if input_wait > IDLE:
+        return (
+            f"input and step take each other's CPU: alone, the input could feed {ratio:.1f} steps"
         )
     return f"bound by the step; the input could feed {ratio:.1f} of such a step"
 
 
 def replay(file: Path) -> int:
     """Prints the losses of each image of a batch that a run kept, with the weights kept beside."""
-    config = load_config(file.parent.parent / "config.yaml")
     cli.start_tensorflow()
     import numpy as np
 
-    from retinaface_tf.training.bad_batches import losses_by_image, read_batch, read_network
+    from retinaface_tf.training.bad_batches import read_batch, read_network, replay_batch
 
     names, batch = read_batch(file)
-    losses = losses_by_image(read_network(file, config), batch, config)
+    config = load_config(file.resolve().parent.parent / "config.yaml")
+    losses, norm = replay_batch(read_network(file, config), batch, config)
     faces = batch.faces.valid.sum(axis=1)
     for i, name in enumerate(names):
         told = ", ".join(f"{part} {values[i]:.4g}" for part, values in losses.items())
         print(f"{name}: {faces[i]} faces, {told}")
     broken = np.count_nonzero(~np.isfinite(list(losses.values())).all(axis=0))
     print(f"{broken} of {len(names)} images have a loss that is not finite")
-    return cli.DOES_NOT_HOLD if broken else 0
+    print(f"the norm of the gradient is {norm:.4g}")
+    return cli.DOES_NOT_HOLD if broken or not np.isfinite(norm) else 0
 
 
 if __name__ == "__main__":

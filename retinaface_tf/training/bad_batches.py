@@ -12,12 +12,12 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from retinaface_tf.config import Config
-from retinaface_tf.data.pipeline import training_batches
+from retinaface_tf.data.pipeline import sample_index, training_batches
 from retinaface_tf.data.widerface import Records
 from retinaface_tf.errors import InputError
 from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.geometry.targets import make_targets
-from retinaface_tf.model.loading import SUFFIX, load_weights, save_weights
+from retinaface_tf.model.loading import SUFFIX, save_weights
 from retinaface_tf.model.losses import Counts, MultiBoxLoss
 from retinaface_tf.model.network import build_network
 from retinaface_tf.structures import Batch, Faces, Predictions, Targets
@@ -69,7 +69,34 @@ class BadBatches:
                 )
 
     def _keep(self, step: int) -> str:
-        """Writes the batch of a step, which its number brings back, and the weights of now."""
+        """Names the images of a step, whose number brings its batch back, and keeps that.
+
+        What goes wrong here is told and ends nothing.
+        """
+        names = self._images(step)
+        told = f"its images are {', '.join(names)}"
+        file = self.folder / f"step-{step}.npz"
+        if len(list(self.folder.glob("*.npz"))) >= MOST_KEPT:
+            return told
+        try:
+            batch = self._batch(step)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            faces = {name: part.numpy() for name, part in batch.faces._asdict().items()}
+            np.savez_compressed(file, images=batch.images.numpy(), names=names, **faces)
+            save_weights(self.network, file.with_suffix(SUFFIX))
+            save_config(self.config)
+        except (OSError, InputError, tf.errors.OpError) as error:
+            return f"{told}; they could not be kept: {error}"
+        return f"{told}; look with: python -m retinaface_tf.doctor replay {file}"
+
+    def _images(self, step: int) -> list[str]:
+        train = self.config.train
+        samples = range((step - 1) * train.global_batch, step * train.global_batch)
+        count, seed = len(self.records), train.seed
+        indices = [int(sample_index(tf.constant(s, tf.int64), count, seed)) for s in samples]
+        return list(self.records.images[indices])
+
+    def _batch(self, step: int) -> Batch:
         train = self.config.train
         batches = training_batches(
             self.records,
@@ -78,18 +105,7 @@ class BadBatches:
             seed=train.seed,
             start=step - 1,
         )
-        batch = next(iter(batches.take(1)))
-        names = self.records.images[batch.sample.numpy()]
-        told = f"its images are {', '.join(names)}"
-        if self.count > MOST_KEPT:
-            return told
-        self.folder.mkdir(parents=True, exist_ok=True)
-        file = self.folder / f"step-{step}.npz"
-        faces = {name: part.numpy() for name, part in batch.faces._asdict().items()}
-        np.savez_compressed(file, images=batch.images.numpy(), names=names, **faces)
-        save_weights(self.network, file.with_suffix(SUFFIX))
-        save_config(self.config)
-        return f"{told}; look with: python -m retinaface_tf.doctor replay {file}"
+        return next(iter(batches.take(1)))
 
 
 def read_batch(file: Path) -> tuple[list[str], Batch]:
@@ -108,28 +124,37 @@ def read_batch(file: Path) -> tuple[list[str], Batch]:
 
 
 def read_network(file: Path, config: Config) -> keras.Model:
-    """The network as it was when the batch in `file` was kept."""
+    """The network with the weights kept beside a batch, finite or not."""
     network = build_network(config)
-    load_weights(network, str(file.with_suffix(SUFFIX)))
+    network.load_weights(file.with_suffix(SUFFIX))
     return network
 
 
-def losses_by_image(network: keras.Model, batch: Batch, config: Config) -> dict[str, NDArray[Any]]:
-    """Boxes', scores' and landmarks' loss of each image [B], summed over its anchors."""
+def replay_batch(
+    network: keras.Model, batch: Batch, config: Config
+) -> tuple[dict[str, NDArray[Any]], float]:
+    """Boxes', scores' and landmarks' loss of each image [B], and the norm of their sum's gradient.
+
+    Losses are summed over anchors and divided by nothing.
+    """
     side = config.data.image_size
     anchors = make_anchors(side, side, config.anchors)
     targets = make_targets(batch.faces, anchors, config.anchors, config.match)
-    predictions = Predictions(**network(batch.images, training=True))
     loss, one = MultiBoxLoss(config.loss), Counts(tf.constant(1.0), tf.constant(1.0))
-    every = [
-        loss(
-            Predictions(*(part[i : i + 1] for part in predictions)),
-            Targets(*(part[i : i + 1] for part in targets)),
-            one,
-        )
-        for i in range(len(batch.images))
-    ]
-    return {
+    with tf.GradientTape() as tape:
+        predictions = Predictions(**network(batch.images, training=True))
+        every = [
+            loss(
+                Predictions(*(part[i : i + 1] for part in predictions)),
+                Targets(*(part[i : i + 1] for part in targets)),
+                one,
+            )
+            for i in range(len(batch.images))
+        ]
+        total = tf.add_n([losses.total for losses in every])
+    gradients = tape.gradient(total, [weight.value for weight in network.trainable_variables])
+    by_image = {
         name: np.array([float(getattr(losses, name)) for losses in every])
         for name in ("boxes", "scores", "landmarks")
     }
+    return by_image, float(tf.linalg.global_norm(gradients))

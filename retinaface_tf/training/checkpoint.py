@@ -41,10 +41,14 @@ class Checkpoints:
         self.config = config
         self.folder = Path(config.train.workdir) / "checkpoints"
         self._optimizer = optimizer
-        self._manager = tf.train.CheckpointManager(
-            _contents(network, optimizer),
+        self._checkpoint = _contents(network, optimizer)
+        self._manager = self._make_manager()
+
+    def _make_manager(self) -> tf.train.CheckpointManager:
+        return tf.train.CheckpointManager(
+            self._checkpoint,
             str(self.folder),
-            max_to_keep=config.train.keep_checkpoints,
+            max_to_keep=self.config.train.keep_checkpoints,
             checkpoint_name="step",
         )
 
@@ -58,14 +62,25 @@ class Checkpoints:
         if not paths:
             return 0
         check_same(self.config, _RESUME_KEYS)
-        _restore_newest(self._manager.checkpoint, paths)
+        path = _restore_newest(self._checkpoint, paths)
+        self._set_aside(paths, paths.index(path))
         return self.step
+
+    def _set_aside(self, paths: list[str], broken: int) -> None:
+        """Renames the newest `broken` checkpoints: they must not take the places of good ones."""
+        for path in paths[:broken]:
+            for file in self.folder.glob(f"{Path(path).name}.*"):
+                file.rename(file.with_name(f"broken-{file.name}"))
+        if broken:
+            good = paths[broken:][::-1]  # the oldest first
+            tf.compat.v1.train.update_checkpoint_state(str(self.folder), good[-1], good)
+            self._manager = self._make_manager()
 
     @property
     def step(self) -> int:
         return int(self._optimizer.iterations.numpy())
 
-    def save(self) -> str:
+    def save(self) -> None:
         """Writes a checkpoint of this step; an older one goes only once it is complete.
 
         Raises:
@@ -73,7 +88,7 @@ class Checkpoints:
         """
         try:
             save_config(self.config)
-            return self._manager.save(checkpoint_number=self.step)
+            self._manager.save(checkpoint_number=self.step)
         except (OSError, tf.errors.OpError) as error:
             reason = " ".join(str(error).split())[:120]
             raise InputError(

@@ -88,29 +88,36 @@ def _train(run: Run, start: int) -> bool:
     """Trains from step `start`; see above."""
     stop = _StopSignal()
     bad = BadBatches(run.config, run.records, run.network)
+    save_due = False
     with Progress(run.config, start, run.rates, run.steps_per_epoch, bad) as progress:
         for done, metrics in _steps(run, start, progress.show):
             progress.update(done, metrics)
-            if run.validation is not None and run.validation_due(done) and not stop.asked:
+            is_last = done == run.total_steps
+            # A run that stops has no time to validate; one that ends has no other time.
+            may_validate = is_last or not stop.asked
+            if run.validation is not None and run.validation_due(done) and may_validate:
                 progress.report(done)
                 ap = run.validation.measure(run.network, run.optimizer, done)
                 progress.validated(done, ap)
-            # After validation, since a signal may have come meanwhile.
-            if run.checkpoint_due(done) or stop.asked:
+            stopping = stop.asked  # after validation, since a signal may have come meanwhile
+            save_due = save_due or run.checkpoint_due(done)
+            if save_due or stopping:
                 progress.report(done)
-                _save(run, bad, done)
-            if stop.asked and done < run.total_steps:
-                log.info("stopped at step %d, all saved; the same command goes on", done)
+                # In a row of skipped steps, what led to it may be in the weights: then wait.
+                if is_last or not bad.in_a_row:
+                    run.checkpoints.save()
+                    save_due = False
+            if stopping and not is_last:
+                _tell_of_stop(done, lost=bad.in_a_row)
                 return False
     return True
 
 
-def _save(run: Run, bad: BadBatches, done: int) -> None:
-    """Saves, unless what led to a row of skipped steps may be in the weights already."""
-    if bad.in_a_row:
-        log.warning("step %d and those before were skipped: the last checkpoint stays", done)
-    else:
-        run.checkpoints.save()
+def _tell_of_stop(done: int, *, lost: int) -> None:
+    told = "all saved; the same command goes on"
+    if lost:
+        told = f"in a row of {lost} skipped; the same command goes on from the last checkpoint"
+    log.info("stopped at step %d, %s", done, told)
 
 
 def prepare(config: Config, *, resume: bool = True) -> Run:

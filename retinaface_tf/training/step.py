@@ -97,7 +97,8 @@ class TrainStep:
         metrics = {
             name: self.strategy.reduce("SUM", share.metrics[name], axis=None) for name in METRICS
         }
-        # The same on all replicas, as sums are; each would hang in the updates of the others.
+        # Sums are the same on all replicas. Did these choose differently, they would wait for each
+        # other for ever.
         if tf.reduce_all(tf.math.is_finite(list(metrics.values()))):
             self.strategy.run(self._update, args=(share.gradients, share.metrics["gradient_norm"]))
         else:

@@ -13,13 +13,13 @@ from retinaface_tf.model.layers import BatchNormalization
 def pair():
     """The same batch norm of three channels by Keras and by us."""
 
-    def make(**options) -> tuple[keras.Layer, keras.Layer]:
+    def make(channels: int = 3, **options) -> tuple[keras.Layer, keras.Layer]:
         random = np.random.default_rng(3)
-        weights = [random.uniform(0.5, 2, 3) for _ in range(4)]
+        weights = [random.uniform(0.5, 2, channels) for _ in range(4)]
         layers = []
         for kind in (keras.layers.BatchNormalization, BatchNormalization):
             layer = kind(momentum=0.9, epsilon=1e-5, **options)
-            layer.build((None, None, None, 3))
+            layer.build((None, None, None, channels))
             layer.set_weights(weights)
             layers.append(layer)
         return tuple(layers)
@@ -27,10 +27,11 @@ def pair():
     return make
 
 
-def maps(dtype: str = "float32") -> tf.Tensor:
+def maps(dtype: str = "float32", channels: int = 3) -> tf.Tensor:
     """Far from 0, as the first layer's are, and of another spread in each channel."""
     random = np.random.default_rng(4)
-    return tf.constant(random.normal([5, -90, 300], [1, 40, 200], (2, 6, 5, 3)), dtype)
+    mean, spread = np.resize([5, -90, 300], channels), np.resize([1, 40, 200], channels)
+    return tf.constant(random.normal(mean, spread, (2, 6, 5, channels)), dtype)
 
 
 def test_in_training_outputs_gradients_and_statistics_are_those_of_keras(pair):
@@ -66,9 +67,10 @@ def test_a_frozen_one_in_training_is_as_in_use(pair):
     np.testing.assert_array_equal(ours.moving_mean.numpy(), pair()[1].moving_mean.numpy())
 
 
-def test_in_bfloat16_statistics_stay_in_float32(pair):
-    theirs, ours = pair(dtype="mixed_bfloat16")
-    outputs = [layer(maps("bfloat16"), training=True) for layer in (theirs, ours)]
+@pytest.mark.parametrize("channels", [3, 64])  # the kernel itself takes the many
+def test_in_bfloat16_statistics_stay_in_float32(pair, channels):
+    theirs, ours = pair(channels, dtype="mixed_bfloat16")
+    outputs = [layer(maps("bfloat16", channels), training=True) for layer in (theirs, ours)]
     assert outputs[1].dtype == tf.bfloat16
     np.testing.assert_allclose(*(tf.cast(x, tf.float32) for x in outputs), rtol=0.02, atol=0.02)
     for value, expected in zip(ours.weights, theirs.weights, strict=True):

@@ -15,7 +15,7 @@ from retinaface_tf.model.network import build_network
 from retinaface_tf.structures import Batch, Faces
 from retinaface_tf.training.devices import make_strategy
 from retinaface_tf.training.optimizer import make_optimizer
-from retinaface_tf.training.step import TrainStep
+from retinaface_tf.training.step import METRICS, TrainStep
 
 SIDE, BATCH = 64, 4
 # All that could differ between replicas at once: batch norm, decay, averages, a rate that moves.
@@ -74,9 +74,10 @@ def train(replicas: int, steps: int, settings: tuple[str, ...], broken: int | No
         optimizer.build(network.trainable_variables)
     shared = strategy.experimental_distribute_dataset(batches(steps, broken=broken))
     step = TrainStep(network, optimizer, config, strategy, shared.element_spec)
-    metrics = [[float(value) for value in step(batch).values()] for batch in shared]
+    told = step.several(iter(shared), steps)
+    metrics = np.stack([told[name].numpy() for name in METRICS], axis=1)
     return (
-        {"metrics": np.array(metrics)}
+        {"metrics": metrics}
         | {f"network/{variable.path}": variable.numpy() for variable in network.variables}
         | {f"optimizer/{i}": variable.numpy() for i, variable in enumerate(optimizer.variables)}
     )

@@ -14,9 +14,9 @@ from retinaface_tf.model.network import build_network
 from retinaface_tf.training import bad_batches
 from retinaface_tf.training.bad_batches import (
     BadBatches,
-    losses_by_image,
     read_batch,
     read_network,
+    replay_batch,
 )
 from retinaface_tf.training.step import METRICS
 
@@ -72,11 +72,12 @@ def test_its_batch_and_the_weights_are_kept_to_look_at(bad):
     network = read_network(file, bad.config)
     for ours, kept in zip(bad.network.get_weights(), network.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, kept)
-    losses = losses_by_image(network, batch, bad.config)
-    assert np.isfinite(list(losses.values())).all()
+    losses, norm = replay_batch(network, batch, bad.config)
+    assert np.isfinite([*losses.values(), [norm] * BATCH]).all()
     culprit = int(losses["landmarks"].argmax())
     batch.faces.landmarks[culprit] = np.inf
-    losses = losses_by_image(network, batch, bad.config)
+    losses, norm = replay_batch(network, batch, bad.config)
+    assert not np.isfinite(norm)
     assert np.isfinite(losses["boxes"]).all()
     assert np.flatnonzero(~np.isfinite(losses["landmarks"])).tolist() == [culprit]
 
@@ -97,6 +98,14 @@ def test_only_the_first_batches_are_kept(bad, monkeypatch, caplog):
     assert "doctor replay" not in caplog.messages[1]
 
 
+def test_a_batch_that_cannot_be_kept_ends_nothing(bad, caplog):
+    bad.folder.parent.mkdir()
+    bad.folder.write_text("a file in the place of the folder")
+    bad.examine(1, told(np.nan, 1.0))
+    (message,) = caplog.messages
+    assert f"its images are {', '.join(images_of(bad, 1))}; they could not be kept: " in message
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\3\4 and no more", b"images"])
 def test_what_is_no_kept_batch_is_refused_by_name(tmp_path, content):
     file = tmp_path / "step-1.npz"
@@ -111,16 +120,18 @@ def test_a_rate_that_breaks_training_ends_it_and_can_be_looked_into(command, dra
         *("train.py", "--cfg", "configs/quickstart.yaml", "--workdir", workdir),
         *("--set", f"data.root={drawn}", "--set", "data.image_size=64"),
         *("--set", "train.batch_per_device=4", "--set", "optimizer.learning_rate=1e30"),
-        *("--set", "train.max_bad_steps=3", "--set", "train.validate_epochs=0"),
-        *("--set", "schedule.warmup_epochs=0"),
+        *("--set", "train.max_bad_steps=4", "--set", "train.validate_epochs=0"),
+        *("--set", "schedule.warmup_epochs=0", "--set", "train.checkpoint_steps=3"),
+        *("--set", "train.log_steps=3", "--set", "train.steps_per_call=3"),
     )
     assert done.returncode == 1
-    assert "3 steps in a row were not finite" in done.stderr.splitlines()[-1]
+    assert "4 steps in a row were not finite" in done.stderr.splitlines()[-1]
+    # The checkpoint due at step 3, in a row of two, would have held what broke the run.
     assert not list((workdir / "checkpoints").glob("step-*"))
     file = sorted((workdir / "bad_batches").glob("*.npz"))[0]
     assert str(file) in done.stderr
     done = command("-m", "retinaface_tf.doctor", "replay", file)
     assert done.returncode == 2, done.stderr
-    *images, verdict = done.stdout.splitlines()
+    *images, verdict, _ = done.stdout.splitlines()
     assert len(images) == 4
     assert re.fullmatch(r"[1-4] of 4 images have a loss that is not finite", verdict)

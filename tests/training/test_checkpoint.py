@@ -122,7 +122,7 @@ def test_where_the_newest_checkpoint_is_broken_the_one_before_serves(start, tmp_
         checkpoints.save()
     cut(tmp_path, 3)
     cut(tmp_path, 2)
-    _, fresh, _, fresh_checkpoints = start("train.keep_checkpoints=3")
+    _, fresh, fresh_optimizer, fresh_checkpoints = start("train.keep_checkpoints=3")
     assert fresh_checkpoints.restore() == 1
     for ours, expected in zip(fresh.get_weights(), weights[1], strict=True):
         np.testing.assert_array_equal(ours, expected)
@@ -130,6 +130,15 @@ def test_where_the_newest_checkpoint_is_broken_the_one_before_serves(start, tmp_
     assert "step-3: cannot be read as a checkpoint of this model" in caplog.messages[0]
     assert caplog.messages[0].endswith("falling back to the one before")
     assert load_network(config)[0].endswith("step-1")
+    # The broken ones are out of the way of the next.
+    checkpoints = tmp_path / "checkpoints"
+    assert {path.name for path in checkpoints.glob("*.index")} == {
+        *("step-1.index", "broken-step-2.index", "broken-step-3.index")
+    }
+    step(fresh, fresh_optimizer)
+    fresh_checkpoints.save()
+    cut(tmp_path, 2)
+    assert start("train.keep_checkpoints=3")[3].restore() == 1
 
 
 def test_a_byte_that_changed_on_the_disk_is_noticed(start, tmp_path):

@@ -30,13 +30,13 @@ def test_run_json_says_what_the_run_is(config, tmp_path):
     assert summary["git_commit"] is None or len(summary["git_commit"].rstrip("+")) == 40
 
 
-def test_the_hash_of_the_data_changes_with_any_label(config):
+@pytest.mark.parametrize("part", ["images", "splits", "boxes", "landmarks", "has_landmarks"])
+def test_the_hash_of_the_data_changes_with_any_label(config, part):
     records = training_set(config)
     assert data_hash(records) == data_hash(training_set(config))
-    boxes = records.boxes.copy()
-    boxes[3, 2] += 1
-    assert data_hash(replace(records, boxes=boxes)) != data_hash(records)
-    assert data_hash(replace(records, images=records.images[::-1])) != data_hash(records)
+    changed = getattr(records, part).copy()
+    changed[3] = "another.jpg" if part == "images" else ~changed[3] if changed.dtype == bool else 7
+    assert data_hash(replace(records, **{part: changed})) != data_hash(records)
 
 
 def test_the_log_holds_what_was_said_and_what_ended_the_run(tmp_path):
