@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 import yaml
+from google.protobuf import text_format
 
 from retinaface_tf.config import Config, load_config
 from retinaface_tf.errors import InputError
@@ -72,8 +73,11 @@ class Checkpoints:
             for file in self.folder.glob(f"{Path(path).name}.*"):
                 file.rename(file.with_name(f"broken-{file.name}"))
         if broken:
-            good = paths[broken:][::-1]  # the oldest first
-            tf.compat.v1.train.update_checkpoint_state(str(self.folder), good[-1], good)
+            state = tf.train.get_checkpoint_state(str(self.folder))
+            del state.all_model_checkpoint_paths[-broken:]
+            del state.all_model_checkpoint_timestamps[-broken:]
+            state.model_checkpoint_path = state.all_model_checkpoint_paths[-1]
+            (self.folder / "checkpoint").write_text(text_format.MessageToString(state))
             self._manager = self._make_manager()
 
     @property
