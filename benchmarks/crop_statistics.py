@@ -1,13 +1,12 @@
 r"""Whether our crops, faces and colours are distributed as those of biubug6's own loader.
 
     python benchmarks/crop_statistics.py --cfg configs/mobilenet025.yaml --set data.root=... \
-        --biubug6 CHECKOUT --out statistics
+        --biubug6 CHECKOUT --out runs/crops
 
 Both sides augment the same images, each as often. Of each draw are compared: the scale of its crop,
 where it begins, how many faces it keeps, how large these are for the network; and the mean and
-spread of its pixels once colours are changed. Two samples of one distribution give p-values evenly
-spread over 0..1; one below LEAST makes the exit code 2. `sheet.png` shows some samples of both,
-ours above theirs.
+spread of its pixels once colours are changed. A p-value below LEAST makes the exit code 2; as both
+draw from the same images, p leans to 1. `sheet.png` shows some samples of both, ours above theirs.
 """
 
 import random
@@ -31,7 +30,7 @@ SHOWN, SHOWN_SIDE = 10, 180
 
 _BIUBUG6 = flags.DEFINE_string("biubug6", None, "A checkout of biubug6/Pytorch_Retinaface.")
 _IMAGES = flags.DEFINE_integer("images", 200, "Of the training set, evenly spread.")
-_OUT = flags.DEFINE_string("out", "statistics", "Folder of the picture.")
+_OUT = flags.DEFINE_string("out", "runs/crops", "Folder of the picture.")
 flags.mark_flags_as_required(["biubug6"])
 
 
@@ -152,12 +151,12 @@ def describe(sample: Sample, image: Image, network_side: int) -> tuple[float, ..
 def compare(name: str, ours: NDArray[Any], theirs: NDArray[Any]) -> float:
     """Prints means and quartiles of both; returns the p-value of a Kolmogorov-Smirnov test."""
     p = float(stats.ks_2samp(ours, theirs).pvalue)
-    low, high = (
+    ours_quartiles, their_quartiles = (
         [f"{q:.2f}" for q in np.quantile(side, [0.25, 0.5, 0.75])] for side in (ours, theirs)
     )
     print(
-        f"{name:<18} ours {np.mean(ours):7.3f} ({' '.join(low)})  "
-        f"theirs {np.mean(theirs):7.3f} ({' '.join(high)})  p {p:.3f}"
+        f"{name:<18} ours {np.mean(ours):7.3f} ({' '.join(ours_quartiles)})  "
+        f"theirs {np.mean(theirs):7.3f} ({' '.join(their_quartiles)})  p {p:.3f}"
     )
     return p
 

@@ -117,7 +117,7 @@ def biubug6_step(
 
 def biubug6_detector(
     checkout: str, config: Config, weights: str
-) -> Callable[[Any, float], tuple[Any, Any, Any]]:
+) -> Callable[..., tuple[Any, Any, Any]]:
     """Its detection, as its test_widerface.py goes about it.
 
     Returns:
@@ -177,17 +177,14 @@ def _peteryux_records(checkout: str, config: Config) -> Path:
     import tensorflow as tf
 
     convert = _module(Path(checkout) / "data" / "convert_train_tfrecord.py")
-    file = (
-        Path(tempfile.gettempdir()) / f"peteryux-{Path(config.data.root).resolve().name}.tfrecord"
-    )
-    if not file.exists():
-        paths, faces = convert.load_info(str(config.below_root(config.data.train_labels)))
-        with tf.io.TFRecordWriter(str(file)) as writer:
-            for path, rows in zip(paths, faces, strict=True):
-                if rows:
-                    name, target = Path(path).stem.encode(), convert.get_target(rows)
-                    example = convert.make_example(name, path.encode(), target, is_binary=True)
-                    writer.write(example.SerializeToString())
+    file = Path(tempfile.mkdtemp(prefix="peteryux-")) / "train.tfrecord"
+    paths, faces = convert.load_info(str(config.below_root(config.data.train_labels)))
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        for path, rows in zip(paths, faces, strict=True):
+            if rows:  # it fails on images without faces
+                name, target = Path(path).stem.encode(), convert.get_target(rows)
+                example = convert.make_example(name, path.encode(), target, is_binary=True)
+                writer.write(example.SerializeToString())
     return file
 
 
@@ -195,7 +192,6 @@ def peteryux_step(
     checkout: str, config: Config, batch: int
 ) -> tuple[Callable[[Any, Any], Any], Any]:
     """A training step as in its train.py, ResNet-50, and its network."""
-    import keras
     import tensorflow as tf
 
     with _imports_of(checkout):
@@ -212,7 +208,7 @@ def peteryux_step(
         "weights_decay": 5e-4,
     }
     network = models.RetinaFaceModel(settings, training=True)
-    optimizer = keras.optimizers.SGD(1e-3, momentum=0.9, nesterov=True)
+    optimizer = tf.keras.optimizers.SGD(1e-3, momentum=0.9, nesterov=True)
     multi_box_loss = MultiBoxLoss()
 
     @tf.function

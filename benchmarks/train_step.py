@@ -38,18 +38,18 @@ os.environ["TF_USE_LEGACY_KERAS"] = "1"  # peteryuX's needs it; nothing of ours 
 def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
     config = cli.read_config()
-    precisions = {"float32", config.model.precision}
+    precisions = ["float32"] + ["bfloat16"] * (config.model.precision == "bfloat16")
     steps = {}
     if _BIUBUG6.value:
-        steps = {p: peers.biubug6_step(_BIUBUG6.value, config, p) for p in sorted(precisions)[::-1]}
+        steps = {p: peers.biubug6_step(_BIUBUG6.value, config, p) for p in precisions}
     cli.start_tensorflow()
     batches, ours = _ours(config)
     contestants = {
         f"ours, {config.model.precision}": ours,
         "bare network": _bare(config, batches),
     }
-    theirs = [biubug6_batch(batch) for batch in batches]
     for precision, step in steps.items():
+        theirs = [biubug6_batch(batch) for batch in batches]
         contestants[f"biubug6's, {precision}"] = turns.over(theirs, step)
     if _PETERYUX.value:
         contestants["peteryuX's, float32"] = _peteryux(config)
