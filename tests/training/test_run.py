@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from retinaface_tf.config import load_config
-from retinaface_tf.training.loop import Run
+from retinaface_tf.training.run import Run
 
 
 def run_of(steps: int, *settings: str) -> Run:
