@@ -64,21 +64,27 @@ class Checkpoints:
             return 0
         check_same(self.config, _RESUME_KEYS)
         path = _restore_newest(self._checkpoint, paths)
-        self._set_aside(paths, paths.index(path))
+        self._set_aside(paths[: paths.index(path)], path)
         return self.step
 
-    def _set_aside(self, paths: list[str], broken: int) -> None:
-        """Renames the newest `broken` checkpoints: they must not take the places of good ones."""
-        for path in paths[:broken]:
+    def _set_aside(self, broken: list[str], newest: str) -> None:
+        """Renames what could not be read, so that it does not take the places of good ones."""
+        if not broken:
+            return
+        for path in broken:
             for file in self.folder.glob(f"{Path(path).name}.*"):
                 file.rename(file.with_name(f"broken-{file.name}"))
-        if broken:
-            state = tf.train.get_checkpoint_state(str(self.folder))
-            del state.all_model_checkpoint_paths[-broken:]
-            del state.all_model_checkpoint_timestamps[-broken:]
-            state.model_checkpoint_path = state.all_model_checkpoint_paths[-1]
-            (self.folder / "checkpoint").write_text(text_format.MessageToString(state))
-            self._manager = self._make_manager()
+        state = tf.train.get_checkpoint_state(str(self.folder))
+        paths, times = state.all_model_checkpoint_paths, state.all_model_checkpoint_timestamps
+        good = [pair for pair in zip(paths, times, strict=False) if pair[0] not in broken]
+        state.ClearField("all_model_checkpoint_paths")
+        state.ClearField("all_model_checkpoint_timestamps")
+        for path, time in good:
+            state.all_model_checkpoint_paths.append(path)
+            state.all_model_checkpoint_timestamps.append(time)
+        state.model_checkpoint_path = newest
+        (self.folder / "checkpoint").write_text(text_format.MessageToString(state))
+        self._manager = self._make_manager()
 
     @property
     def step(self) -> int:
@@ -144,13 +150,15 @@ def saved_checkpoints(workdir: Path) -> list[str]:
         state = tf.train.get_checkpoint_state(str(folder))
     except (ValueError, tf.errors.OpError):
         state = None
-    paths = [] if state is None else list(state.all_model_checkpoint_paths)[::-1]
-    if not paths and any(folder.glob("step-*.index")):
+    if state is not None:
+        newest = state.model_checkpoint_path
+        return [newest, *(p for p in state.all_model_checkpoint_paths[::-1] if p != newest)]
+    if any(folder.glob("step-*.index")):
         raise InputError(
             f"{folder / 'checkpoint'}: cannot be read, yet there are checkpoints beside it; "
             f'expected a line such as model_checkpoint_path: "step-2000"'
         )
-    return paths
+    return []
 
 
 def check_same(config: Config, keys: tuple[str, ...]) -> Config:

@@ -43,10 +43,11 @@ def test_replicas_train_as_one_device_does_in_float64(run, replicas):
 @REPLICAS
 def test_a_batch_that_breaks_one_replica_is_skipped_by_all(run, replicas):
     several, one = run(replicas, "broken"), run(1, "broken")
-    broken = ~np.isfinite(one.pop("metrics")).all(axis=1)
-    np.testing.assert_array_equal(broken, [False, True, False])
-    np.testing.assert_array_equal(~np.isfinite(several.pop("metrics")).all(axis=1), broken)
-    assert_same(several, one, 1e-10, least=1e-12)
+    for result in (several, one):
+        finite = np.isfinite(result["metrics"]).all(axis=1)
+        np.testing.assert_array_equal(finite, [True, False, True])
+    for prefix in ("network/", "optimizer/"):
+        assert_same(several, one, 1e-10, least=1e-12, prefix=prefix)
 
 
 @pytest.mark.slow
@@ -62,5 +63,6 @@ def test_replicas_clip_the_gradient_that_one_device_clips(run, replicas):
 def test_two_replicas_take_the_first_step_of_one_device_in_float32(run):
     two, one = run(2, "float32"), run(1, "float32")
     np.testing.assert_allclose(two["metrics"], one["metrics"], rtol=1e-5)
-    # Biases that began at 0 are as small as a step, and as exact as a gradient in float32.
-    assert_same(two, one, 1e-5, least=1e-3, prefix="network/")
+    # Biases that began at 0 are as small as a step, and as exact as a gradient in float32; batch
+    # norm rounds otherwise in Keras' arithmetic, for two, than in the fused kernel, for one.
+    assert_same(two, one, 1e-5, least=3e-3, prefix="network/")
