@@ -20,8 +20,10 @@ from absl import flags
 
 from retinaface_tf import cli
 from retinaface_tf.config import Config
+from retinaface_tf.data.widerface import Records
 
 BATCH, BATCHES, ROUNDS = 8, 25, 5
+DECODED = 200  # files that are decoded over and over
 SAMPLES = 150  # to see where the time goes
 
 _ROUNDS = flags.DEFINE_integer("rounds", ROUNDS, "Turns of each.", lower_bound=1)
@@ -37,30 +39,33 @@ def main(arguments: list[str]) -> int:
         theirs = peers.biubug6_batches(_BIUBUG6.value, config, BATCH)
         contestants["biubug6's"] = lambda: theirs
     cli.start_tensorflow()
+    from retinaface_tf.data.dataset import training_set
+
+    records = training_set(config)
+    files = [records.path(i).read_bytes() for i in range(min(len(records), DECODED))]
     ours = {
-        "pipeline": lambda: _pipeline(config, matched=False),
-        "pipeline, matched": lambda: _pipeline(config, matched=True),
-        "whole images decoded": lambda: _bare_decode(config),
+        "pipeline": lambda: _pipeline(config, records, matched=False),
+        "pipeline, matched": lambda: _pipeline(config, records, matched=True),
+        "whole images decoded": lambda: _bare_decode(files),
     }
     contestants = ours | contestants
     if _PETERYUX.value:
         contestants["peteryuX's, matched"] = peers.peteryux_batches(_PETERYUX.value, config, BATCH)
     turns.report(turns.take_turns(contestants, rounds=_ROUNDS.value, pieces=BATCHES), images=BATCH)
     print("\nCPU time of a sample, one thread:")
-    for name, seconds in _stages(config):
+    for name, seconds in _stages(config, records):
         print(f"{name:<24}{seconds * 1e3:>8.2f} ms")
     return 0
 
 
-def _pipeline(config: Config, *, matched: bool) -> turns.Piece:
+def _pipeline(config: Config, records: Records, *, matched: bool) -> turns.Piece:
     import tensorflow as tf
 
-    from retinaface_tf.data.dataset import training_set
     from retinaface_tf.data.pipeline import training_batches
     from retinaface_tf.geometry.anchors import make_anchors
     from retinaface_tf.geometry.targets import make_targets
 
-    batches = training_batches(training_set(config), config.data, batch=BATCH, seed=1)
+    batches = training_batches(records, config.data, batch=BATCH, seed=1)
     anchors = make_anchors(config.data.image_size, config.data.image_size, config.anchors)
 
     @tf.function(input_signature=[batches.element_spec.faces])
@@ -71,26 +76,22 @@ def _pipeline(config: Config, *, matched: bool) -> turns.Piece:
     return lambda: match(next(iterator).faces) if matched else next(iterator)
 
 
-def _bare_decode(config: Config) -> turns.Piece:
+def _bare_decode(files: list[bytes]) -> turns.Piece:
     import tensorflow as tf
 
-    from retinaface_tf.data.dataset import training_set
-
-    records = training_set(config)
-    images = itertools.cycle([records.path(i).read_bytes() for i in range(min(len(records), 200))])
+    images = itertools.cycle(files)
     return lambda: [tf.io.decode_jpeg(next(images)) for _ in range(BATCH)]
 
 
-def _stages(config: Config) -> Iterator[tuple[str, float]]:
+def _stages(config: Config, records: Records) -> Iterator[tuple[str, float]]:
     """CPU-seconds of each stage of biubug6's recipe: what a sample that ends there takes more."""
     import tensorflow as tf
 
     from retinaface_tf.data.augment import choose_window, jitter_colour, pad_to_square
-    from retinaface_tf.data.dataset import training_set
     from retinaface_tf.data.decode import decode_window, open_image
     from retinaface_tf.structures import Faces
 
-    records, side = training_set(config), config.data.image_size
+    side = config.data.image_size
     paths = tf.constant([str(records.path(i)) for i in range(len(records))])
     splits, shown = tf.constant(records.splits), tf.ones(len(records.boxes), tf.bool)
     faces = Faces(

@@ -48,8 +48,8 @@ def main(arguments: list[str]) -> int:
         f"ours, {config.model.precision}": ours,
         "bare network": _bare(config, batches),
     }
+    theirs = [biubug6_batch(batch) for batch in batches] if steps else []
     for precision, step in steps.items():
-        theirs = [biubug6_batch(batch) for batch in batches]
         contestants[f"biubug6's, {precision}"] = turns.over(theirs, step)
     if _PETERYUX.value:
         contestants["peteryuX's, float32"] = _peteryux(config)

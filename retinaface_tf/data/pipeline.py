@@ -4,6 +4,8 @@ Sample `c` of a run is image `shuffle(seed, epoch)[c mod I]`, augmented by the s
 resuming means starting the counter elsewhere, and no iterator has to be saved.
 """
 
+from collections.abc import Iterator
+
 import tensorflow as tf
 
 from retinaface_tf.config import DataConfig
@@ -78,12 +80,21 @@ def sample_index(counter: tf.Tensor, num_images: int, seed: int) -> tf.Tensor:
     )
 
 
+def images_of_batches(
+    num_images: int, *, batch: int, seed: int, start: int, batches: int
+) -> Iterator[int]:
+    """Numbers of the images of so many batches from batch `start`, in their order."""
+    for counter in range(start * batch, (start + batches) * batch):
+        yield int(sample_index(tf.constant(counter, tf.int64), num_images, seed))
+
+
 def explain_unreadable(
     records: Records, *, batch: int, seed: int, start: int, batches: int
 ) -> InputError | None:
     """Finds the image that stopped the pipeline somewhere in the `batches` from batch `start`."""
-    for counter in range(start * batch, (start + batches) * batch):
-        index = int(sample_index(tf.constant(counter, tf.int64), len(records), seed))
+    for index in images_of_batches(
+        len(records), batch=batch, seed=seed, start=start, batches=batches
+    ):
         path = records.path(index)
         if reason := why_undecodable(str(path)):
             return InputError(f"{records.where(index)}: {path} cannot be decoded: {reason}")

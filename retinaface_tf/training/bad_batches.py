@@ -12,7 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from retinaface_tf.config import Config
-from retinaface_tf.data.pipeline import sample_index, training_batches
+from retinaface_tf.data.pipeline import images_of_batches, training_batches
 from retinaface_tf.data.widerface import Records
 from retinaface_tf.errors import InputError
 from retinaface_tf.geometry.anchors import make_anchors
@@ -73,13 +73,19 @@ class BadBatches:
 
         What goes wrong here is told and ends nothing.
         """
-        names = self._images(step)
+        order = {
+            "batch": self.config.train.global_batch,
+            "seed": self.config.train.seed,
+            "start": step - 1,
+        }
+        indices = images_of_batches(len(self.records), **order, batches=1)
+        names = [str(self.records.images[i]) for i in indices]
         told = f"its images are {', '.join(names)}"
         file = self.folder / f"step-{step}.npz"
         if len(list(self.folder.glob("*.npz"))) >= MOST_KEPT:
             return told
         try:
-            batch = self._batch(step)
+            batch = next(iter(training_batches(self.records, self.config.data, **order).take(1)))
             self.folder.mkdir(parents=True, exist_ok=True)
             faces = {name: part.numpy() for name, part in batch.faces._asdict().items()}
             np.savez_compressed(file, images=batch.images.numpy(), names=names, **faces)
@@ -88,24 +94,6 @@ class BadBatches:
         except (OSError, InputError, tf.errors.OpError) as error:
             return f"{told}; they could not be kept: {error}"
         return f"{told}; look with: python -m retinaface_tf.doctor replay {file}"
-
-    def _images(self, step: int) -> list[str]:
-        train = self.config.train
-        samples = range((step - 1) * train.global_batch, step * train.global_batch)
-        count, seed = len(self.records), train.seed
-        indices = [int(sample_index(tf.constant(s, tf.int64), count, seed)) for s in samples]
-        return list(self.records.images[indices])
-
-    def _batch(self, step: int) -> Batch:
-        train = self.config.train
-        batches = training_batches(
-            self.records,
-            self.config.data,
-            batch=train.global_batch,
-            seed=train.seed,
-            start=step - 1,
-        )
-        return next(iter(batches.take(1)))
 
 
 def read_batch(file: Path) -> tuple[list[str], Batch]:
