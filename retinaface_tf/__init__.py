@@ -19,7 +19,7 @@ __version__ = "0.1.0"
 
 # Loaded on first use: reading a config must not wait for TensorFlow.
 _HOMES = {
-    "load_config": "retinaface_tf.config",
+    "load_config": "retinaface_tf.config_file",
     "Config": "retinaface_tf.config",
     "InputError": "retinaface_tf.errors",
     "build_network": "retinaface_tf.model.network",

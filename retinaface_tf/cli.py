@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from absl import app, flags
 from absl import logging as absl_logging
 
-from retinaface_tf.config import Config, load_config
+from retinaface_tf.config import Config
+from retinaface_tf.config_file import load_config
 from retinaface_tf.errors import InputError
 
 BAD_INPUT, DOES_NOT_HOLD, STOPPED = 1, 2, 75  # exit codes; 75 asks to be started again

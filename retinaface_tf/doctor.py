@@ -15,7 +15,8 @@ from pathlib import Path
 from absl import flags
 
 from retinaface_tf import cli
-from retinaface_tf.config import Config, load_config
+from retinaface_tf.config import Config
+from retinaface_tf.config_file import load_config
 from retinaface_tf.data.dataset import training_set
 from retinaface_tf.errors import InputError
 

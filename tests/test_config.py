@@ -10,7 +10,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retinaface_tf.config import AnchorConfig, Config, load_config
+from retinaface_tf.config import AnchorConfig, Config
+from retinaface_tf.config_file import load_config
 from retinaface_tf.errors import InputError
 
 CONFIGS = sorted(Path(__file__).parents[1].joinpath("configs").glob("*.yaml"))

@@ -14,7 +14,7 @@ import pytest
 import safetensors.numpy
 import tensorflow as tf
 
-from retinaface_tf.config import load_config
+from retinaface_tf.config_file import load_config
 from retinaface_tf.data.decode import decode_image
 from retinaface_tf.model.detector import Detector
 from retinaface_tf.model.loading import load_weights

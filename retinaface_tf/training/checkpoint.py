@@ -14,7 +14,8 @@ import tensorflow as tf
 import yaml
 from google.protobuf import text_format
 
-from retinaface_tf.config import Config, load_config
+from retinaface_tf.config import Config
+from retinaface_tf.config_file import load_config
 from retinaface_tf.errors import InputError
 from retinaface_tf.model.loading import load_weights
 from retinaface_tf.model.network import build_network

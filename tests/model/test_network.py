@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from retinaface_tf.config import ModelConfig, load_config
+from retinaface_tf.config import ModelConfig
+from retinaface_tf.config_file import load_config
 from retinaface_tf.errors import InputError
 from retinaface_tf.model.backbones import BACKBONES
 from retinaface_tf.model.network import UpsampleTo, build_backbone, build_network

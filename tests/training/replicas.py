@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from retinaface_tf.config import load_config
+from retinaface_tf.config_file import load_config
 from retinaface_tf.model.network import build_network
 from retinaface_tf.structures import Batch, Faces
 from retinaface_tf.training.devices import make_strategy

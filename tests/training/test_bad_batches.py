@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from retinaface_tf.config import load_config
+from retinaface_tf.config_file import load_config
 from retinaface_tf.data.dataset import training_set
 from retinaface_tf.data.pipeline import sample_index
 from retinaface_tf.errors import InputError

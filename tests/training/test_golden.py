@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from retinaface_tf.config import load_config
+from retinaface_tf.config_file import load_config
 from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.model.network import build_network
 from retinaface_tf.structures import Batch, Faces

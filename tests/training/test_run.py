@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from retinaface_tf.config import load_config
+from retinaface_tf.config_file import load_config
 from retinaface_tf.training.run import Run
 
 

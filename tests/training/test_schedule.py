@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from retinaface_tf.config import load_config
+from retinaface_tf.config_file import load_config
 from retinaface_tf.training.schedule import PerStep, learning_rates
 
 # REFERENCE 6.1 and 6.2: what the seed's own functions gave at 402 steps an epoch, 100 epochs.

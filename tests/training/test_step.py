@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 from training.replicas import BATCH, SETTINGS, batches, random_batch
 
-from retinaface_tf.config import load_config
+from retinaface_tf.config_file import load_config
 from retinaface_tf.model.network import build_network
 from retinaface_tf.structures import Faces
 from retinaface_tf.training.optimizer import make_optimizer

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import tensorflow as tf
 
-from retinaface_tf.config import load_config
+from retinaface_tf.config_file import load_config
 from retinaface_tf.data.dataset import training_set
 from retinaface_tf.errors import InputError
 from retinaface_tf.training.devices import make_strategy
