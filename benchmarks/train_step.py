@@ -63,10 +63,11 @@ def _ours(config: Config) -> tuple[list[Batch], Callable[[], turns.Piece]]:
     """Some batches, and the whole step on them."""
     from retinaface_tf.data.dataset import training_set
     from retinaface_tf.data.pipeline import training_batches
+    from retinaface_tf.training.devices import make_strategy
     from retinaface_tf.training.speed import make_step
 
     dataset = training_batches(training_set(config), config.data, batch=_BATCH.value, seed=1)
-    step = make_step(config, dataset)
+    step = make_step(config, make_strategy(config.train), dataset)
     batches = list(dataset.take(BATCHES))
     count_operations("ours", lambda: step.network(batches[0].images, training=False))
     return batches, turns.over([(b,) for b in batches], lambda batch: float(step(batch)["loss"]))

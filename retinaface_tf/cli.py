@@ -12,7 +12,7 @@ from absl import logging as absl_logging
 
 from retinaface_tf.config import Config
 from retinaface_tf.config_file import load_config
-from retinaface_tf.errors import InputError
+from retinaface_tf.errors import InputError, LostWorkerError
 
 BAD_INPUT, DOES_NOT_HOLD, STOPPED = 1, 2, 75  # exit codes; 75 asks to be started again
 
@@ -50,14 +50,16 @@ def expect_no(arguments: list[str]) -> None:
 
 
 def start_tensorflow() -> None:
-    """Imports TensorFlow without its notices, and keeps it from taking a whole GPU at once."""
+    """Imports TensorFlow without its notices, and keeps it from taking a whole GPU at once.
+
+    No device is used yet, which would fix what a run may still choose.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # its devices, as it starts them
     with _silent_stderr():
         import tensorflow as tf
 
-        gpus = tf.config.list_physical_devices("GPU")
-        for gpu in gpus:
+        for gpu in tf.config.list_physical_devices("GPU"):
             tf.config.experimental.set_memory_growth(gpu, True)
-        tf.config.list_logical_devices()
     # Its Python warnings are about its insides too: names in graphs, durations of callbacks.
     tf.get_logger().setLevel("ERROR")
     absl_logging.set_verbosity(absl_logging.ERROR)
@@ -90,6 +92,9 @@ def run(main: Callable[[list[str]], int | None]) -> None:
             return main(argv[1:])
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)
+        except LostWorkerError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return STOPPED
         except OSError as error:
             # A folder that cannot be written, a full disk.
             print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)

@@ -110,16 +110,27 @@ class TrainConfig:
     batch_per_device: Count = 8
     num_devices: Count = 4  # of the recipe: it fixes the global batch, whatever runs it
     devices: tuple[CountOrZero, ...] | None = None  # which to use; None is all there are
+    cpu_devices: Count = 1  # logical ones, to try several where there is no GPU
+    cluster: Literal["auto", "none", "tf_config", "slurm"] = "auto"  # who tells of other workers
+    accumulate: Count = 1  # parts of a device's share, one after the other, in a step
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
+    deterministic: bool = False  # the same bits in every run, at a cost
     workdir: str = "runs/res50"
     checkpoint_steps: Count = 2000
     keep_checkpoints: Count = 2
     validate_epochs: CountOrZero = 0  # between measurements of AP; 0 makes none
     validate_images: Count = 400
+    early_stop: Count | None = None  # measurements without a new best, after which it ends
     log_steps: Count = 20
     steps_per_call: Count = 1  # without coming back to Python
     xla: bool = False  # compiles the network, on one device
     max_bad_steps: Count = 10  # skipped in a row, as loss or gradient is not finite
+
+    @model_validator(mode="after")
+    def _measures_what_it_stops_by(self) -> "TrainConfig":
+        if self.early_stop is not None and not self.validate_epochs:
+            raise ValueError("early_stop goes by validation, expected validate_epochs above 0")
+        return self
 
     @property
     def global_batch(self) -> int:

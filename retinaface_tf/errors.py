@@ -1,4 +1,4 @@
-"""The one exception that users see."""
+"""The exceptions that users see: as one line on stderr, and an exit code."""
 
 
 class InputError(Exception):
@@ -8,3 +8,7 @@ class InputError(Exception):
     expected. Entry points print it and exit with code 1; anything else is a bug and keeps its
     traceback.
     """
+
+
+class LostWorkerError(Exception):
+    """Another worker of the run is gone. Entry points say so and exit with code 75: start again."""

@@ -17,20 +17,29 @@ from retinaface_tf.structures import Batch, Faces
 
 
 def training_batches(
-    records: Records, config: DataConfig, *, batch: int, seed: int, start: int = 0
+    records: Records,
+    config: DataConfig,
+    *,
+    batch: int,
+    seed: int,
+    start: int = 0,
+    parts: int = 1,
+    mine: range = range(1),
 ) -> tf.data.Dataset:
-    """Endless batches.
+    """Endless batches, or those parts of them that one worker makes.
 
     Args:
         records: what to train on.
         config: image size, augmentation, workers.
-        batch: images per batch.
+        batch: images per global batch.
         seed: of order and augmentation.
         start: batches already seen.
+        parts: how many replicas share a batch.
+        mine: numbers of the parts to make, one after the other.
 
     Returns:
-        A dataset of `Batch`: images uint8 [B, S, S, 3]; faces in fractions of the image, padded
-        to the batch's largest number of faces.
+        A dataset of `Batch`: images uint8 [B / parts, S, S, 3]; faces in fractions of the image,
+        padded to the part's largest number of faces.
     """
     num_images = len(records)
     paths = tf.constant([str(records.path(i)) for i in range(num_images)])
@@ -56,14 +65,19 @@ def training_batches(
         )
         return Batch(augmented.image, augmented.faces, index)
 
-    dataset = tf.data.Dataset.counter(start * batch)
+    size = batch // parts
+    per_batch = size * len(mine)
+
+    def counter_of(number: tf.Tensor) -> tf.Tensor:
+        """Of the sample that comes `number`-th here, its number in the run."""
+        return (start + number // per_batch) * batch + mine.start * size + number % per_batch
+
+    dataset = tf.data.Dataset.counter().map(counter_of)
     workers = config.num_workers or tf.data.AUTOTUNE
     dataset = dataset.map(sample, num_parallel_calls=workers, deterministic=True)
     # padded_batch would fill the images before it copies them.
-    dataset = dataset.ragged_batch(batch, drop_remainder=True).map(_pad_faces)
-    options = tf.data.Options()
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
-    return dataset.prefetch(2).with_options(options)
+    dataset = dataset.ragged_batch(size, drop_remainder=True).map(_pad_faces)
+    return dataset.prefetch(2 * len(mine))
 
 
 def _pad_faces(batch: Batch) -> Batch:

@@ -33,8 +33,12 @@ log = logging.getLogger(__name__)
 class BadBatches:
     """Looks through what steps told for those that were skipped."""
 
-    def __init__(self, config: Config, records: Records, network: keras.Model):
+    def __init__(
+        self, config: Config, records: Records, network: keras.Model, *, keeps: bool = True
+    ):
+        """Keeps nothing unless `keeps`: of several workers, one does."""
         self.config, self.records, self.network = config, records, network
+        self.keeps = keeps
         self.folder = Path(config.train.workdir) / FOLDER
         self.count = 0
         self.in_a_row = 0  # up to the last step seen
@@ -73,7 +77,7 @@ class BadBatches:
 
         What goes wrong here is told and ends nothing.
         """
-        order = {
+        order: dict[str, Any] = {
             "batch": self.config.train.global_batch,
             "seed": self.config.train.seed,
             "start": step - 1,
@@ -82,7 +86,7 @@ class BadBatches:
         names = [str(self.records.images[i]) for i in indices]
         told = f"its images are {', '.join(names)}"
         file = self.folder / f"step-{step}.npz"
-        if len(list(self.folder.glob("*.npz"))) >= MOST_KEPT:
+        if not self.keeps or len(list(self.folder.glob("*.npz"))) >= MOST_KEPT:
             return told
         try:
             batch = next(iter(training_batches(self.records, self.config.data, **order).take(1)))

@@ -19,6 +19,7 @@ from retinaface_tf.config_file import load_config
 from retinaface_tf.errors import InputError
 from retinaface_tf.model.loading import load_weights
 from retinaface_tf.model.network import build_network
+from retinaface_tf.training.atomic import write_whole
 from retinaface_tf.training.optimizer import CoupledSGD, assign_averages, make_optimizer
 
 CONFIG_FILE = "config.yaml"
@@ -39,8 +40,11 @@ _RESUME_KEYS = (
 class Checkpoints:
     """The checkpoints of one run, of which the newest few are kept."""
 
-    def __init__(self, config: Config, network: keras.Model, optimizer: CoupledSGD):
-        self.config = config
+    def __init__(
+        self, config: Config, network: keras.Model, optimizer: CoupledSGD, *, writes: bool = True
+    ):
+        """Writes nothing unless `writes`: of several workers, one does."""
+        self.config, self.writes = config, writes
         self.folder = Path(config.train.workdir) / "checkpoints"
         self._optimizer = optimizer
         self._checkpoint = _contents(network, optimizer)
@@ -70,7 +74,7 @@ class Checkpoints:
 
     def _set_aside(self, broken: list[str], newest: str) -> None:
         """Renames what could not be read, so that it does not take the places of good ones."""
-        if not broken:
+        if not (broken and self.writes):
             return
         for path in broken:
             for file in self.folder.glob(f"{Path(path).name}.*"):
@@ -84,7 +88,7 @@ class Checkpoints:
             state.all_model_checkpoint_paths.append(path)
             state.all_model_checkpoint_timestamps.append(time)
         state.model_checkpoint_path = newest
-        (self.folder / "checkpoint").write_text(text_format.MessageToString(state))
+        write_whole(self.folder / "checkpoint", text_format.MessageToString(state))
         self._manager = self._make_manager()
 
     @property
@@ -97,6 +101,8 @@ class Checkpoints:
         Raises:
             InputError: it cannot be written; those before are still there.
         """
+        if not self.writes:
+            return
         try:
             save_config(self.config)
             self._manager.save(checkpoint_number=self.step)
@@ -185,10 +191,8 @@ def check_same(config: Config, keys: tuple[str, ...]) -> Config:
 
 def save_config(config: Config) -> None:
     """Writes the config beside the checkpoints, whole or not at all."""
-    file = Path(config.train.workdir) / CONFIG_FILE
-    scratch = file.with_name(f".{CONFIG_FILE}")
-    scratch.write_text(yaml.safe_dump(config.as_dict(), sort_keys=False), encoding="utf-8")
-    scratch.rename(file)
+    text = yaml.safe_dump(config.as_dict(), sort_keys=False)
+    write_whole(Path(config.train.workdir) / CONFIG_FILE, text)
 
 
 def _value(config: Config, key: str) -> Any:

@@ -1,40 +1,92 @@
 """Which devices a run uses, behind one strategy."""
 
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from retinaface_tf.config import TrainConfig
 from retinaface_tf.errors import InputError
+from retinaface_tf.training.cluster import ALONE, Cluster
 
 
-def make_strategy(config: TrainConfig) -> tf.distribute.Strategy:
-    """A strategy over all GPUs, or over the devices that `train.devices` numbers.
+def make_strategy(config: TrainConfig, cluster: Cluster = ALONE) -> tf.distribute.Strategy:
+    """A strategy over all GPUs of all workers, or over those that `train.devices` numbers.
 
-    Without a GPU the numbers mean logical CPU devices, of which there is one unless the program
-    made more.
+    Without a GPU the numbers mean logical CPU devices, of which there are `train.cpu_devices`. A
+    program's first call must come before it uses any device: TensorFlow then takes no other
+    settings. With several workers it waits until all have come.
 
     Raises:
         InputError: no such device, the global batch does not divide among them, or they are several
             and XLA is to compile the step.
     """
-    present = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    kind = present[0].device_type
+    _configure(config)
+    gpus = tf.config.list_physical_devices("GPU")
+    if cluster.is_alone:
+        present = tf.config.list_logical_devices("GPU" if gpus else "CPU")
+        names = [present[number].name for number in _numbers(config, present)]
+        _check_shares(config, len(names))
+        return tf.distribute.MirroredStrategy(names)
+    used = [gpus[number] for number in _numbers(config, gpus)] if gpus else []
+    if used:
+        tf.config.set_visible_devices(used, "GPU")
+    # Without a GPU, TensorFlow gives each worker one device.
+    strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster.resolver(gpus=len(used)))
+    _check_shares(config, strategy.num_replicas_in_sync)
+    return strategy
+
+
+def _configure(config: TrainConfig) -> None:
+    """Sets what TensorFlow takes before its first use of a device only."""
+    [cpu] = tf.config.list_physical_devices("CPU")
+    if config.cpu_devices > 1:
+        logical = [tf.config.LogicalDeviceConfiguration()] * config.cpu_devices
+        tf.config.set_logical_device_configuration(cpu, logical)
+    if config.deterministic:
+        keras.utils.set_random_seed(config.seed)
+        tf.config.experimental.enable_op_determinism()
+        # On CPUs, several threads add up in an order of their own all the same.
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def _numbers(config: TrainConfig, present: Sequence[Any]) -> tuple[int, ...]:
     wanted = config.devices
     if wanted is None:
-        wanted = tuple(range(len(present))) if kind == "GPU" else (0,)
+        on_cpu = present[0].device_type == "CPU"
+        return tuple(range(config.cpu_devices if on_cpu else len(present)))
     missing = [number for number in wanted if number >= len(present)]
     if missing or not wanted or len(set(wanted)) < len(wanted):
         raise InputError(
             f"train.devices: expected different numbers below {len(present)}, as there are "
-            f"{len(present)} {kind}(s), found {list(wanted)}"
+            f"{len(present)} {present[0].device_type}(s), found {list(wanted)}"
         )
-    if config.global_batch % len(wanted):
+    return wanted
+
+
+def _check_shares(config: TrainConfig, replicas: int) -> None:
+    if config.global_batch % (replicas * config.accumulate):
+        parts = f" in {config.accumulate} parts" if config.accumulate > 1 else ""
         raise InputError(
             f"train.batch_per_device x train.num_devices: a global batch of "
-            f"{config.global_batch} cannot be shared by {len(wanted)} devices"
+            f"{config.global_batch} cannot be shared by {replicas} devices{parts}"
         )
-    if config.xla and len(wanted) > 1:
+    if config.xla and replicas > 1:
         raise InputError(
             f"train.xla: expected one device, as its code cannot reach the variables of several, "
-            f"found {len(wanted)}; choose one by train.devices"
+            f"found {replicas}; choose one by train.devices"
         )
-    return tf.distribute.MirroredStrategy([present[number].name for number in wanted])
+
+
+def of_each_replica(strategy: tf.distribute.Strategy, value: float) -> NDArray[np.float64]:
+    """What each replica's worker handed in [replicas]; all workers must ask at the same time."""
+
+    def gather(mine: tf.Tensor) -> tf.Tensor:
+        return tf.distribute.get_replica_context().all_gather(mine[None], axis=0)
+
+    gathered = strategy.run(gather, args=(tf.constant(value, tf.float64),))
+    return strategy.experimental_local_results(gathered)[0].numpy()

@@ -2,16 +2,20 @@
 
 import logging
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from enum import IntEnum
 from pathlib import Path
 
 import tensorflow as tf
 
 from retinaface_tf.config import Config
 from retinaface_tf.data.pipeline import explain_unreadable, training_batches
-from retinaface_tf.errors import InputError
+from retinaface_tf.errors import InputError, LostWorkerError
 from retinaface_tf.structures import Batch
 from retinaface_tf.training.bad_batches import BadBatches
+from retinaface_tf.training.devices import of_each_replica
+from retinaface_tf.training.pictures import picture_targets
 from retinaface_tf.training.progress import Progress
 from retinaface_tf.training.run import Run, describe, prepare
 from retinaface_tf.training.step import TrainStep
@@ -28,42 +32,99 @@ def train(config: Config, *, resume: bool = True) -> bool:
 
     Raises:
         InputError: whatever the user can mend.
+        LostWorkerError: there were several workers, and one is gone; the same call goes on.
     """
     run = prepare(config, resume=resume)
-    with logged(Path(config.train.workdir)):
-        start = run.checkpoints.restore()
-        write_summary(config, run.records, run.strategy, start)
-        describe(run, start)
-        return _train(run, start)
+    is_chief = run.cluster.is_chief
+    if not is_chief:
+        logging.getLogger("retinaface_tf").setLevel(logging.WARNING)  # the chief tells it all
+    try:
+        with _logged(run):
+            start = run.checkpoints.restore()
+            _check_workers_agree(run, start)
+            if is_chief:
+                write_summary(config, run.records, run.strategy, start)
+            describe(run, start)
+            if run.highest(run.is_stale(start)):
+                return True  # it had been stopped early
+            return train_from(run, start)
+    except tf.errors.OpError as error:
+        if run.cluster.is_alone:
+            raise
+        reason = " ".join(str(error).split())[-200:]
+        raise LostWorkerError(
+            f"worker {run.cluster.index + 1} of {run.cluster.size}: lost another; start all again, "
+            f"and they go on from the last checkpoint ({reason})"
+        ) from None
 
 
-def _train(run: Run, start: int) -> bool:
-    """Trains from step `start`; see above."""
+def _logged(run: Run) -> AbstractContextManager[None]:
+    return logged(Path(run.config.train.workdir)) if run.cluster.is_chief else nullcontext()
+
+
+def _check_workers_agree(run: Run, start: int) -> None:
+    """Refuses workers that are about to train from different checkpoints."""
+    if run.cluster.is_alone:
+        return
+    starts = of_each_replica(run.strategy, start)
+    if (starts != start).any():
+        raise InputError(
+            f"{run.config.train.workdir}: the workers found checkpoints of steps "
+            f"{', '.join(f'{step:.0f}' for step in sorted(set(starts)))}; expected one folder that "
+            f"all of them share"
+        )
+
+
+class Verdict(IntEnum):
+    """What is next after a step. Of several workers' verdicts the highest holds for all."""
+
+    GO_ON = 0
+    STOP = 1  # as SIGTERM asks
+    DONE = 2
+
+
+def train_from(run: Run, start: int) -> bool:
+    """Trains from step `start`; returns whether the run is complete."""
     stop = _StopSignal()
-    bad = BadBatches(run.config, run.records, run.network)
-    save_due = False
-    with Progress(run.config, start, run.rates, run.steps_per_epoch, bad) as progress:
-        for done, metrics in _steps(run, start, progress.show):
+    is_chief = run.cluster.is_chief
+    bad = BadBatches(run.config, run.records, run.network, keeps=is_chief)
+    save_due, verdict = False, Verdict.DONE
+    with Progress(
+        run.config, start, run.rates, run.steps_per_epoch, bad, shows=is_chief
+    ) as progress:
+        if is_chief and start < run.total_steps:
+            progress.show("targets", picture_targets(_first_batch(run, start), run.config))
+        for done, metrics in _steps(run, start):
             progress.update(done, metrics)
-            is_last = done == run.total_steps
-            # A run that stops has no time to validate; one that ends has no other time.
-            may_validate = is_last or not stop.asked
-            if run.validation is not None and run.validation_due(done) and may_validate:
-                progress.report(done)
-                ap = run.validation.measure(run.network, run.optimizer, done)
-                progress.validated(done, ap)
-            stopping = stop.asked  # after validation, since a signal may have come meanwhile
-            save_due = save_due or run.checkpoint_due(done)
-            if save_due or stopping:
+            verdict = Verdict(run.highest(_verdict(run, done, progress, stop)))
+            save_due = save_due or run.checkpoint_due(done) or verdict > Verdict.GO_ON
+            if save_due:
                 progress.report(done)
                 # In a row of skipped steps, what led to it may be in the weights: then wait.
-                if is_last or not bad.in_a_row:
+                if done == run.total_steps or not bad.in_a_row:
                     run.checkpoints.save()
                     save_due = False
-            if stopping and not is_last:
-                _tell_of_stop(done, lost=bad.in_a_row)
-                return False
-    return True
+            if verdict > Verdict.GO_ON:
+                break
+    if verdict is Verdict.STOP:
+        _tell_of_stop(done, lost=bad.in_a_row)
+    return verdict is Verdict.DONE
+
+
+def _verdict(run: Run, done: int, progress: Progress, stop: "_StopSignal") -> Verdict:
+    """Validates if that is due, and says what is next as far as this worker knows."""
+    is_last = done == run.total_steps
+    # A run that stops has no time to validate; one that ends has no other time.
+    if run.validation is not None and run.validation_due(done) and (is_last or not stop.asked):
+        progress.report(done)
+        progress.validated(done, run.validation.measure(run.network, run.optimizer, done))
+        progress.show("detections", run.validation.pictures)
+        if run.is_stale(done):
+            log.info("no better AP for %d measurements: done", run.config.train.early_stop)
+            return Verdict.DONE
+    if is_last:
+        return Verdict.DONE
+    return Verdict.STOP if stop.asked else Verdict.GO_ON
 
 
 def _tell_of_stop(done: int, *, lost: int) -> None:
@@ -73,28 +134,13 @@ def _tell_of_stop(done: int, *, lost: int) -> None:
     log.info("stopped at step %d, %s", done, told)
 
 
-def _steps(
-    run: Run, start: int, show: Callable[[Batch], None]
-) -> Iterator[tuple[int, dict[str, tf.Tensor]]]:
-    """Trains, and yields now and then the number of steps done and what the last ones told.
-
-    Shows the first batch.
-    """
-    train = run.config.train
-    batches = training_batches(
-        run.records,
-        run.config.data,
-        batch=train.global_batch,
-        seed=train.seed,
-        start=start,
-    )
-    shared = run.strategy.experimental_distribute_dataset(batches)
-    step = TrainStep(run.network, run.optimizer, run.config, run.strategy, shared.element_spec)
+def _steps(run: Run, start: int) -> Iterator[tuple[int, dict[str, tf.Tensor]]]:
+    """Trains, and yields now and then the number of steps done and what the last ones told."""
+    batches = run.batches(start)
+    step = TrainStep(run.network, run.optimizer, run.config, run.strategy, batches.element_spec)
     done = start
     try:
-        for batch in batches.take(1 if start < run.total_steps else 0):
-            show(batch)
-        iterator = iter(shared)
+        iterator = iter(batches)
         while done < run.total_steps:
             count = run.next_steps(done)
             metrics = step.several(iterator, count)
@@ -107,17 +153,16 @@ def _steps(
         raise fault from None
 
 
+def _first_batch(run: Run, start: int) -> Batch:
+    batches = training_batches(run.records, run.config.data, **run.order, start=start)
+    return next(iter(batches.take(1)))
+
+
 def _unreadable(run: Run, done: int) -> InputError | None:
     """The image, if there is one, that stopped the pipeline after so many steps."""
-    train = run.config.train
-    return explain_unreadable(
-        run.records,
-        batch=train.global_batch,
-        seed=train.seed,
-        start=done,
-        # It runs a few batches ahead of the step that hears of it.
-        batches=train.steps_per_call + 8,
-    )
+    # It runs a few batches ahead of the step that hears of it.
+    ahead = run.config.train.steps_per_call + 8
+    return explain_unreadable(run.records, **run.order, start=done, batches=ahead)
 
 
 class _StopSignal:

@@ -12,11 +12,9 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from retinaface_tf.config import Config
-from retinaface_tf.structures import Batch
 from retinaface_tf.training.bad_batches import BadBatches
+from retinaface_tf.training.pictures import Picture
 from retinaface_tf.training.step import INPUT_WAIT, METRICS
-
-SAMPLE_IMAGES = 4
 
 log = logging.getLogger(__name__)
 
@@ -31,12 +29,18 @@ class Progress:
         rates: NDArray[np.float64],
         steps_per_epoch: int,
         bad: BadBatches,
+        *,
+        shows: bool = True,
     ):
+        """Shows nothing unless `shows`: of several workers, one does."""
         self.config, self.rates, self.steps_per_epoch = config, rates, steps_per_epoch
         self.bad = bad
         self.total = len(rates)
-        self.writer = tf.summary.create_file_writer(str(Path(config.train.workdir) / "tensorboard"))
-        on_terminal = sys.stderr.isatty()
+        folder = str(Path(config.train.workdir) / "tensorboard")
+        self.writer = (
+            tf.summary.create_file_writer(folder) if shows else tf.summary.create_noop_writer()
+        )
+        on_terminal = shows and sys.stderr.isatty()
         self.bar = tqdm(total=self.total, initial=start, unit="step") if on_terminal else None
         self._restart(start)
 
@@ -89,14 +93,11 @@ class Progress:
             log.info("epoch %d AP %s", done // self.steps_per_epoch, text)
         self._restart(done)
 
-    def show(self, batch: Batch) -> None:
-        """Puts images of a batch with their boxes into TensorBoard."""
-        boxes = tf.gather(batch.faces.boxes, [1, 0, 3, 2], axis=-1)
-        images = tf.image.draw_bounding_boxes(
-            tf.cast(batch.images, tf.float32) / 255, boxes, [[0.0, 1.0, 0.0]]
-        )
+    def show(self, name: str, pictures: list[Picture]) -> None:
+        """Puts pictures, which may differ in size, into TensorBoard."""
         with self.writer.as_default(step=self.last):
-            tf.summary.image("samples", images, max_outputs=SAMPLE_IMAGES)
+            for number, picture in enumerate(pictures):
+                tf.summary.image(f"{name}/{number}", picture[None])
 
     def _restart(self, done: int) -> None:
         self.last, self.since = done, time.perf_counter()

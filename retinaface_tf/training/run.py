@@ -3,6 +3,7 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,12 +12,14 @@ from numpy.typing import NDArray
 
 from retinaface_tf.config import Config
 from retinaface_tf.data.dataset import training_set
+from retinaface_tf.data.pipeline import training_batches
 from retinaface_tf.data.widerface import Records
 from retinaface_tf.errors import InputError
 from retinaface_tf.model.loading import load_weights
 from retinaface_tf.model.network import build_backbone, build_network
 from retinaface_tf.training.checkpoint import Checkpoints, saved_checkpoints
-from retinaface_tf.training.devices import make_strategy
+from retinaface_tf.training.cluster import Cluster, find_cluster
+from retinaface_tf.training.devices import make_strategy, of_each_replica
 from retinaface_tf.training.optimizer import CoupledSGD, make_optimizer
 from retinaface_tf.training.schedule import learning_rates
 from retinaface_tf.training.validation import Validation
@@ -29,12 +32,13 @@ class Run:
     """What a run consists of."""
 
     config: Config
+    cluster: Cluster
     records: Records
     strategy: tf.distribute.Strategy
     network: keras.Model
     optimizer: CoupledSGD
     checkpoints: Checkpoints
-    validation: Validation | None
+    validation: Validation | None  # the chief's alone
     rates: NDArray[np.float64]  # of each step
     steps_per_epoch: int
 
@@ -42,12 +46,41 @@ class Run:
     def total_steps(self) -> int:
         return len(self.rates)
 
+    @property
+    def order(self) -> dict[str, Any]:
+        """What the order of data depends on."""
+        return {"batch": self.config.train.global_batch, "seed": self.config.train.seed}
+
+    def batches(self, start: int) -> tf.data.Dataset:
+        """The batches from step `start`, each replica's part with it; a worker makes its own."""
+        replicas = self.strategy.num_replicas_in_sync
+
+        def parts(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            local = replicas // context.num_input_pipelines
+            first = context.input_pipeline_id * local
+            return training_batches(
+                self.records,
+                self.config.data,
+                **self.order,
+                start=start,
+                parts=replicas,
+                mine=range(first, first + local),
+            )
+
+        return self.strategy.distribute_datasets_from_function(parts)
+
+    def highest(self, number: int) -> int:
+        """The highest number that any worker hands in; all must ask at the same time."""
+        if self.cluster.is_alone:
+            return number
+        return int(of_each_replica(self.strategy, number).max())
+
     def next_steps(self, done: int) -> int:
         """How many steps may be made at once, so that nothing that is due is passed over."""
         train = self.config.train
         every = [train.log_steps, train.checkpoint_steps]
         if train.validate_epochs:
-            every.append(train.validate_epochs * self.steps_per_epoch)
+            every.append(self._validate_steps)
         until_due = [steps - done % steps for steps in every]
         return min(train.steps_per_call, self.total_steps - done, *until_due)
 
@@ -55,8 +88,18 @@ class Run:
         return done % self.config.train.checkpoint_steps == 0 or done == self.total_steps
 
     def validation_due(self, done: int) -> bool:
-        every = self.config.train.validate_epochs * self.steps_per_epoch
-        return done % every == 0 or done == self.total_steps
+        return done % self._validate_steps == 0 or done == self.total_steps
+
+    def is_stale(self, done: int) -> bool:
+        """Whether so many measurements found nothing better that the run should end."""
+        patience = self.config.train.early_stop
+        if self.validation is None or patience is None:
+            return False
+        return self.validation.steps_since_best(done) >= patience * self._validate_steps
+
+    @property
+    def _validate_steps(self) -> int:
+        return self.config.train.validate_epochs * self.steps_per_epoch
 
 
 def prepare(config: Config, *, resume: bool = True) -> Run:
@@ -64,6 +107,8 @@ def prepare(config: Config, *, resume: bool = True) -> Run:
     workdir = Path(config.train.workdir)
     if not resume and (workdir / "checkpoints").exists():
         raise InputError(f"{workdir}: holds a run; --noresume does not overwrite it, move it away")
+    cluster = find_cluster(config.train)
+    strategy = make_strategy(config.train, cluster)  # before anything else uses a device
     records = training_set(config)
     steps_per_epoch = len(records) // config.train.global_batch
     if steps_per_epoch == 0:
@@ -73,7 +118,6 @@ def prepare(config: Config, *, resume: bool = True) -> Run:
         )
     workdir.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(config.train.seed)
-    strategy = make_strategy(config.train)
     rates = learning_rates(config, steps_per_epoch)
     with strategy.scope():
         network = _initial_network(config)
@@ -81,12 +125,15 @@ def prepare(config: Config, *, resume: bool = True) -> Run:
         optimizer.build(network.trainable_variables)
     return Run(
         config=config,
+        cluster=cluster,
         records=records,
         strategy=strategy,
         network=network,
         optimizer=optimizer,
-        checkpoints=Checkpoints(config, network, optimizer),
-        validation=Validation(config) if config.train.validate_epochs else None,
+        checkpoints=Checkpoints(config, network, optimizer, writes=cluster.is_chief),
+        validation=(
+            Validation(config) if config.train.validate_epochs and cluster.is_chief else None
+        ),
         rates=rates,
         steps_per_epoch=steps_per_epoch,
     )
@@ -122,6 +169,11 @@ def _origin(run: Run, start: int) -> str:
     return "random weights"
 
 
+def _devices(strategy: tf.distribute.Strategy) -> list[str]:
+    """Such as GPU:0."""
+    return [name.rpartition("/device:")[2] for name in strategy.extended.worker_devices]
+
+
 def describe(run: Run, start: int) -> None:
     """Logs what a run that begins at step `start` is about to do."""
     config = run.config
@@ -134,13 +186,16 @@ def describe(run: Run, start: int) -> None:
     log.info("%s anchors at %d x %d", f"{config.anchors.count(side, side):,}", side, side)
     log.info(
         "%d images, %d steps an epoch; global batch %d (%d x %d in the recipe), %d on each of %d",
-        len(run.records),
-        run.steps_per_epoch,
-        batch,
-        config.train.batch_per_device,
-        config.train.num_devices,
-        batch // devices,
-        devices,
+        *(len(run.records), run.steps_per_epoch, batch),
+        *(config.train.batch_per_device, config.train.num_devices, batch // devices, devices),
+    )
+    log.info(
+        "devices of worker %d of %d: %s",
+        *(run.cluster.index + 1, run.cluster.size, ", ".join(_devices(run.strategy))),
+    )
+    log.info(
+        "learning rate %g for a global batch of %d, as configured: it is not scaled with the batch",
+        *(config.optimizer.learning_rate, batch),
     )
     if start:
         log.info("resuming at step %d of %d from %s", start, run.total_steps, config.train.workdir)

@@ -29,9 +29,10 @@ class Speed(NamedTuple):
 def measure_speed(config: Config, records: Records, seconds: float) -> Speed:
     """Measures a run with this config, each part for so many seconds; nothing is kept of it."""
     images = config.train.global_batch
+    strategy = make_strategy(config.train)  # before anything else uses a device
     batches = training_batches(records, config.data, batch=images, seed=config.train.seed)
     alone = _pace(iter(batches).__next__, seconds)
-    step = make_step(config, batches)
+    step = make_step(config, strategy, batches)
 
     def train_on(dataset: tf.data.Dataset) -> Callable[[], float]:
         iterator = iter(step.strategy.experimental_distribute_dataset(dataset))
@@ -53,9 +54,10 @@ def measure_speed(config: Config, records: Records, seconds: float) -> Speed:
     )
 
 
-def make_step(config: Config, batches: tf.data.Dataset) -> TrainStep:
-    """A step for these batches, on the devices of the config, that trains random weights."""
-    strategy = make_strategy(config.train)
+def make_step(
+    config: Config, strategy: tf.distribute.Strategy, batches: tf.data.Dataset
+) -> TrainStep:
+    """A step for these batches that trains random weights."""
     with strategy.scope():
         network = build_network(config)
         optimizer = make_optimizer(config.optimizer, np.zeros(1))  # at no rate: nothing diverges

@@ -9,14 +9,14 @@ import tensorflow as tf
 from retinaface_tf.config import Config
 from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.geometry.targets import make_targets
-from retinaface_tf.model.losses import Counts, MultiBoxLoss, count_positives
-from retinaface_tf.structures import Batch, Predictions
+from retinaface_tf.model.losses import Counts, Losses, MultiBoxLoss, count_positives
+from retinaface_tf.structures import Batch, Predictions, Targets
 from retinaface_tf.training.optimizer import CoupledSGD
 
 # What a step tells of the global batch: losses, number of positive anchors, norm of all gradients
 # together. A step of which any is not finite was skipped.
 METRICS = ("loss", "loss/boxes", "loss/scores", "loss/landmarks", "positives", "gradient_norm")
-INPUT_WAIT = "input_wait"  # and how many seconds it waited for the batch
+INPUT_WAIT = "input_wait"  # and how many seconds it waited for the batch, if clocks are allowed
 
 
 class _Share(NamedTuple):
@@ -81,16 +81,20 @@ class TrainStep:
         metrics = tf.TensorArray(dtype, count, element_shape=[len(METRICS)])
         waits = tf.TensorArray(tf.float64, count, element_shape=[])
         for number in tf.range(count):
-            before = tf.timestamp()
+            before = self._clock()
             with tf.control_dependencies([before]):
                 batch = next(batches)
             with tf.control_dependencies(
                 list(self.strategy.experimental_local_results(batch.sample))
             ):
-                waits = waits.write(number, tf.timestamp() - before)
+                waits = waits.write(number, self._clock() - before)
             metrics = metrics.write(number, tf.stack(list(self._global_step(batch).values())))
         every = tf.unstack(metrics.stack(), len(METRICS), axis=1)
         return dict(zip(METRICS, every, strict=True)) | {INPUT_WAIT: waits.stack()}
+
+    def _clock(self) -> tf.Tensor:
+        """Seconds; where every run must be the same, TensorFlow forbids to look at the clock."""
+        return tf.constant(0.0, tf.float64) if self.config.train.deterministic else tf.timestamp()
 
     def _global_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         share = self.strategy.run(self._learn, args=(batch,))
@@ -112,11 +116,7 @@ class TrainStep:
         targets = make_targets(batch.faces, self.anchors, self.config.anchors, self.config.match)
         mine = count_positives(targets)
         counts = Counts(*context.all_reduce("SUM", list(mine)))
-        with tf.GradientTape() as tape:
-            predictions = Predictions(**self.forward(batch.images))
-            losses = self.loss(predictions, targets, counts)
-        weights = self.network.trainable_variables
-        gradients = tape.gradient(losses.total, [weight.value for weight in weights])
+        losses, gradients = self._differentiate(batch.images, targets, counts)
         gradients = context.all_reduce("SUM", gradients)
         metrics = {
             "loss": losses.total,
@@ -127,6 +127,30 @@ class TrainStep:
             "gradient_norm": tf.linalg.global_norm(gradients) / context.num_replicas_in_sync,
         }
         return _Share(metrics, gradients, statistics)
+
+    def _differentiate(
+        self, images: tf.Tensor, targets: Targets, counts: Counts
+    ) -> tuple[Losses, list[tf.Tensor]]:
+        """Losses of this replica's share and their gradients, summed part by part.
+
+        All parts are divided by the positives of the whole global batch, so that their sum is what
+        the share would give at once, but for the statistics of batch norm, which are each part's.
+        """
+        weights = [weight.value for weight in self.network.trainable_variables]
+        split = tf.nest.map_structure(
+            lambda whole: tf.split(whole, self.config.train.accumulate), (images, targets)
+        )
+        summed: list[tf.Tensor] = []
+        for images, *rest in zip(split[0], *split[1], strict=True):
+            with tf.control_dependencies(summed):  # else all parts are in memory at once
+                images = tf.identity(images)
+            with tf.GradientTape() as tape:
+                predictions = Predictions(**self.forward(images))
+                losses = self.loss(predictions, Targets(*rest), counts)
+            part = [*losses, *tape.gradient(losses.total, weights)]
+            summed = [a + b for a, b in zip(summed, part, strict=True)] if summed else part
+        count = len(Losses._fields)
+        return Losses(*summed[:count]), summed[count:]
 
     def _update(self, gradients: list[tf.Tensor], norm: tf.Tensor) -> None:
         """Applies gradients that are summed over replicas, whose norm is `norm` on each.

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from retinaface_tf.config import Config
 from retinaface_tf.data.widerface import Records
+from retinaface_tf.training.atomic import write_whole
 
 RUN_FILE, LOG_FILE = "run.json", "train.log"
 PACKAGES = ("retinaface-tf", "tensorflow", "keras", "numpy")
@@ -53,8 +54,7 @@ def write_summary(
         "data_sha256": data_hash(records),
         "git_commit": git_commit(),
     }
-    file = Path(config.train.workdir) / RUN_FILE
-    file.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    write_whole(Path(config.train.workdir) / RUN_FILE, json.dumps(summary, indent=1) + "\n")
 
 
 def data_hash(records: Records) -> str:

@@ -1,7 +1,8 @@
-"""AP while a run goes on, and the best weights so far."""
+"""AP while a run goes on, the best weights so far, and whether it still gets better."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -14,7 +15,9 @@ from retinaface_tf.model.detector import Detector
 from retinaface_tf.model.loading import SUFFIX, save_weights
 from retinaface_tf.model.network import build_network
 from retinaface_tf.model.tiling import TiledDetector
+from retinaface_tf.training.atomic import write_whole
 from retinaface_tf.training.optimizer import CoupledSGD, assign_averages
+from retinaface_tf.training.pictures import Picture, picture_detections
 
 BEST_WEIGHTS, BEST_REPORT = f"best{SUFFIX}", "best.json"
 
@@ -41,27 +44,34 @@ class Validation:
         self.truth = {name: truth[name] for name in self.files if name in truth}
         self.network = build_network(config)
         self.detector = TiledDetector(Detector(self.network, config.exhaustive()))
+        self.pictures: list[Picture] = []
 
     def measure(self, network: keras.Model, optimizer: CoupledSGD, step: int) -> dict[str, float]:
-        """AP (0..1) per set of a network as it would be evaluated after `step` steps."""
+        """AP (0..1) per set of a network as it would be evaluated after `step` steps.
+
+        `pictures` then shows some images of it.
+        """
         for theirs, ours in zip(network.variables, self.network.variables, strict=True):
             ours.assign(theirs.numpy())
         assign_averages(optimizer, self.network)
         predictions = predict(self.detector, self.files, self.config)
         ap = evaluate_predictions(predictions, self.truth, self.config.eval.iou)
-        if sum(ap.values()) > self._best():
+        self.pictures = picture_detections(self.files, self.truth, predictions)
+        best = self._best()
+        if best is None or sum(ap.values()) > sum(best["ap"].values()):
             self._keep(ap, step)
         return ap
 
-    def _best(self) -> float:
+    def steps_since_best(self, step: int) -> int:
+        """How many steps ago, at step `step`, the best weights were measured; 0 before any were."""
+        best = self._best()
+        return 0 if best is None else step - best["step"]
+
+    def _best(self) -> dict[str, Any] | None:
         report = self.workdir / BEST_REPORT
-        if not report.exists():
-            return -1.0
-        return sum(json.loads(report.read_text(encoding="utf-8"))["ap"].values())
+        return json.loads(report.read_text(encoding="utf-8")) if report.exists() else None
 
     def _keep(self, ap: dict[str, float], step: int) -> None:
         """Writes weights, then report; the report last, as it vouches for the weights."""
         save_weights(self.network, self.workdir / BEST_WEIGHTS)
-        scratch = self.workdir / f".{BEST_REPORT}"
-        scratch.write_text(json.dumps({"step": step, "ap": ap}) + "\n", encoding="utf-8")
-        scratch.rename(self.workdir / BEST_REPORT)
+        write_whole(self.workdir / BEST_REPORT, json.dumps({"step": step, "ap": ap}) + "\n")

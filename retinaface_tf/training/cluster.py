@@ -1,0 +1,119 @@
+"""The workers that train together: processes on one machine or several, each with its devices."""
+
+import json
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from retinaface_tf.config import TrainConfig
+from retinaface_tf.errors import InputError
+
+_EXPECTED = (
+    'expected {"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
+)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """All workers of a run, seen from one of them; the first is the chief, who alone writes."""
+
+    jobs: dict[str, list[str]]  # the addresses of `worker`, and of `chief` if one is named so
+    job: str = "worker"  # this worker's
+    task: int = 0  # its number in that job
+
+    @property
+    def size(self) -> int:
+        return sum(len(addresses) for addresses in self.jobs.values())
+
+    @property
+    def index(self) -> int:
+        """This worker's number among all."""
+        return self.task + (len(self.jobs.get("chief", [])) if self.job == "worker" else 0)
+
+    @property
+    def is_chief(self) -> bool:
+        return self.index == 0
+
+    @property
+    def is_alone(self) -> bool:
+        return self.size == 1
+
+    def resolver(self, gpus: int) -> tf.distribute.cluster_resolver.ClusterResolver:
+        """The cluster as TensorFlow wants it, with the number of GPUs that this worker uses."""
+        return tf.distribute.cluster_resolver.SimpleClusterResolver(
+            tf.train.ClusterSpec(self.jobs),
+            task_type=self.job,
+            task_id=self.task,
+            num_accelerators={"GPU": gpus},
+            rpc_layer="grpc",
+        )
+
+
+ALONE = Cluster(jobs={"worker": ["localhost"]})
+
+
+def find_cluster(config: TrainConfig) -> Cluster:
+    """The cluster that `train.cluster` tells to look for in the environment.
+
+    `auto` takes that of TF_CONFIG, or else that of a Slurm step of several tasks, or none.
+
+    Raises:
+        InputError: the environment does not tell of a cluster that can train.
+    """
+    kind = config.cluster
+    if kind == "auto":
+        in_slurm = int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) > 1
+        kind = "tf_config" if "TF_CONFIG" in os.environ else "slurm" if in_slurm else "none"
+    if kind == "tf_config":
+        return _of_tf_config(os.environ.get("TF_CONFIG", ""))
+    return _of_slurm() if kind == "slurm" else ALONE
+
+
+def _of_tf_config(text: str) -> Cluster:
+    def wrong(found: Any) -> InputError:
+        return InputError(f"TF_CONFIG: {_EXPECTED}, found {found}")
+
+    try:
+        content = json.loads(text)
+        cluster = Cluster(
+            content["cluster"], content["task"]["type"], int(content["task"]["index"])
+        )
+        tf.train.ClusterSpec(cluster.jobs)
+    except (ValueError, KeyError, TypeError) as error:
+        raise wrong(f"{text!r} ({type(error).__name__}: {error})") from None
+    if cluster.job not in ("chief", "worker") or not set(cluster.jobs) <= {"chief", "worker"}:
+        raise wrong(f"a task {cluster.job!r} among {', '.join(map(repr, cluster.jobs))}")
+    if not 0 <= cluster.task < len(cluster.jobs.get(cluster.job, [])):
+        raise wrong(f"no address of {cluster.job} {cluster.task}")
+    return cluster
+
+
+def _of_slurm() -> Cluster:
+    try:
+        # Of GPUs it is asked nothing, since Slurm binds them to tasks: one for each satisfies it.
+        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
+            port_base=_port_of_job(),
+            gpus_per_node=int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)),
+            gpus_per_task=1,
+            auto_set_gpu=False,
+        )
+        jobs = resolver.cluster_spec().as_dict()
+        cluster = Cluster(jobs, *resolver.get_task_info())
+    except (RuntimeError, ValueError) as error:
+        raise InputError(f"train.cluster: expected a step that srun started: {error}") from None
+    host = jobs[cluster.job][cluster.task].rpartition(":")[0]
+    here = os.environ.get("SLURMD_NODENAME", host)
+    if host != here:
+        # It sorts hosts by letters, Slurm by numbers: n10 comes before n2.
+        raise InputError(
+            f"train.cluster: TensorFlow's order of the hosts is not Slurm's, as task "
+            f"{cluster.task} is on {here}, not on {host}; expected TF_CONFIG instead"
+        )
+    return cluster
+
+
+def _port_of_job() -> int:
+    """A port that another job on the same machines is unlikely to take."""
+    return 20_000 + int(os.environ.get("SLURM_JOB_ID", 0)) % 10_000
