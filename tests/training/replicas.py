@@ -1,7 +1,7 @@
 """Trains a few steps on N logical devices and saves what came of it; test_replicas.py compares.
 
 A process of its own each time: TensorFlow's collectives bear one strategy in a process.
-Usage: python replicas.py N RUN RESULT.npz
+Usage: python replicas.py N RUN RESULT.npz, with TF_CONFIG for several workers of N devices each.
 """
 
 import sys
@@ -9,10 +9,12 @@ import sys
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.distribute.collective_all_reduce_strategy import CollectiveAllReduceExtended
 
 from retinaface_tf.config_file import load_config
 from retinaface_tf.model.network import build_network
 from retinaface_tf.structures import Batch, Faces
+from retinaface_tf.training.cluster import find_cluster
 from retinaface_tf.training.devices import make_strategy
 from retinaface_tf.training.optimizer import make_optimizer
 from retinaface_tf.training.step import METRICS, TrainStep
@@ -50,31 +52,45 @@ def random_batch(seed: int, dtype: str = "uint8") -> Batch:
     return Batch(images, faces, tf.range(BATCH, dtype=tf.int64))
 
 
-def batches(steps: int, *, broken: int | None = None) -> tf.data.Dataset:
-    """So many batches; the last image of batch `broken` breaks the loss of its replica alone."""
+def batches(steps: int, *, broken: int | None = None) -> Batch:
+    """So many batches in one; the last image of batch `broken` breaks its replica's loss alone."""
     every = [random_batch(seed) for seed in range(steps)]
     if broken is not None:
         landmarks = every[broken].faces.landmarks.numpy()
         landmarks[-1] = np.inf
         faces = every[broken].faces._replace(landmarks=tf.constant(landmarks))
         every[broken] = every[broken]._replace(faces=faces)
-    together = tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=0), *every)
-    return tf.data.Dataset.from_tensor_slices(together).batch(BATCH, drop_remainder=True)
+    return tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=0), *every)
 
 
-def train(replicas: int, steps: int, settings: tuple[str, ...], broken: int | None = None):
+def shared(batches: Batch, context: tf.distribute.InputContext) -> tf.data.Dataset:
+    """The parts of this worker's replicas, one after the other."""
+    replicas = context.num_replicas_in_sync
+    local = replicas // context.num_input_pipelines
+    first = context.input_pipeline_id * local
+
+    def mine(part: tf.Tensor) -> tf.Tensor:
+        size = BATCH // replicas
+        parts = tf.reshape(part, [-1, replicas, size, *part.shape[1:]])[:, first : first + local]
+        return tf.reshape(parts, [-1, size, *part.shape[1:]])
+
+    return tf.data.Dataset.from_tensor_slices(tf.nest.map_structure(mine, batches))
+
+
+def train(devices: int, steps: int, settings: tuple[str, ...], broken: int | None = None):
     """Metrics [steps, 6], and what the last step left: weights, statistics, momenta, averages."""
-    devices = f"train.devices={list(range(replicas))}"
-    config = load_config("configs/res50.yaml", [*SETTINGS, devices, *settings])
+    cpus = f"train.cpu_devices={devices}"
+    config = load_config("configs/res50.yaml", [*SETTINGS, cpus, *settings])
     keras.utils.set_random_seed(3)
-    strategy = make_strategy(config.train)
+    strategy = make_strategy(config.train, find_cluster(config.train))
     with strategy.scope():
         network = build_network(config)
         optimizer = make_optimizer(config.optimizer, np.geomspace(1e-4, 1e-5, steps))
         optimizer.build(network.trainable_variables)
-    shared = strategy.experimental_distribute_dataset(batches(steps, broken=broken))
-    step = TrainStep(network, optimizer, config, strategy, shared.element_spec)
-    told = step.several(iter(shared), steps)
+    every = batches(steps, broken=broken)
+    dataset = strategy.distribute_datasets_from_function(lambda context: shared(every, context))
+    step = TrainStep(network, optimizer, config, strategy, dataset.element_spec)
+    told = step.several(iter(dataset), steps)
     metrics = np.stack([told[name].numpy() for name in METRICS], axis=1)
     return (
         {"metrics": metrics}
@@ -83,12 +99,18 @@ def train(replicas: int, steps: int, settings: tuple[str, ...], broken: int | No
     )
 
 
-def main(replicas: int, run: str, result: str) -> None:
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(
-        cpu, [tf.config.LogicalDeviceConfiguration()] * replicas
-    )
-    np.savez(result, **train(replicas, *RUNS[run], broken=1 if run == "broken" else None))
+def use_all_cpu_devices(devices: int) -> None:
+    """Logical CPU devices stand in for GPUs, all of which a worker uses; of CPUs it uses one."""
+
+    def names(self, cluster_resolver, worker_device):
+        return tuple(f"{worker_device}/device:CPU:{i}" for i in range(devices)), "CPU"
+
+    CollectiveAllReduceExtended._initialize_local_devices = names
+
+
+def main(devices: int, run: str, result: str) -> None:
+    use_all_cpu_devices(devices)
+    np.savez(result, **train(devices, *RUNS[run], broken=1 if run == "broken" else None))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 SCRIPT = Path(__file__).with_name("replicas.py")
-REPLICAS = pytest.mark.parametrize("replicas", [2, pytest.param(4, marks=pytest.mark.slow)])
+ROOT = Path(__file__).parents[2]
+REPLICAS = pytest.mark.parametrize(
+    "replicas", [2, pytest.param(4, marks=pytest.mark.slow), "2 processes x 2"]
+)
 
 
 @pytest.fixture(scope="module")
@@ -15,10 +18,13 @@ def run(tmp_path_factory):
     """What replicas.py saved, by number of devices and name of run; each is run once."""
 
     @cache
-    def run_once(replicas: int, name: str) -> dict[str, np.ndarray]:
+    def run_once(replicas: int | str, name: str) -> dict[str, np.ndarray]:
         file = tmp_path_factory.mktemp("replicas") / "result.npz"
-        command = [sys.executable, str(SCRIPT), str(replicas), name, str(file)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        several = isinstance(replicas, str)
+        launch = ["-m", "retinaface_tf.training.launch", "--workers=2", "--restarts=0", "--"]
+        script = [str(SCRIPT), "2" if several else str(replicas), name, str(file)]
+        command = [sys.executable, *(launch if several else []), *script]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
         assert done.returncode == 0, done.stderr[-2000:]
         return dict(np.load(file))
 

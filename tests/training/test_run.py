@@ -9,7 +9,7 @@ def run_of(steps: int, *settings: str) -> Run:
     """A run of so many steps, twenty an epoch, with nothing to train."""
     config = load_config("configs/res50.yaml", settings)
     nothing = dict.fromkeys(
-        ("records", "strategy", "network", "optimizer", "checkpoints", "validation")
+        ("cluster", "records", "strategy", "network", "optimizer", "checkpoints", "validation")
     )
     return Run(config=config, rates=np.zeros(steps), steps_per_epoch=20, **nothing)
 

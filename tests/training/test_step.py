@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from training.replicas import BATCH, SETTINGS, batches, random_batch
+from training import replicas
+from training.replicas import BATCH, SETTINGS, random_batch
 
 from retinaface_tf.config_file import load_config
 from retinaface_tf.model.network import build_network
@@ -45,6 +46,11 @@ def test_one_trace_serves_any_number_of_steps_at_once():
     for count in (1, 2, 3):
         step.several(batches, count)
     assert step.run_several.experimental_get_tracing_count() == 1
+
+
+def batches(steps: int) -> tf.data.Dataset:
+    together = replicas.batches(steps)
+    return tf.data.Dataset.from_tensor_slices(together).batch(BATCH, drop_remainder=True)
 
 
 def endless() -> tf.data.Dataset:
@@ -111,3 +117,21 @@ def test_bfloat16_starts_with_losses_near_those_of_float32():
     for name, value in metrics.items():
         assert value.dtype == tf.float32
         assert float(value) == pytest.approx(expected[name], rel=0.03)
+
+
+def test_parts_of_a_batch_one_after_the_other_learn_what_the_batch_does_at_once():
+    # Batch norm is frozen with its layers: over a part it would see other statistics.
+    settings = ("model.precision=float64", "optimizer.clip_norm=0.5")
+    whole, parts = (one_device(*settings, f"train.accumulate={n}") for n in (1, 4))
+    parts.network.set_weights(whole.network.get_weights())
+    for step in (whole, parts):
+        for layer in step.network.layers:
+            layer.trainable = "norm" not in layer.name
+        step.optimizer = make_optimizer(step.config.optimizer, np.array([0.001]))
+        step.optimizer.build(step.network.trainable_variables)
+    for seed in range(3):
+        expected, metrics = whole(random_batch(seed)), parts(random_batch(seed))
+        for name, value in metrics.items():
+            assert float(value) == pytest.approx(float(expected[name]), rel=1e-10)
+    for ours, theirs in zip(parts.network.weights, whole.network.weights, strict=True):
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-9, atol=1e-12)
