@@ -1,4 +1,9 @@
-"""Examines a machine, or what a run kept: python -m retinaface_tf.doctor env | replay FILE.
+"""Examines data, a machine, or what a run kept: python -m retinaface_tf.doctor data | env | replay.
+
+`data ROOT` examines the data set in ROOT, or that of `--cfg`: images that cannot be read, that EXIF
+turns, that train and val share; faces and landmarks that cannot be right; which faces the anchors
+cannot reach at `data.image_size`. It prints a summary and writes `data.json` and `data.html`, a
+contact sheet, to `--out`. The exit code is 2 if something would hurt training.
 
 `env` prints versions and devices, and how many images a second a run with the config of `--cfg`
 gets from its input alone, from its step alone and from both together.
@@ -7,6 +12,8 @@ gets from its input alone, from its step alone and from both together.
 beside it, and the norm of the gradient; the exit code is 2 if any is not finite.
 """
 
+import dataclasses
+import json
 import os
 import platform
 from importlib.metadata import version
@@ -23,18 +30,40 @@ from retinaface_tf.errors import InputError
 IDLE = 0.05  # a share of waiting that is not worth a word
 
 _SECONDS = flags.DEFINE_float("seconds", 10, "How long to measure each part.", lower_bound=0)
+_OUT = flags.DEFINE_string("out", "doctor", "Folder of what `data` found, as JSON and HTML.")
 
 
 def main(arguments: list[str]) -> int:
     match arguments:
+        case ["data", *root] if len(root) < 2:
+            return examine_data(cli.read_config(), *root)
         case ["env"]:
             return examine_machine(cli.read_config())
         case ["replay", file]:
             return replay(Path(file))
     raise InputError(
-        f"expected `env` or `replay FILE` after python -m retinaface_tf.doctor, "
+        f"expected `data ROOT`, `env` or `replay FILE` after python -m retinaface_tf.doctor, "
         f"found {' '.join(arguments) or 'nothing'}"
     )
+
+
+def examine_data(config: Config, root: str | None = None) -> int:
+    cli.start_tensorflow()
+    from retinaface_tf.data.contact_sheet import write_contact_sheet
+    from retinaface_tf.data.diagnosis import summary
+    from retinaface_tf.data.doctor import examine
+
+    if root is not None:
+        config = dataclasses.replace(config, data=dataclasses.replace(config.data, root=root))
+    diagnosis = examine(config)
+    out = Path(_OUT.value)
+    out.mkdir(parents=True, exist_ok=True)
+    found = json.dumps(diagnosis.as_dict(), indent=1)
+    (out / "data.json").write_text(found + "\n", encoding="utf-8")
+    write_contact_sheet(out / "data.html", diagnosis)
+    print(summary(diagnosis))
+    print(f"all findings: {out / 'data.json'}, pictures: {out / 'data.html'}")
+    return cli.DOES_NOT_HOLD if diagnosis.hurts() else 0
 
 
 def examine_machine(config: Config) -> int:

@@ -26,7 +26,7 @@ def test_env_tells_versions_devices_and_speeds_and_keeps_nothing(command, drawn,
 def test_what_it_cannot_examine_is_refused(command):
     done = command("-m", "retinaface_tf.doctor", "everything")
     assert done.returncode == 1
-    assert done.stderr.startswith("error: expected `env` or `replay FILE` after")
+    assert done.stderr.startswith("error: expected `data ROOT`, `env` or `replay FILE` after")
 
 
 @pytest.mark.parametrize(
