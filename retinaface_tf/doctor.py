@@ -5,8 +5,8 @@ turns, that train and val share; faces and landmarks that cannot be right; which
 cannot reach at `data.image_size`. It prints a summary and writes `data.json` and `data.html`, a
 contact sheet, to `--out`. The exit code is 2 if something would hurt training.
 
-`env` prints versions and devices, and how many images a second a run with the config of `--cfg`
-gets from its input alone, from its step alone and from both together.
+`env` prints versions, devices and what might be installed, and how many images a second a run with
+the config of `--cfg` gets from its input alone, from its step alone and from both together.
 
 `replay FILE` prints the losses of each image of a batch that a run has skipped, by the weights kept
 beside it, and the norm of the gradient; the exit code is 2 if any is not finite.
@@ -16,7 +16,10 @@ import dataclasses
 import json
 import os
 import platform
-from importlib.metadata import version
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from absl import flags
@@ -77,6 +80,8 @@ def examine_machine(config: Config) -> int:
     print(", ".join([f"Python {platform.python_version()}", *packages]))
     gpus = [gpu.name for gpu in tf.config.list_logical_devices("GPU")]
     print(f"{os.cpu_count()} CPUs, {', '.join(gpus) or 'no GPU'}")
+    for line in advice(bool(gpus), shutil.which("nvidia-smi") is not None, _missing()):
+        print(line)
     speed = measure_speed(config, training_set(config), _SECONDS.value)
     model = f"{config.model.backbone}, {config.model.precision}, batch {config.train.global_batch}"
     print(f"input alone    {speed.input:8.1f} images/s, {config.data.image_size} pixels")
@@ -86,6 +91,35 @@ def examine_machine(config: Config) -> int:
     )
     print(verdict(speed.input / speed.step, speed.input_wait))
     return 0
+
+
+def advice(has_gpu: bool, has_driver: bool, missing: Mapping[str, list[str]]) -> Iterator[str]:
+    """What to install: for a GPU that is not seen, and of the extras, by what each misses."""
+    if has_driver and not has_gpu:
+        yield (
+            "an NVIDIA driver is here, but TensorFlow sees no GPU: "
+            "python -m pip install 'tensorflow[and-cuda]', as the extra `cuda` does"
+        )
+    for extra, packages in missing.items():
+        names = " ".join(packages)
+        yield f"extra `{extra}` is not installed: python -m pip install {names}"
+
+
+def _missing() -> dict[str, list[str]]:
+    """Packages of each extra that are not installed; only the names, without versions."""
+    missing: dict[str, list[str]] = {}
+    for requirement in requires("retinaface-tf") or ():
+        found = re.match(r"([\w.-]+).*extra == [\"'](\w+)[\"']", requirement)
+        if found and not _is_installed(found[1]):
+            missing.setdefault(found[2], []).append(found[1])
+    return missing
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return bool(version(package))
+    except PackageNotFoundError:
+        return False
 
 
 def verdict(ratio: float, input_wait: float) -> str:

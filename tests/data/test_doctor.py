@@ -226,11 +226,14 @@ def test_pictures_are_alike_within_the_bits_allowed_and_no_more():
 
 def test_the_contact_sheet_shows_findings_and_needs_nothing_from_elsewhere(data, tmp_path):
     line = PLANTED["outside"][1](Labels(data))
+    Labels(data).add("# <i>none.jpg")
     file = tmp_path / "sheet.html"
     write_contact_sheet(file, examine(config_for(data)))
     page = file.read_text()
     assert f"{data}/train/label.txt:{line}" in page
     assert "data:image/jpeg;base64," in page
+    assert "&lt;i&gt;none.jpg" in page
+    assert "<i>none" not in page
     assert "prefers-color-scheme: dark" in page
     for outside in ("http://", "https://", "<script src", "<link"):
         assert outside not in page
