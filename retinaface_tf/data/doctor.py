@@ -20,8 +20,9 @@ from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.geometry.boxes import to_corners
 from retinaface_tf.geometry.coverage import best_overlaps
 
-# Of 256. A picture saved again or made smaller differs in few; the nearest two different images
-# of 1,102 of WIDER FACE differ in 66.
+# Of 256. Of 202 images of WIDER FACE made half as large and saved at JPEG quality 50, or made grey,
+# all stayed within; of those at quality 30 or brighter, 99 %; of those cropped by 2 %, 46 %. The
+# nearest two different images of 1,102 differ in 66.
 SAME_PICTURE_BITS = 32
 
 
