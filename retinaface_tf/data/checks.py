@@ -1,6 +1,7 @@
 """What can be wrong with a labelled set of images: one function for each kind of finding."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -49,6 +50,7 @@ class Finding(NamedTuple):
     image: int  # number in the records
     face: int | None  # row in the records, if it is about one
     text: str
+    twin: Path | None = None  # of an image: the other that it looks like
 
 
 class Half(NamedTuple):

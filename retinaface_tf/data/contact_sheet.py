@@ -25,7 +25,7 @@ POINTS = ((0, 120, 255), (255, 160, 0), (255, 0, 255), (0, 220, 220), (255, 240,
 
 
 class Picture(NamedTuple):
-    jpeg: str | None  # base64; None where there is nothing to be seen
+    jpegs: list[str]  # base64; two where it is about two images, none where nothing can be seen
     where: str
     name: str
     text: str
@@ -73,8 +73,11 @@ def _kinds(patient: Patient) -> Iterator[dict[str, Any]]:
 
 def _picture(patient: Patient, finding: Finding) -> Picture:
     name = str(patient.half.records.images[finding.image])
-    jpeg = _thumbnail(patient, finding.image, finding.face)
-    return Picture(jpeg, patient.where(finding), name, finding.text)
+    jpegs = _thumbnail(patient, finding.image, finding.face)
+    if finding.twin is not None:
+        pixels = decode_image(tf.io.read_file(str(finding.twin))).numpy()
+        jpegs.append(_encode(_shrink(pixels, SIDE / max(pixels.shape[:2]))))
+    return Picture(jpegs, patient.where(finding), name, finding.text)
 
 
 def _samples(patient: Patient) -> Iterator[Picture]:
@@ -88,11 +91,11 @@ def _samples(patient: Patient) -> Iterator[Picture]:
             )
 
 
-def _thumbnail(patient: Patient, image: int, face: int | None) -> str | None:
-    """An image with its faces, or what is around one of them, as JPEG in base64."""
+def _thumbnail(patient: Patient, image: int, face: int | None) -> list[str]:
+    """An image with its faces, or what is around one of them; nothing if it cannot be read."""
     half = patient.half
     if not half.looks.readable[image]:
-        return None
+        return []
     records = half.records
     pixels = decode_image(tf.io.read_file(str(records.path(image)))).numpy()
     window = np.array([0, 0, *half.looks.sizes[image]])
@@ -100,9 +103,7 @@ def _thumbnail(patient: Patient, image: int, face: int | None) -> str | None:
         window = _around(records.boxes[face], window)
     x1, y1, x2, y2 = window.tolist()
     scale = SIDE / max(x2 - x1, y2 - y1)
-    size = max(1, round((x2 - x1) * scale)), max(1, round((y2 - y1) * scale))
-    shrink = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    canvas = cv2.resize(np.ascontiguousarray(pixels[y1:y2, x1:x2]), size, interpolation=shrink)
+    canvas = _shrink(pixels[y1:y2, x1:x2], scale)
     for row in range(records.splits[image], records.splits[image + 1]):
         _draw(
             canvas, (records.boxes[row] - [x1, y1, x1, y1]) * scale, RED if row == face else GREEN
@@ -111,7 +112,19 @@ def _thumbnail(patient: Patient, image: int, face: int | None) -> str | None:
             points = (records.landmarks[row] - [x1, y1]) * scale
             for point, colour in zip(points, POINTS, strict=True):
                 cv2.circle(canvas, _pixel(point), 2, colour, -1)
-    jpeg = cv2.imencode(".jpg", canvas[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])[1]
+    return [_encode(canvas)]
+
+
+def _shrink(pixels: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    height, width = pixels.shape[:2]
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return cv2.resize(np.ascontiguousarray(pixels), size, interpolation=interpolation)
+
+
+def _encode(pixels: NDArray[np.uint8]) -> str:
+    """RGB as JPEG in base64."""
+    jpeg = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])[1]
     return base64.b64encode(jpeg.tobytes()).decode("ascii")
 
 

@@ -125,7 +125,8 @@ def _places(images: Sequence[LabelledImage]) -> dict[PurePosixPath, LabelledImag
     taken: dict[PurePosixPath, Path] = {}
     for image in images:
         if not image.file.is_file():
-            raise InputError(f"{image.file}: no such image, which {image.name} names")
+            mend = "--train_images and --val_images name their folders"
+            raise InputError(f"{image.file}: no such image; {mend}")
         *folders, name = [
             part for part in PurePosixPath(image.name).parts if part not in ("/", "..")
         ]

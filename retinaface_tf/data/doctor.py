@@ -86,4 +86,4 @@ def _overlap(train: Half, val: Half) -> Iterator[Finding]:
     for i, j in find_alike(*prints, most_bits=SAME_PICTURE_BITS):
         twin = int(theirs[j])
         text = f"looks like {val.records.images[twin]}, {val.records.where(twin)}"
-        yield Finding("overlap", int(ours[i]), None, text)
+        yield Finding("overlap", int(ours[i]), None, text, val.records.path(twin))

@@ -257,7 +257,7 @@ WRONG = {
         lambda f: bad_voc(f, VOC.replace("<xmax>190</xmax>", "")),
         r"a.xml: object 3: expected a bndbox with xmin",
     ),
-    "no such image": ("voc", lambda f: bad_voc(f, VOC), "a.jpg: no such image, which a.jpg names"),
+    "no such image": ("voc", lambda f: bad_voc(f, VOC), "a.jpg: no such image; --train_images "),
 }
 
 

@@ -35,6 +35,12 @@ def data(drawn, tmp_path) -> Path:
     return shutil.copytree(drawn, tmp_path / "data")
 
 
+@pytest.fixture(scope="module")
+def clean(drawn) -> list[tuple[str, str, str]]:
+    """What is found before anything is planted."""
+    return found(drawn)
+
+
 class Labels:
     """train/label.txt, to be spoilt; lines count from 1."""
 
@@ -72,8 +78,10 @@ def with_points(box: str, *points: tuple[float, float]) -> str:
 EYE_L, EYE_R, NOSE, MOUTH_L, MOUTH_R = (40, 40), (60, 40), (50, 50), (42, 60), (58, 60)
 
 
-def test_a_clean_folder_has_nothing_that_hurts_and_no_finding_but_images_without_faces(drawn):
-    assert {kind for kind, _, _ in found(drawn)} <= {"no faces"}
+def test_a_clean_folder_has_nothing_that_hurts_and_no_finding_but_images_without_faces(
+    clean, drawn
+):
+    assert {kind for kind, _, _ in clean} <= {"no faces"}
     diagnosis = examine(config_for(drawn))
     assert diagnosis.hurts() == []
     assert summary(diagnosis).endswith("ready to train")
@@ -160,33 +168,30 @@ PLANTED = {
 
 
 @pytest.mark.parametrize(("kind", "plant", "said"), PLANTED.values(), ids=PLANTED)
-def test_each_fault_is_found_at_its_line_and_nothing_else(data, kind, plant, said):
-    before = found(data)
+def test_each_fault_is_found_at_its_line_and_nothing_else(clean, data, kind, plant, said):
     line = plant(Labels(data))
-    new = [finding for finding in found(data) if finding not in before]
+    new = [finding for finding in found(data) if finding not in clean]
     [(its_kind, where, text)] = new
     assert (its_kind, where) == (kind, f"train/label.txt:{line}")
     assert said in text
 
 
-def test_labels_of_an_image_before_exif_turns_it_are_found_beside_faces_outside(data):
-    before = found(data)
+def test_labels_of_an_image_before_exif_turns_it_are_found_beside_faces_outside(clean, data):
     line = turned(Labels(data), "150 30 40 40")
-    new = [finding[:2] for finding in found(data) if finding not in before]
+    new = [finding[:2] for finding in found(data) if finding not in clean]
     image, face = f"train/label.txt:{line}", f"train/label.txt:{line + 1}"
     assert new == [("sideways", image), ("outside", face)]
     assert "train: sideways" in examine(config_for(data)).hurts()
 
 
-def test_a_head_upside_down_and_a_profile_are_no_wrong_order(data):
+def test_a_head_upside_down_and_a_profile_are_no_wrong_order(clean, data):
     upside_down = [(100 - x, 100 - y) for x, y in (EYE_L, EYE_R, NOSE, MOUTH_L, MOUTH_R)]
     profile = [(50, 40), (49, 40), (40, 50), (48, 60), (47, 60)]
     labels = Labels(data)
-    before = found(data)
     rows = [with_points(FACE, *points) for points in (upside_down, profile)]
     for number, row in enumerate(rows):
         labels.add_image(f"{number}.jpg", 100, 100, row)
-    assert found(data) == before
+    assert found(data) == clean
 
 
 def test_a_fault_in_a_hundred_faces_hurts_and_in_fewer_does_not(data):
@@ -234,6 +239,10 @@ def test_the_contact_sheet_shows_findings_and_needs_nothing_from_elsewhere(data,
     assert "data:image/jpeg;base64," in page
     assert "&lt;i&gt;none.jpg" in page
     assert "<i>none" not in page
+    same_picture_smaller(Labels(data))
+    count = page.count("<img")
+    write_contact_sheet(file, examine(config_for(data)))
+    assert file.read_text().count("<img") == count + 2, "both images that look alike"
     assert "prefers-color-scheme: dark" in page
     for outside in ("http://", "https://", "<script src", "<link"):
         assert outside not in page
