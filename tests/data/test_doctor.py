@@ -134,7 +134,7 @@ FACE = "30 30 40 40"
 PLANTED = {
     "missing": ("unreadable", lambda labels: labels.add("# none.jpg", FACE) - 1, "cannot be read"),
     "truncated": ("unreadable", cut_short, "is cut short"),
-    "garbage": ("unreadable", garbage_inside, "cannot be decoded: "),
+    "garbage": ("unreadable", garbage_inside, "cannot be decoded: Unknown image file format. "),
     "overlap": ("overlap", same_picture_smaller, "looks like "),
     "turned": ("turned", lambda labels: turned(labels, "30 150 40 40"), "upright 100 x 200"),
     "twice": ("listed twice", listed_again, "listed in line "),
