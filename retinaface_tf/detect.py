@@ -1,144 +1,96 @@
 """Detects faces: python -m retinaface_tf.detect PATH... [--out DIR].
 
-A PATH is an image or a folder, which is searched with all below it. Writes a picture of each image
-with its faces, and `detections.json`: a list with, per image, `file`, `width`, `height` and
-`faces`, of which each has `box` [x1, y1, x2, y2] and `landmarks` [[x, y] x 5] in pixels of the
-upright image, and `score`.
+A PATH is an image, a video, a folder, which is searched with all below it, or a camera: `0` or
+`/dev/video0`. Writes `detections.jsonl` and `detections.csv`, whose schema is in
+`detection/results.py`, and a picture or video of each with its faces. A camera goes on until
+Ctrl-C, or for `--max_frames`.
 """
 
-import json
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 from absl import flags
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from retinaface_tf import cli
+from retinaface_tf.detection.sources import Source, count_frames, find_sources
 from retinaface_tf.errors import InputError
-from retinaface_tf.structures import Detections
+from retinaface_tf.geometry.alignment import TEMPLATES
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
-RESULT_FILE = "detections.json"
-GREEN, RED = (0, 200, 0), (0, 0, 230)  # OpenCV's order: blue first
+if TYPE_CHECKING:
+    from retinaface_tf.detection.frames import Frame
+    from retinaface_tf.detection.output import Output
 
 _WEIGHTS = flags.DEFINE_string("weights", None, "A weights file, instead of a checkpoint.")
 _SAVED_MODEL = flags.DEFINE_string("saved_model", None, "An exported model, instead of a network.")
-_OUT = flags.DEFINE_string("out", "detections", "Folder of the pictures and the JSON.")
+_OUT = flags.DEFINE_string("out", "detections", "Folder of the results.")
 _SCORE = flags.DEFINE_float("score", 0.5, "Faces below this score are left out.", 0.0, 1.0)
+_BATCH = flags.DEFINE_integer("batch", 8, "Images or frames of one size, detected together.", 1)
+_MAX_FRAMES = flags.DEFINE_integer("max_frames", None, "Of each video or camera.", 1)
+_PICTURES = flags.DEFINE_bool("pictures", True, "Pictures or videos with the faces.")
+_BLUR = flags.DEFINE_bool("blur", False, "Faces in these made unrecognisable, instead of boxes.")
+_CROP = flags.DEFINE_bool("crop", False, "Each face as a picture of its own.")
+_MARGIN = flags.DEFINE_float("margin", 0.2, "Around a crop, of the box's size, each side.", 0.0)
+_ALIGN = flags.DEFINE_enum("align", None, list(TEMPLATES), "Each face aligned by its landmarks.")
 flags.mark_flags_as_mutual_exclusive(["weights", "saved_model"], required=False)
 
 
 def main(arguments: list[str]) -> int:
     if not arguments:
-        raise InputError("expected images or folders: python -m retinaface_tf.detect PATH...")
+        raise InputError("expected images, videos or folders: python -m retinaface_tf.detect PATH")
+    if _BLUR.value and (_CROP.value or _ALIGN.value):
+        raise InputError("--blur: its faces would be seen in those of --crop and --align")
     config = cli.read_config(eval__weights=_WEIGHTS.value)
-    out = Path(_OUT.value)
-    files = find_images([Path(argument) for argument in arguments], out)
+    sources = find_sources(arguments, Path(_OUT.value))
     cli.start_tensorflow()
+    from retinaface_tf.detection.frames import in_batches
+    from retinaface_tf.detection.output import Output, Wanted
     from retinaface_tf.detectors import open_detector
 
     _, detect = open_detector(config, _SAVED_MODEL.value)
-    results, unreadable = [], []
-    for file, picture in tqdm(files.items(), unit="image", disable=not sys.stderr.isatty()):
-        image = _read(file)
-        if image is None:
-            unreadable.append(str(file))
-            continue
-        faces = _faces(detect(image[None]), _SCORE.value)
-        results.append(
-            {"file": str(file), "width": image.shape[1], "height": image.shape[0], "faces": faces}
-        )
-        _write_picture(out / picture, image, faces)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / RESULT_FILE).write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    found = sum(len(result["faces"]) for result in results)
-    logging.info("%d faces in %d images, written to %s", found, len(results), out)
+    unreadable: list[str] = []
+    bar = tqdm(
+        total=count_frames(sources, _MAX_FRAMES.value),
+        unit="image",
+        disable=not sys.stderr.isatty(),
+    )
+    wanted = Wanted(_PICTURES.value, _BLUR.value, _CROP.value, _MARGIN.value, _ALIGN.value)
+    with bar, Output(Path(_OUT.value), wanted) as output:
+        frames = _read_all(sources, unreadable)
+        try:
+            for batch in in_batches(frames, _BATCH.value, config.detector.max_pixels):
+                _detect(detect, batch, output)
+                bar.update(len(batch))
+        except KeyboardInterrupt:  # how one leaves a camera; what was found is kept
+            logging.info("stopped")
+    found = output.results
+    logging.info("%d faces in %d images, written to %s", found.faces, found.images, _OUT.value)
     if unreadable:
-        raise InputError(f"{len(unreadable)} of {len(files)} not images: {', '.join(unreadable)}")
+        raise InputError(f"{len(unreadable)} of {len(sources)} unread: {'; '.join(unreadable)}")
     return 0
 
 
-def find_images(paths: Sequence[Path], out: Path) -> dict[Path, Path]:
-    """Images of files and folders, each with the relative path of its picture.
+def _read_all(sources: Iterable[Source], unreadable: list[str]) -> Iterator["Frame"]:
+    """Frames of all sources; adds what cannot be read to a list and goes on."""
+    from retinaface_tf.detection.frames import read_frames
 
-    What an earlier run has left in `out` is no image to search.
-
-    Raises:
-        InputError: a path does not exist, there is no image in any, or two would get one picture.
-    """
-    found: dict[Path, Path] = {}
-    sources: dict[Path, Path] = {}
-    for file, picture in (pair for path in paths for pair in _images_of(path)):
-        if out.resolve() in file.resolve().parents:
-            continue
-        if sources.setdefault(picture, file) != file:
-            raise InputError(f"{sources[picture]} and {file}: both would be drawn to {picture}")
-        found[file] = picture
-    if not found:
-        raise InputError(
-            f"{', '.join(map(str, paths))}: no image there; expected {', '.join(SUFFIXES)}"
-        )
-    return found
+    for source in sources:
+        try:
+            yield from read_frames(source, _MAX_FRAMES.value)
+        except InputError as error:
+            unreadable.append(str(error))
 
 
-def _images_of(path: Path) -> Iterator[tuple[Path, Path]]:
-    if path.is_file():
-        yield path, Path(_picture_name(path))
-    elif path.is_dir():
-        for file in sorted(path.rglob("*")):
-            if file.suffix.lower() in SUFFIXES:
-                yield file, file.relative_to(path).with_name(_picture_name(file))
-    else:
-        raise InputError(f"{path}: no such image or folder")
+def _detect(detect: Any, batch: list["Frame"], output: "Output") -> None:
+    from retinaface_tf.detection.results import faces_of
 
-
-def _picture_name(file: Path) -> str:
-    """Pictures are JPEG; another suffix stays in the name, as a.png and a.jpg may lie together."""
-    return file.name if file.suffix.lower() in (".jpg", ".jpeg") else f"{file.name}.jpg"
-
-
-def _read(file: Path) -> NDArray[np.uint8] | None:
-    """RGB pixels [H, W, 3], upright; None where the file is no image."""
-    import tensorflow as tf
-
-    from retinaface_tf.data.decode import decode_image
-
-    try:
-        return decode_image(tf.io.read_file(str(file))).numpy()
-    except tf.errors.OpError:
-        return None
-
-
-def _faces(detections: Detections, score: float) -> list[dict[str, Any]]:
-    """The detections of one image at or above a score, as JSON has them."""
-    boxes, scores, landmarks = (np.asarray(part[0], np.float64) for part in detections[:3])
-    count = int(np.count_nonzero(scores[: int(detections.num_detections[0])] >= score))
-    return [
-        {
-            "box": boxes[i].round(2).tolist(),
-            "score": round(float(scores[i]), 5),
-            "landmarks": landmarks[i].round(2).tolist(),
-        }
-        for i in range(count)
-    ]
-
-
-def _write_picture(file: Path, image: NDArray[np.uint8], faces: list[dict[str, Any]]) -> None:
-    picture = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    thickness = max(1, round(max(picture.shape) / 600))
-    for face in faces:
-        x1, y1, x2, y2 = (round(value) for value in face["box"])
-        cv2.rectangle(picture, (x1, y1), (x2, y2), GREEN, thickness)
-        for x, y in face["landmarks"]:
-            cv2.circle(picture, (round(x), round(y)), thickness, RED, -1)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(file), picture)
+    detections = detect(np.stack([frame.pixels for frame in batch]))
+    for i, frame in enumerate(batch):
+        output.write(frame, faces_of(detections, i, _SCORE.value))
 
 
 if __name__ == "__main__":

@@ -1,15 +1,25 @@
-"""Examines a machine, or what a run kept: python -m retinaface_tf.doctor env | replay FILE.
+"""Examines data, a machine, or what a run kept: python -m retinaface_tf.doctor data | env | replay.
 
-`env` prints versions and devices, and how many images a second a run with the config of `--cfg`
-gets from its input alone, from its step alone and from both together.
+`data ROOT` examines the data set in ROOT, or that of `--cfg`: images that cannot be read, that EXIF
+turns, that train and val share; faces and landmarks that cannot be right; which faces the anchors
+cannot reach at `data.image_size`. It prints a summary and writes `data.json` and `data.html`, a
+contact sheet, to `--out`. The exit code is 2 if something would hurt training.
+
+`env` prints versions, devices and what might be installed, and how many images a second a run with
+the config of `--cfg` gets from its input alone, from its step alone and from both together.
 
 `replay FILE` prints the losses of each image of a batch that a run has skipped, by the weights kept
 beside it, and the norm of the gradient; the exit code is 2 if any is not finite.
 """
 
+import dataclasses
+import json
 import os
 import platform
-from importlib.metadata import version
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from absl import flags
@@ -23,18 +33,40 @@ from retinaface_tf.errors import InputError
 IDLE = 0.05  # a share of waiting that is not worth a word
 
 _SECONDS = flags.DEFINE_float("seconds", 10, "How long to measure each part.", lower_bound=0)
+_OUT = flags.DEFINE_string("out", "doctor", "Folder of what `data` found, as JSON and HTML.")
 
 
 def main(arguments: list[str]) -> int:
     match arguments:
+        case ["data", *root] if len(root) < 2:
+            return examine_data(cli.read_config(), *root)
         case ["env"]:
             return examine_machine(cli.read_config())
         case ["replay", file]:
             return replay(Path(file))
     raise InputError(
-        f"expected `env` or `replay FILE` after python -m retinaface_tf.doctor, "
+        f"expected `data ROOT`, `env` or `replay FILE` after python -m retinaface_tf.doctor, "
         f"found {' '.join(arguments) or 'nothing'}"
     )
+
+
+def examine_data(config: Config, root: str | None = None) -> int:
+    cli.start_tensorflow()
+    from retinaface_tf.data.contact_sheet import write_contact_sheet
+    from retinaface_tf.data.diagnosis import summary
+    from retinaface_tf.data.doctor import examine
+
+    if root is not None:
+        config = dataclasses.replace(config, data=dataclasses.replace(config.data, root=root))
+    diagnosis = examine(config)
+    out = Path(_OUT.value)
+    out.mkdir(parents=True, exist_ok=True)
+    found = json.dumps(diagnosis.as_dict(), indent=1)
+    (out / "data.json").write_text(found + "\n", encoding="utf-8")
+    write_contact_sheet(out / "data.html", diagnosis)
+    print(summary(diagnosis))
+    print(f"all findings: {out / 'data.json'}, pictures: {out / 'data.html'}")
+    return cli.DOES_NOT_HOLD if diagnosis.hurts() else 0
 
 
 def examine_machine(config: Config) -> int:
@@ -48,6 +80,8 @@ def examine_machine(config: Config) -> int:
     print(", ".join([f"Python {platform.python_version()}", *packages]))
     gpus = [gpu.name for gpu in tf.config.list_logical_devices("GPU")]
     print(f"{os.cpu_count()} CPUs, {', '.join(gpus) or 'no GPU'}")
+    for line in advice(bool(gpus), shutil.which("nvidia-smi") is not None, _missing()):
+        print(line)
     speed = measure_speed(config, training_set(config), _SECONDS.value)
     model = f"{config.model.backbone}, {config.model.precision}, batch {config.train.global_batch}"
     print(f"input alone    {speed.input:8.1f} images/s, {config.data.image_size} pixels")
@@ -57,6 +91,35 @@ def examine_machine(config: Config) -> int:
     )
     print(verdict(speed.input / speed.step, speed.input_wait))
     return 0
+
+
+def advice(has_gpu: bool, has_driver: bool, missing: Mapping[str, list[str]]) -> Iterator[str]:
+    """What to install: for a GPU that is not seen, and of the extras, by what each misses."""
+    if has_driver and not has_gpu:
+        yield (
+            "an NVIDIA driver is here, but TensorFlow sees no GPU: "
+            "python -m pip install 'tensorflow[and-cuda]', as the extra `cuda` does"
+        )
+    for extra, packages in missing.items():
+        names = " ".join(packages)
+        yield f"extra `{extra}` is not installed: python -m pip install {names}"
+
+
+def _missing() -> dict[str, list[str]]:
+    """Packages of each extra that are not installed; only the names, without versions."""
+    missing: dict[str, list[str]] = {}
+    for requirement in requires("retinaface-tf") or ():
+        found = re.match(r"([\w.-]+).*extra == [\"'](\w+)[\"']", requirement)
+        if found and not _is_installed(found[1]):
+            missing.setdefault(found[2], []).append(found[1])
+    return missing
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return bool(version(package))
+    except PackageNotFoundError:
+        return False
 
 
 def verdict(ratio: float, input_wait: float) -> str:

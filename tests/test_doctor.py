@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from retinaface_tf.doctor import verdict
+from retinaface_tf.doctor import advice, verdict
 
 
 def test_env_tells_versions_devices_and_speeds_and_keeps_nothing(command, drawn, tmp_path):
@@ -13,7 +13,8 @@ def test_env_tells_versions_devices_and_speeds_and_keeps_nothing(command, drawn,
         *("--set", "train.batch_per_device=4", "--seconds", "0.1", "--workdir", workdir),
     )
     assert done.returncode == 0, done.stderr
-    versions, devices, *speeds, bound = done.stdout.splitlines()
+    versions, devices, *rest, bound = done.stdout.splitlines()
+    speeds = [line for line in rest if "images/s" in line]
     assert re.match(r"Python 3\.\d+\.\d+, retinaface-tf \S+, tensorflow 2\.", versions)
     assert re.match(r"\d+ CPUs, ", devices)
     figures = [float(re.search(r"([\d.]+) images/s", line)[1]) for line in speeds]
@@ -23,10 +24,19 @@ def test_env_tells_versions_devices_and_speeds_and_keeps_nothing(command, drawn,
     assert not workdir.exists()
 
 
+def test_a_gpu_that_is_not_seen_and_extras_that_are_missing_get_their_command():
+    assert list(advice(has_gpu=True, has_driver=True, missing={})) == []
+    assert list(advice(has_gpu=False, has_driver=False, missing={})) == []
+    [line] = advice(has_gpu=False, has_driver=True, missing={})
+    assert "pip install 'tensorflow[and-cuda]'" in line
+    [line] = advice(has_gpu=False, has_driver=False, missing={"hub": ["huggingface_hub"]})
+    assert line == "extra `hub` is not installed: python -m pip install huggingface_hub"
+
+
 def test_what_it_cannot_examine_is_refused(command):
     done = command("-m", "retinaface_tf.doctor", "everything")
     assert done.returncode == 1
-    assert done.stderr.startswith("error: expected `env` or `replay FILE` after")
+    assert done.stderr.startswith("error: expected `data ROOT`, `env` or `replay FILE` after")
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,14 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -227,21 +229,70 @@ def test_evaluation_of_the_exported_model_gives_the_ap_of_the_checkpoint(
     assert ours.stdout == theirs.stdout
 
 
-def test_detect_writes_pictures_and_goes_past_what_is_no_image(trained, drawn, command, tmp_path):
+@pytest.fixture(scope="module")
+def album(drawn, tmp_path_factory) -> Path:
+    """A folder with an image, a video of it, and a file that is neither."""
+    folder = tmp_path_factory.mktemp("album")
     image = next((drawn / "val/images").rglob("*.jpg"))
-    broken = tmp_path / "broken.jpg"
-    broken.write_bytes(b"not an image")
-    out = tmp_path / "out"
+    shutil.copy(image, folder / "deep.jpg")
+    pixels = cv2.imread(str(image))
+    video = cv2.VideoWriter(
+        str(folder / "clip.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10, pixels.shape[1::-1]
+    )
+    for _ in range(5):
+        video.write(pixels)
+    video.release()
+    (folder / "broken.jpg").write_bytes(b"not an image")
+    return folder
+
+
+def read_lines(out: Path) -> list[dict]:
+    return [json.loads(line) for line in (out / "detections.jsonl").read_text().splitlines()]
+
+
+def test_detect_goes_through_images_and_videos_and_past_what_is_neither(
+    trained, album, command, tmp_path
+):
     done = command(
-        "-m", "retinaface_tf.detect", image, broken, *trained[1], f"--out={out}", "--score=0.2"
+        *("-m", "retinaface_tf.detect", album, *trained[1], f"--out={tmp_path}", "--score=0.2"),
+        *("--crop", "--align=arcface112", "--max_frames=3", "--batch=2"),
     )
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == f"error: 1 of 2 not images: {broken}"
-    [result] = json.loads((out / "detections.json").read_text())
-    assert set(result) == {"file", "width", "height", "faces"}
-    assert result["file"] == str(image)
-    for face in result["faces"]:
+    broken = album / "broken.jpg"
+    assert done.stderr.splitlines()[-1] == f"error: 1 of 3 unread: {broken}: not an image"
+    clip, deep = str(album / "clip.avi"), str(album / "deep.jpg")
+    results = read_lines(tmp_path)
+    places = [(result["file"], result["frame"]) for result in results]
+    assert places == [(clip, 0), (clip, 1), (clip, 2), (deep, None)]
+    faces = [face for result in results for face in result["faces"]]
+    assert faces
+    for face in faces:
         assert np.shape(face["box"]) == (4,)
         assert np.shape(face["landmarks"]) == (5, 2)
+        assert np.shape(face["matrix"]) == (2, 3)
         assert 0.2 <= face["score"] <= 1
-    assert (out / image.name).stat().st_size > 0
+        assert (tmp_path / face["aligned"]).stat().st_size > 0
+    rows = (tmp_path / "detections.csv").read_text().splitlines()
+    assert len(rows) == 1 + len(faces)
+    assert (tmp_path / "deep.jpg").stat().st_size > 0
+    assert (tmp_path / "clip.avi.mp4").stat().st_size > 0
+
+
+def test_detect_finds_by_the_exported_model_what_it_finds_by_the_checkpoint(
+    trained, exported, album, command, tmp_path
+):
+    common = ["-m", "retinaface_tf.detect", album / "deep.jpg", *trained[1], "--score=0.2"]
+    sources = {"checkpoint": [], "exported": [f"--saved_model={exported.parent}"]}
+    for name, source in sources.items():
+        done = command(*common, *source, f"--out={tmp_path / name}", "--nopictures")
+        assert done.returncode == 0, done.stderr
+        assert not (tmp_path / name / "deep.jpg").exists()
+    ours, theirs = (read_lines(tmp_path / name) for name in sources)
+    assert ours[0]["faces"]
+    assert ours == theirs
+
+
+def test_detect_refuses_to_show_in_crops_the_faces_that_it_blurs(command, album, tmp_path):
+    done = command("-m", "retinaface_tf.detect", album, "--blur", "--crop", f"--out={tmp_path}")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: --blur: its faces would be seen")

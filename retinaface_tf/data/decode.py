@@ -4,6 +4,7 @@ TensorFlow ignores the EXIF orientation of a JPEG, with which phones store portr
 their side, so it is read and applied here.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -142,7 +143,9 @@ def why_undecodable(path: str) -> str | None:
     try:
         decode_image(tf.io.read_file(path))
     except tf.errors.OpError as error:
-        return str(error.message).splitlines()[0][:120]
+        # Around the reason stand the graph's nodes and where they were made.
+        told = [line for line in str(error.message).splitlines() if line[:1].strip()]
+        return re.sub(r"{{.*?}} *| *\[Op:.*?\]", "", "".join(told[-1:]))[:120]
     return None
 
 

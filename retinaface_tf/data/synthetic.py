@@ -10,7 +10,6 @@ easy is a height of at least 50 px with less than a fifth hidden, medium is easy
 """
 
 import itertools
-import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,15 +18,20 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import savemat
 
 from retinaface_tf.data import drawing
 from retinaface_tf.data.drawing import Canvas, DrawnFace, Head, Image, Rng, any_colour, ellipse
-from retinaface_tf.errors import InputError
+from retinaface_tf.data.layout import (
+    LEAST_HEIGHTS,
+    Truth,
+    box_columns,
+    landmark_columns,
+    new_folder,
+    write_ground_truth,
+)
 
 _TRAIN, _VAL = 0, 1  # these part the random numbers of the two splits
-# Least height in pixels and hidden share to stay below.
-_SETS = {"easy": (50, 0.2), "medium": (30, 1.0), "hard": (10, 1.0)}
+_HIDDEN = {"easy": 0.2}  # share of a face to stay below
 _CROWD_EVERY = 15
 _SHARE_WITHOUT_FACES = 0.03
 
@@ -55,18 +59,10 @@ def draw_dataset(root: Path, num_train: int, num_val: int, seed: int = 1) -> Non
     Raises:
         InputError: `root` exists or cannot be written.
     """
-    if root.exists():
-        raise InputError(f"{root}: exists already, expected a new folder to draw faces into")
-    try:
-        root.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{root.name}-", dir=root.parent) as beside:
-            half_made = Path(beside) / root.name
-            _write_split(half_made / "train", _TRAIN, num_train, seed)
-            val = _write_split(half_made / "val", _VAL, num_val, seed)
-            _write_ground_truth(half_made / "ground_truth", val)
-            half_made.rename(root)
-    except OSError as error:
-        raise InputError(f"{root}: cannot draw faces here ({error.strerror})") from error
+    with new_folder(root) as half_made:
+        _write_split(half_made / "train", _TRAIN, num_train, seed)
+        val = _write_split(half_made / "val", _VAL, num_val, seed)
+        write_ground_truth(half_made / "ground_truth", [_truth(image) for image in val])
 
 
 def _write_split(folder: Path, split: int, count: int, seed: int) -> list[DrawnImage]:
@@ -79,8 +75,7 @@ def _write_split(folder: Path, split: int, count: int, seed: int) -> list[DrawnI
         for image in images:
             file.write(f"# {image.event}/{image.name}.jpg\n")
             for face in image.faces:
-                landmarks = " " + _landmark_columns(face) if split == _TRAIN else ""
-                file.write("{} {} {} {}".format(*face.box) + landmarks + "\n")
+                file.write(_row(face, split) + "\n")
     return images
 
 
@@ -101,42 +96,23 @@ def _write_image(folder: Path, split: int, index: int, seed: int) -> DrawnImage:
     return DrawnImage(event, name, faces)
 
 
-def _landmark_columns(face: DrawnFace) -> str:
-    """Five times x, y and 1.0 where hidden, else 0.0; then a quality from 0 to 1."""
-    if face.landmarks is None:
-        return "-1.0 " * 15 + "0.0"
-    points = zip(face.landmarks.tolist(), face.occluded.tolist(), strict=True)
-    columns = [f"{x:.3f} {y:.3f} {float(hidden)}" for (x, y), hidden in points]
-    return " ".join([*columns, f"{min(face.box[3] / 100, 1) * (1 - face.hidden):.2f}"])
+def _row(face: DrawnFace, split: int) -> str:
+    box = box_columns(face.box)
+    if split == _VAL:
+        return box
+    quality = min(face.box[3] / 100, 1) * (1 - face.hidden)
+    return f"{box} {landmark_columns(face.landmarks, face.occluded, quality)}"
 
 
-def _write_ground_truth(folder: Path, images: Sequence[DrawnImage]) -> None:
-    """Writes the four files; of events and images each array is a cell of its own."""
-    groups = [list(group) for _, group in itertools.groupby(images, lambda image: image.event)]
-
-    def cells(of_image: Callable[[DrawnImage], Any]) -> NDArray[np.object_]:
-        return _cell([_cell([of_image(image) for image in group]) for group in groups])
-
-    boxes = cells(lambda image: np.array([face.box for face in image.faces], np.int32))
-    files = {"face": {"face_bbx_list": boxes}}
-    for name, limits in _SETS.items():
-        files[name] = {"gt_list": cells(partial(_positions, *limits))}
-    events, names = _cell([group[0].event for group in groups]), cells(lambda image: image.name)
-    folder.mkdir()
-    for name, content in files.items():
-        content |= {"event_list": events, "file_list": names}
-        savemat(folder / f"wider_{name}_val.mat", content, do_compression=True)
-
-
-def _positions(height: int, hidden: float, image: DrawnImage) -> NDArray[np.uint8]:
-    """Which faces count, from 1 as in MATLAB: [N, 1]."""
-    counts = [face.box[3] >= height and face.hidden < hidden for face in image.faces]
-    return (np.flatnonzero(counts) + 1).astype(np.uint8).reshape(-1, 1)
-
-
-def _cell(values: Sequence[Any]) -> NDArray[np.object_]:
-    """MATLAB's cell array, a column; NumPy alone would stack arrays of equal shape."""
-    return np.fromiter(values, object, len(values)).reshape(-1, 1)
+def _truth(image: DrawnImage) -> Truth:
+    """Which faces count: by height, and by how much is hidden."""
+    boxes = np.array([face.box for face in image.faces], np.int32).reshape(-1, 4)
+    hidden = np.array([face.hidden for face in image.faces])
+    counted = {
+        name: (boxes[:, 3] >= height) & (hidden < _HIDDEN.get(name, 1.0))
+        for name, height in LEAST_HEIGHTS.items()
+    }
+    return Truth(image.event, image.name, boxes, counted)
 
 
 def _random_scene(rng: Rng, crowd: bool) -> tuple[tuple[int, int], list[float]]:

@@ -15,6 +15,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,7 @@ class Records:
     images: NDArray[np.str_]  # [I], `event/image.jpg`
     lines: NDArray[np.int64]  # [I], where the label file names them, from 1
     splits: NDArray[np.int64]  # [I + 1]
+    face_lines: NDArray[np.int64]  # [N], where the label file has them, from 1
     boxes: NDArray[np.float32]  # [N, 4], x1 y1 x2 y2, pixels
     landmarks: NDArray[np.float32]  # [N, 5, 2], pixels; 0 where there are none
     has_landmarks: NDArray[np.bool_]  # [N]
@@ -67,6 +69,7 @@ class Records:
             images=self.images[kept],
             lines=self.lines[kept],
             splits=np.cumsum([0, *map(len, faces)], dtype=np.int64),
+            face_lines=self.face_lines[rows],
             boxes=self.boxes[rows],
             landmarks=self.landmarks[rows],
             has_landmarks=self.has_landmarks[rows],
@@ -77,12 +80,13 @@ class Records:
         return f"{self.label_file}:{self.lines[index]}"
 
 
-def read_records(label_file: Path, *, keep_empty: bool = True) -> Records:
+def read_records(label_file: Path, *, keep_empty: bool = True, keep_flat: bool = False) -> Records:
     """Parses a label file; faces without area are dropped and counted in one warning.
 
     Args:
         label_file: in any of the three formats.
         keep_empty: keep images without a face; otherwise they are dropped and counted as well.
+        keep_flat: keep faces without area, for who wants to see them.
 
     Raises:
         InputError: no such file, or a line that is none of the three formats.
@@ -96,7 +100,7 @@ def read_records(label_file: Path, *, keep_empty: bool = True) -> Records:
     images, numbers, faces = parse(label_file, lines)
     if not images:
         raise InputError(f"{label_file}: names no image; expected lines such as `# event/a.jpg`")
-    return _assemble(label_file, images, numbers, faces, keep_empty)
+    return _assemble(label_file, images, numbers, faces, keep_empty, keep_flat)
 
 
 def check_images(records: Records) -> None:
@@ -136,14 +140,19 @@ def _is_headed(lines: list[str]) -> bool:
     return first.startswith("#")
 
 
-# What parsing yields: paths, their lines, and per image a list of rows of columns.
-_Parsed = tuple[list[str], list[int], list[list[list[float]]]]
+class _Row(NamedTuple):
+    line: int  # from 1
+    columns: list[float]
+
+
+# What parsing yields: paths, their lines, and per image a list of rows.
+_Parsed = tuple[list[str], list[int], list[list[_Row]]]
 
 
 def _parse_headed(label_file: Path, lines: list[str]) -> _Parsed:
     images: list[str] = []
     numbers: list[int] = []
-    faces: list[list[list[float]]] = []
+    faces: list[list[_Row]] = []
     for number, line in enumerate(lines, start=1):
         if line.startswith("#"):
             images.append(_image_path(label_file, number, line[1:]))
@@ -158,7 +167,7 @@ def _parse_headed(label_file: Path, lines: list[str]) -> _Parsed:
 def _parse_official(label_file: Path, lines: list[str]) -> _Parsed:
     images: list[str] = []
     numbers: list[int] = []
-    faces: list[list[list[float]]] = []
+    faces: list[list[_Row]] = []
     position = 0
     while position < len(lines):
         if not lines[position].strip():
@@ -194,14 +203,14 @@ def _count(label_file: Path, number: int, line: list[str]) -> int:
     return int(text)
 
 
-def _row(label_file: Path, number: int, line: str, allowed: tuple[int, ...]) -> list[float]:
+def _row(label_file: Path, number: int, line: str, allowed: tuple[int, ...]) -> _Row:
     row = _numbers(line)
     if len(row) not in allowed or not all(abs(number) < _FAR for number in row):
         columns = " or ".join(map(str, allowed))
         raise InputError(
             f"{label_file}:{number}: expected {columns} finite numbers, found {line.strip()!r:.80}"
         )
-    return row
+    return _Row(number, row)
 
 
 def _numbers(line: str) -> list[float]:
@@ -216,26 +225,32 @@ def _assemble(
     label_file: Path,
     images: list[str],
     numbers: list[int],
-    faces: list[list[list[float]]],
+    faces: list[list[_Row]],
     keep_empty: bool,
+    keep_flat: bool,
 ) -> Records:
-    with_area = [[row for row in rows if row[2] > 0 and row[3] > 0] for rows in faces]
-    counts = np.array([len(rows) for rows in with_area])
+    listed = [[row for row in rows if keep_flat or _has_area(row)] for rows in faces]
+    counts = np.array([len(rows) for rows in listed])
     kept = np.flatnonzero((counts > 0) | keep_empty)
     _warn(label_file, sum(map(len, faces)) - counts.sum(), "faces without width or height")
     _warn(label_file, len(images) - len(kept), "images without faces")
-    rows = [row for i in kept for row in with_area[i]]
-    boxes = np.array([row[:4] for row in rows], np.float32).reshape(-1, 4)
-    landmarks, has_landmarks = _landmarks(rows)
+    rows = [row for i in kept for row in listed[i]]
+    boxes = np.array([row.columns[:4] for row in rows], np.float32).reshape(-1, 4)
+    landmarks, has_landmarks = _landmarks([row.columns for row in rows])
     return Records(
         label_file=label_file,
         images=np.array([images[i] for i in kept], np.str_),
         lines=np.array([numbers[i] for i in kept], np.int64),
         splits=np.concatenate([[0], np.cumsum(counts[kept])]).astype(np.int64),
+        face_lines=np.array([row.line for row in rows], np.int64),
         boxes=np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1),
         landmarks=landmarks,
         has_landmarks=has_landmarks,
     )
+
+
+def _has_area(row: _Row) -> bool:
+    return row.columns[2] > 0 and row.columns[3] > 0
 
 
 def _landmarks(rows: list[list[float]]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

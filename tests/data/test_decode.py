@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from retinaface_tf.data import decode
-from retinaface_tf.data.decode import decode_image, decode_window, open_image
+from retinaface_tf.data.decode import decode_image, decode_window, open_image, why_undecodable
 
 HEIGHT, WIDTH = 30, 43
 LARGE = 1000  # a side for which no image here has too many pixels
@@ -282,3 +282,26 @@ def test_a_map_of_tf_data_decodes_files_of_mixed_kinds_and_sizes():
 def test_what_is_no_image_is_an_error_of_tensorflow(data):
     with pytest.raises(tf.errors.OpError):
         decoded(data)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "Input is empty."),
+        (b"\xff\xd8garbage\xff\xd9", "Unknown image file format. "),
+        (cv2.imencode(".jpg", np.zeros((64, 64, 3), np.uint8))[1].tobytes()[:-40], "Invalid JPEG"),
+        (cv2.imencode(".png", np.zeros((64, 64, 3), np.uint8))[1].tobytes(), None),
+    ],
+    ids=["empty", "garbage", "cut short", "an image"],
+)
+def test_why_a_file_cannot_be_decoded_is_told_in_a_line_without_the_graphs_nodes(
+    tmp_path, content, reason
+):
+    file = tmp_path / "a.jpg"
+    file.write_bytes(content)
+    told = why_undecodable(str(file))
+    if reason is None:
+        assert told is None
+    else:
+        assert reason in told
+        assert not set("{[\n") & set(told)

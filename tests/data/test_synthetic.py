@@ -174,7 +174,7 @@ def test_a_run_that_stops_half_way_leaves_nothing(tmp_path, monkeypatch):
     def stop(*_args, **_options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("retinaface_tf.data.synthetic.savemat", stop)
+    monkeypatch.setattr("retinaface_tf.data.layout.savemat", stop)
     with pytest.raises(KeyboardInterrupt):
         draw_dataset(tmp_path / "faces", 1, 1)
     assert list(tmp_path.iterdir()) == []
@@ -182,7 +182,7 @@ def test_a_run_that_stops_half_way_leaves_nothing(tmp_path, monkeypatch):
 
 def test_a_folder_below_a_file_is_refused_in_one_line(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="cannot draw faces here") as error:
+    with pytest.raises(InputError, match="cannot write faces here") as error:
         draw_dataset(tmp_path / "file" / "faces", 1, 1)
     assert "\n" not in str(error.value)
 

@@ -77,6 +77,24 @@ def test_20_columns_have_five_points_a_flag_behind_each(write):
     assert not records.landmarks[1].any()
 
 
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [(RETINAFACE, [2, 3, 5]), (BOXES_ONLY, [2, 3, 5]), (OFFICIAL, [3, 4, 7])],
+    ids=["20", "4", "official"],
+)
+def test_every_face_knows_its_line(write, text, lines):
+    records = read_records(write(text))
+    assert records.face_lines.tolist() == lines
+    assert records.only([1]).face_lines.tolist() == lines[2:]
+
+
+def test_faces_without_area_are_kept_for_who_asks_for_them(write, caplog):
+    records = read_records(write("# a.jpg\n" + NOT_A_FACE + "1 2 3 4\n"), keep_flat=True)
+    assert records.boxes.tolist() == [[5, 5, 5, 14], [1, 2, 4, 6]]
+    assert records.face_lines.tolist() == [2, 3]
+    assert not caplog.records
+
+
 @pytest.mark.parametrize("text", [BOXES_ONLY, OFFICIAL], ids=["4", "official"])
 def test_without_columns_for_landmarks_no_face_has_any(write, text):
     records = read_records(write(text))

@@ -1,0 +1,86 @@
+"""What the pixels of images tell, for all files of a data set at once.
+
+Each is decoded whole, as training would: a JPEG that is decoded reduced may hide where it breaks.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from retinaface_tf.data.decode import TRANSPOSED, decode_image, exif_orientation
+
+# Grey pixels of which a fingerprint compares neighbours: 16 x 16 comparisons, 256 bits.
+ROWS, COLUMNS = 16, 17
+
+
+class Looks(NamedTuple):
+    """Of images; meaningless where not readable."""
+
+    readable: NDArray[np.bool_]  # [I]
+    sizes: NDArray[np.int64]  # [I, 2], width and height, upright
+    orientations: NDArray[np.int64]  # [I], EXIF's 1..8
+    fingerprints: NDArray[np.uint64]  # [I, 4], alike for images that look alike
+
+    @property
+    def stored_sizes(self) -> NDArray[np.int64]:
+        """Width and height before images are turned upright, [I, 2]."""
+        turned = self.orientations >= TRANSPOSED
+        return np.where(turned[:, None], self.sizes[:, ::-1], self.sizes)
+
+
+def look_at(paths: Sequence[str], name: str) -> Looks:
+    """Decodes images on all cores, with a bar of that name on a terminal."""
+    looks = Looks(
+        readable=np.zeros(len(paths), np.bool_),
+        sizes=np.zeros((len(paths), 2), np.int64),
+        orientations=np.ones(len(paths), np.int64),
+        fingerprints=np.zeros((len(paths), 4), np.uint64),
+    )
+    seen = (
+        tf.data.Dataset.from_tensor_slices(tf.constant(paths, tf.string))
+        .enumerate()
+        .map(_look, num_parallel_calls=tf.data.AUTOTUNE, deterministic=False)
+        .ignore_errors(log_warning=False)
+    )
+    quiet = not sys.stderr.isatty()
+    for number, size, orientation, grey in tqdm(
+        seen, desc=name, total=len(paths), unit="image", disable=quiet
+    ):
+        i = int(number)
+        looks.readable[i] = True
+        looks.sizes[i], looks.orientations[i] = size, orientation
+        looks.fingerprints[i] = fingerprint(grey.numpy())
+    return looks
+
+
+def _look(number: tf.Tensor, path: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    data = tf.io.read_file(path)
+    image = decode_image(data)
+    orientation = tf.cond(tf.io.is_jpeg(data), lambda: exif_orientation(data), lambda: 1)
+    grey = tf.reduce_mean(tf.image.resize(image, [ROWS, COLUMNS], method="area"), axis=2)
+    return number, tf.shape(image)[1::-1], orientation, grey
+
+
+def fingerprint(grey: NDArray[np.float32]) -> NDArray[np.uint64]:
+    """256 bits, uint64 [4], of grey pixels [16, 17]: whether each is darker than the next.
+
+    This is the difference hash of the field, `dHash`, made here: the libraries that have it read
+    files by another decoder (imagehash, by Pillow) or are in no headless wheel (cv2.img_hash).
+    """
+    return np.packbits(grey[:, 1:] > grey[:, :-1]).view(np.uint64)
+
+
+def find_alike(
+    ours: NDArray[np.uint64], theirs: NDArray[np.uint64], most_bits: int
+) -> list[tuple[int, int]]:
+    """Pairs of numbers of fingerprints [N, 4] and [M, 4] that differ in so many bits at most."""
+    pairs = []
+    for i, one in enumerate(ours):
+        bits = np.bitwise_count(theirs ^ one).sum(axis=1)
+        pairs += [(i, int(j)) for j in np.flatnonzero(bits <= most_bits)]
+    return pairs

@@ -1,0 +1,100 @@
+"""Writes data sets in WIDER FACE's layout: rows of label.txt, the ground truth's .mat, folders.
+
+The reader of the labels is `widerface`, that of the ground truth `evaluation.wider`.
+"""
+
+import itertools
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.io import savemat
+
+from retinaface_tf.errors import InputError
+
+# Pixels of height from which a face counts, where nothing else says how hard it is; WIDER FACE's
+# own sets go by how well detectors did.
+LEAST_HEIGHTS = {"easy": 50, "medium": 30, "hard": 10}
+
+
+class Truth(NamedTuple):
+    """An image of the ground truth."""
+
+    event: str
+    name: str  # without extension
+    boxes: NDArray[Any]  # [N, 4], x y w h, pixels
+    counted: dict[str, NDArray[np.bool_]]  # by set, [N]
+
+
+@contextmanager
+def new_folder(root: Path) -> Iterator[Path]:
+    """A folder to fill, beside `root` and renamed to it at the end: `root` is whole or absent.
+
+    Raises:
+        InputError: `root` exists or cannot be written.
+    """
+    if root.exists():
+        raise InputError(f"{root}: exists already, expected a new folder to write faces into")
+    try:
+        root.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{root.name}-", dir=root.parent) as beside:
+            half_made = Path(beside) / root.name
+            half_made.mkdir()
+            yield half_made
+            half_made.rename(root)
+    except OSError as error:
+        raise InputError(f"{root}: cannot write faces here ({error.strerror})") from error
+
+
+def box_columns(box: ArrayLike) -> str:
+    """`x y w h` in pixels, to a hundredth."""
+    return " ".join(f"{round(value, 2):g}" for value in np.asarray(box, np.float64).tolist())
+
+
+def landmark_columns(points: ArrayLike | None, occluded: ArrayLike, quality: float) -> str:
+    """Five times x, y and 1.0 where occluded, else 0.0; then a quality from 0 to 1.
+
+    Args:
+        points: [5, 2] in pixels, or None, which all become -1.0.
+        occluded: bool [5].
+        quality: of the face as a whole.
+    """
+    if points is None:
+        return "-1.0 " * 15 + "0.0"
+    pairs = zip(np.asarray(points).tolist(), np.asarray(occluded).tolist(), strict=True)
+    columns = [f"{x:.3f} {y:.3f} {float(hidden)}" for (x, y), hidden in pairs]
+    return " ".join([*columns, f"{quality:.2f}"])
+
+
+def write_ground_truth(folder: Path, images: Sequence[Truth]) -> None:
+    """Writes the four files of the official tool; images of one event have to be neighbours.
+
+    Of events and images each array is a cell of its own, as MATLAB's are.
+    """
+    groups = [list(group) for _, group in itertools.groupby(images, lambda image: image.event)]
+
+    def cells(of_image: Callable[[Truth], Any]) -> NDArray[np.object_]:
+        return _cell([_cell([of_image(image) for image in group]) for group in groups])
+
+    def positions(name: str) -> NDArray[np.object_]:
+        """From 1, as in MATLAB: [N, 1] of each image."""
+        return cells(
+            lambda image: (np.flatnonzero(image.counted[name]) + 1).astype(np.uint16)[:, None]
+        )
+
+    files = {"face": {"face_bbx_list": cells(lambda image: image.boxes)}}
+    files |= {name: {"gt_list": positions(name)} for name in LEAST_HEIGHTS}
+    events, names = _cell([group[0].event for group in groups]), cells(lambda image: image.name)
+    folder.mkdir()
+    for name, content in files.items():
+        content |= {"event_list": events, "file_list": names}
+        savemat(folder / f"wider_{name}_val.mat", content, do_compression=True)
+
+
+def _cell(values: Sequence[Any]) -> NDArray[np.object_]:
+    """MATLAB's cell array, a column; NumPy alone would stack arrays of equal shape."""
+    return np.fromiter(values, object, len(values)).reshape(-1, 1)

@@ -1,0 +1,1 @@
+"""Labels of others: COCO, YOLO, VOC, each a reader that returns labelled images."""
