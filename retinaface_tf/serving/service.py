@@ -36,6 +36,10 @@ class Thresholds(NamedTuple):
     nms_iou: tf.Tensor
 
 
+Detect = Callable[[tf.Tensor, Thresholds], Answer]
+Signature = Callable[..., dict[str, tf.Tensor]]
+
+
 class Service(tf.Module):
     """The signatures of an exported detector, which has to have limits.
 
@@ -58,23 +62,11 @@ class Service(tf.Module):
         self._budget = config.detector.max_pixels
         self._as_they_are = Bounds(smallest, export.max_side, self._budget)
         self._to_resize = Bounds(smallest, export.max_side, export.max_pixels)
-        self.serving_default = self._signature(_BYTES, self._detect_each)
-        self.detect_images = self._signature(_IMAGES, self._detect_images)
-        self.detect_resized = self._signature(_BYTES, self._detect_resized)
-
-    def _signature(
-        self, spec: tf.TensorSpec, detect: Callable[..., Answer]
-    ) -> Callable[..., dict[str, tf.Tensor]]:
-        """A function with two more inputs, whose defaults are those of its arguments."""
-        config = self.detector.config.detector
-        score, iou = tf.constant(config.score_threshold), tf.constant(config.nms_iou)
-
-        def signature(  # type: ignore[no-untyped-def]
-            inputs, score_threshold=score, nms_iou=iou
-        ):
-            return detect(inputs, Thresholds(score_threshold, nms_iou))._asdict()
-
-        return tf.function(signature, input_signature=[spec, *_THRESHOLDS])
+        score = tf.constant(config.detector.score_threshold)
+        iou = tf.constant(config.detector.nms_iou)
+        self.serving_default = _of_bytes(self._detect_each, score, iou)
+        self.detect_images = _of_images(self._detect_images, score, iou)
+        self.detect_resized = _of_bytes(self._detect_resized, score, iou)
 
     def _detect_each(self, image_bytes: tf.Tensor, thresholds: Thresholds) -> Answer:
         def one_image(data: tf.Tensor) -> Answer:
@@ -187,3 +179,26 @@ class Service(tf.Module):
             num_detections=tf.TensorSpec([batch], tf.int32),
             error=tf.TensorSpec([batch], tf.int32),
         )
+
+
+# The defaults of a signature are those of its function's arguments, which are named as its inputs.
+
+
+def _of_bytes(detect: Detect, score: tf.Tensor, iou: tf.Tensor) -> Signature:
+    @tf.function(input_signature=[_BYTES, *_THRESHOLDS])
+    def signature(
+        image_bytes: tf.Tensor, score_threshold: tf.Tensor = score, nms_iou: tf.Tensor = iou
+    ) -> dict[str, tf.Tensor]:
+        return detect(image_bytes, Thresholds(score_threshold, nms_iou))._asdict()
+
+    return signature
+
+
+def _of_images(detect: Detect, score: tf.Tensor, iou: tf.Tensor) -> Signature:
+    @tf.function(input_signature=[_IMAGES, *_THRESHOLDS])
+    def signature(
+        images: tf.Tensor, score_threshold: tf.Tensor = score, nms_iou: tf.Tensor = iou
+    ) -> dict[str, tf.Tensor]:
+        return detect(images, Thresholds(score_threshold, nms_iou))._asdict()
+
+    return signature
