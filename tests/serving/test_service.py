@@ -210,12 +210,38 @@ def test_a_threshold_left_out_is_the_configs_and_one_given_counts(model, detecto
 def test_defaults_lie_in_the_signature(by_c, served_config):
     config = served_config.detector
     for name, signature in by_c.signatures.items():
-        if not name.startswith("__"):
+        if not name.startswith("__") and name != "detect_bytes":
             defaults = {n: tf.make_ndarray(v) for n, v in signature.defaults.items()}
             assert defaults == {
                 "score_threshold": np.float32(config.score_threshold),
                 "nms_iou": np.float32(config.nms_iou),
             }, name
+
+
+@pytest.mark.parametrize("signature", ["serving_default", "detect_resized"])
+def test_each_image_may_have_thresholds_of_its_own(model, kinds, signature):
+    files = [kinds["JPEG"], b"garbage", kinds["JPEG"], kinds["PNG"]]
+    scores, ious = np.float32([0.5, 0, 0.9, 0.02]), np.float32([0.1, 0, 0.7, 0.4])
+    given = {"score_threshold": scores, "nms_iou": ious}
+    answer = model(signature, image_bytes=as_input(files), **given)
+    for place in (0, 2, 3):
+        alone = model(
+            signature,
+            image_bytes=as_input(files[place : place + 1]),
+            **{name: value[place] for name, value in given.items()},
+        )
+        assert alone["num_detections"][0] == answer["num_detections"][place] > 0
+        np.testing.assert_allclose(answer["boxes"][place], alone["boxes"][0], rtol=1e-4, atol=1e-2)
+    counts = answer["num_detections"].tolist()
+    assert counts[0] != counts[2]
+    assert counts[1] == 0
+
+
+def test_the_signature_of_one_input_answers_as_the_default_one(model, kinds):
+    files = as_input([kinds["JPEG"], b"garbage", kinds["GIF of two frames"]])
+    one, other = (model(n, image_bytes=files) for n in ("detect_bytes", "serving_default"))
+    for name in OUTPUTS:
+        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
 
 
 def test_nothing_above_the_threshold_is_no_detection_and_no_error(model, kinds):
