@@ -10,5 +10,9 @@ class InputError(Exception):
     """
 
 
+class DoesNotHold(Exception):
+    """What a command was to check does not hold; entry points print it and exit with code 2."""
+
+
 class LostWorkerError(Exception):
     """Another worker of the run is gone. Entry points say so and exit with code 75: start again."""

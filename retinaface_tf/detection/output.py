@@ -11,6 +11,7 @@ from retinaface_tf.detection.frames import Frame
 from retinaface_tf.detection.results import Found, Results
 from retinaface_tf.errors import InputError
 from retinaface_tf.geometry.alignment import TEMPLATES, similarity
+from retinaface_tf.picture import Picture, write_picture
 
 CROPS, ALIGNED = "crops", "aligned"  # folders of results
 
@@ -73,7 +74,7 @@ class Output:
             face = face._replace(aligned=path, matrix=matrix)
         return face
 
-    def _write_picture(self, frame: Frame, picture: pictures.Image) -> None:
+    def _write_picture(self, frame: Frame, picture: Picture) -> None:
         if frame.number is None:
             self._write_image(frame.source.picture, picture)
             return
@@ -83,12 +84,10 @@ class Output:
             self._video = file, _open_video(file, frame)
         self._video[1].write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
 
-    def _write_image(self, path: Path, image: pictures.Image) -> str:
+    def _write_image(self, path: Path, image: Picture) -> str:
         """Writes RGB below the folder; returns the path there."""
         file = self.folder / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        if not cv2.imwrite(str(file), cv2.cvtColor(image, cv2.COLOR_RGB2BGR)):
-            raise InputError(f"{file}: cannot be written")
+        write_picture(file, image)
         return path.as_posix()
 
     def _close_video(self) -> None:

@@ -9,26 +9,21 @@ from numpy.typing import NDArray
 
 from retinaface_tf.detection.results import Found
 from retinaface_tf.geometry.alignment import Template
+from retinaface_tf.picture import Picture, draw_faces
 
-Image = NDArray[np.uint8]
-GREEN, RED = (0, 200, 0), (230, 0, 0)
 BLUR_CELLS = 6  # pixels that are left of a face's longer side
 BLUR_MARGIN = 0.15  # of the box, on each side: ears and chin tell a person too
 
 
-def draw(image: Image, faces: Sequence[Found]) -> Image:
+def draw(image: Picture, faces: Sequence[Found]) -> Picture:
     """A copy with boxes and landmarks."""
-    picture = image.copy()
-    thickness = max(1, round(max(picture.shape) / 600))
-    for face in faces:
-        x1, y1, x2, y2 = face.box.round().astype(int).tolist()
-        cv2.rectangle(picture, (x1, y1), (x2, y2), GREEN, thickness)
-        for x, y in face.landmarks.round().astype(int).tolist():
-            cv2.circle(picture, (x, y), thickness, RED, -1)
-    return picture
+    if not faces:
+        return image.copy()
+    boxes = np.stack([face.box for face in faces])
+    return draw_faces(image, boxes, np.stack([face.landmarks for face in faces]))
 
 
-def blur(image: Image, faces: Sequence[Found]) -> Image:
+def blur(image: Picture, faces: Sequence[Found]) -> Picture:
     """A copy in which each face is a few pixels made large: what they were cannot be undone."""
     picture = image.copy()
     for face in faces:
@@ -44,7 +39,7 @@ def blur(image: Image, faces: Sequence[Found]) -> Image:
     return picture
 
 
-def window_around(box: NDArray[Any], margin: float, image: Image) -> tuple[int, int, int, int]:
+def window_around(box: NDArray[Any], margin: float, image: Picture) -> tuple[int, int, int, int]:
     """`x1 y1 x2 y2` in whole pixels of the image: a box and its share `margin` on each side."""
     reach = margin * (box[2:] - box[:2])
     size = np.array(image.shape[1::-1])
@@ -53,14 +48,14 @@ def window_around(box: NDArray[Any], margin: float, image: Image) -> tuple[int, 
     return near[0], near[1], far[0], far[1]
 
 
-def crop(image: Image, face: Found, margin: float) -> Image | None:
+def crop(image: Picture, face: Found, margin: float) -> Picture | None:
     """A face with a margin, as far as the image goes; None where it lies outside."""
     x1, y1, x2, y2 = window_around(face.box, margin, image)
     part = image[y1:y2, x1:x2]
     return part if part.size else None
 
 
-def align(image: Image, matrix: NDArray[np.float64], template: Template) -> Image:
+def align(image: Picture, matrix: NDArray[np.float64], template: Template) -> Picture:
     """The template's picture of a face, black where the image has ended."""
     side = template.side
     return cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR)

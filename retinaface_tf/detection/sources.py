@@ -9,7 +9,7 @@ import cv2
 
 from retinaface_tf.errors import InputError
 
-IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
+IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
 
 # What cannot be opened is told by us, in a line.

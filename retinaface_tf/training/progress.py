@@ -12,8 +12,8 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from retinaface_tf.config import Config
+from retinaface_tf.picture import Picture
 from retinaface_tf.training.bad_batches import BadBatches
-from retinaface_tf.training.pictures import Picture
 from retinaface_tf.training.step import INPUT_WAIT, METRICS
 
 log = logging.getLogger(__name__)

@@ -15,9 +15,10 @@ from retinaface_tf.model.detector import Detector
 from retinaface_tf.model.loading import SUFFIX, save_weights
 from retinaface_tf.model.network import build_network
 from retinaface_tf.model.tiling import TiledDetector
+from retinaface_tf.picture import Picture
 from retinaface_tf.training.atomic import write_whole
 from retinaface_tf.training.optimizer import CoupledSGD, assign_averages
-from retinaface_tf.training.pictures import Picture, picture_detections
+from retinaface_tf.training.pictures import picture_detections
 
 BEST_WEIGHTS, BEST_REPORT = f"best{SUFFIX}", "best.json"
 
