@@ -1,17 +1,17 @@
 """Measures AP on WIDER FACE val: python eval.py --cfg configs/res50.yaml."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from absl import flags
 
 from retinaface_tf import cli
 from retinaface_tf.config import Config
 from retinaface_tf.data.dataset import validation_set
+from retinaface_tf.errors import InputError
 from retinaface_tf.evaluation.average_precision import evaluate_predictions
-from retinaface_tf.evaluation.report import summary, write_report
+from retinaface_tf.evaluation.report import Evaluated, summary, write_report
 from retinaface_tf.evaluation.wider import (
     load_ground_truth,
     read_predictions,
@@ -28,6 +28,7 @@ _PROTOCOL = flags.DEFINE_enum(
     "Sizes of images, instead of eval.protocol.",
 )
 _OUT = flags.DEFINE_string("out", None, "Folder of the results, instead of eval.out.")
+_REPORT = flags.DEFINE_string("report", None, "Folder of a page that shows what was found.")
 flags.mark_flags_as_mutual_exclusive(["weights", "saved_model", "predictions"], required=False)
 
 
@@ -36,34 +37,57 @@ def main(arguments: list[str]) -> int:
     config = cli.read_config(
         eval__protocol=_PROTOCOL.value, eval__weights=_WEIGHTS.value, eval__out=_OUT.value
     ).exhaustive()
+    write_page = _page_writer() if _REPORT.value else None
     out = Path(config.eval.out or Path(config.train.workdir) / "eval")
-    start = time.perf_counter()
     if _PREDICTIONS.value:
-        source, predictions = _PREDICTIONS.value, read_predictions(_PREDICTIONS.value)
+        evaluated = _read(config, _PREDICTIONS.value)
         # The run's own results stay.
-        out = Path(_OUT.value) if _OUT.value else out / Path(source).stem
-        truth = load_ground_truth(config.ground_truth_folder)
+        out = Path(_OUT.value) if _OUT.value else out / Path(_PREDICTIONS.value).stem
     else:
-        files = validation_set(config).files()
-        truth = load_ground_truth(config.ground_truth_folder)
-        source, predictions = _predict(config, files)
-        if config.eval.save_results:
-            write_predictions(out / "predictions", predictions)
-    ap = evaluate_predictions(predictions, truth, config.eval.iou)
-    protocol = None if _PREDICTIONS.value else config.eval.protocol
-    write_report(out, config, source, protocol, ap, time.perf_counter() - start)
+        evaluated = _predict(config, out)
+    ap = evaluate_predictions(evaluated.predictions, evaluated.truth, config.eval.iou)
+    report = write_report(out, config, evaluated, ap)
+    if write_page:
+        write_page(Path(str(_REPORT.value)), config, evaluated, report)
     print(summary(ap))
     return 0
 
 
-def _predict(config: Config, files: Mapping[str, Path]) -> tuple[str, dict[str, Any]]:
-    """Detections of `files` by name, and what detected them."""
+def _read(config: Config, source: str) -> Evaluated:
+    """Predictions that are there already."""
+    predictions, truth = read_predictions(source), load_ground_truth(config.ground_truth_folder)
+    return Evaluated(source, None, predictions, truth, Path(source))
+
+
+def _predict(config: Config, out: Path) -> Evaluated:
+    """Detections of the validation set."""
+    files = validation_set(config).files()
+    truth = load_ground_truth(config.ground_truth_folder)
     cli.start_tensorflow()
     from retinaface_tf.detectors import open_detector
     from retinaface_tf.evaluation.predict import predict
+    from retinaface_tf.evaluation.speed import measure_speed
 
     source, detect = open_detector(config, _SAVED_MODEL.value)
-    return source, predict(detect, files, config)
+    start = time.perf_counter()
+    predictions = predict(detect, files, config)
+    seconds = time.perf_counter() - start
+    saved = out / "predictions" if config.eval.save_results else None
+    if saved:
+        write_predictions(saved, predictions)
+    speed = measure_speed(detect, files, config) if _REPORT.value else None
+    return Evaluated(source, config.eval.protocol, predictions, truth, saved, seconds, speed)
+
+
+def _page_writer() -> Callable[..., Path]:
+    """Of the report; asked for before the work, as its packages may be missing."""
+    try:
+        from retinaface_tf.evaluation.page import write_page
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"--report: needs {error.name}: pip install 'retinaface-tf[report]'"
+        ) from None
+    return write_page
 
 
 if __name__ == "__main__":
