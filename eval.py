@@ -1,16 +1,19 @@
 """Measures AP on WIDER FACE val: python eval.py --cfg configs/res50.yaml."""
 
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
 from retinaface_tf import cli
 from retinaface_tf.config import Config
 from retinaface_tf.data.dataset import validation_set
-from retinaface_tf.errors import InputError
 from retinaface_tf.evaluation.average_precision import evaluate_predictions
+from retinaface_tf.evaluation.calibration import parse_target, write_calibration
+from retinaface_tf.evaluation.outcome import examine
 from retinaface_tf.evaluation.report import Evaluated, summary, write_report
 from retinaface_tf.evaluation.wider import (
     load_ground_truth,
@@ -29,6 +32,9 @@ _PROTOCOL = flags.DEFINE_enum(
 )
 _OUT = flags.DEFINE_string("out", None, "Folder of the results, instead of eval.out.")
 _REPORT = flags.DEFINE_string("report", None, "Folder of a page that shows what was found.")
+_CALIBRATE = flags.DEFINE_string(
+    "calibrate", None, "Finds the score threshold of precision=0.99, or another."
+)
 flags.mark_flags_as_mutual_exclusive(["weights", "saved_model", "predictions"], required=False)
 
 
@@ -37,7 +43,9 @@ def main(arguments: list[str]) -> int:
     config = cli.read_config(
         eval__protocol=_PROTOCOL.value, eval__weights=_WEIGHTS.value, eval__out=_OUT.value
     ).exhaustive()
-    write_page = _page_writer() if _REPORT.value else None
+    target = parse_target(_CALIBRATE.value) if _CALIBRATE.value else None
+    if _REPORT.value:  # its packages may be missing
+        from retinaface_tf.evaluation.page import write_page
     out = Path(config.eval.out or Path(config.train.workdir) / "eval")
     if _PREDICTIONS.value:
         evaluated = _read(config, _PREDICTIONS.value)
@@ -47,10 +55,25 @@ def main(arguments: list[str]) -> int:
         evaluated = _predict(config, out)
     ap = evaluate_predictions(evaluated.predictions, evaluated.truth, config.eval.iou)
     report = write_report(out, config, evaluated, ap)
-    if write_page:
-        write_page(Path(str(_REPORT.value)), config, evaluated, report)
+    if _REPORT.value:
+        write_page(Path(_REPORT.value), config, evaluated, report)
+    reached = target is None or _calibrate(config, evaluated, target, out, report)
     print(summary(ap))
-    return 0
+    return 0 if reached else cli.DOES_NOT_HOLD
+
+
+def _calibrate(
+    config: Config, evaluated: Evaluated, target: float, out: Path, report: Mapping[str, Any]
+) -> bool:
+    """Whether there is a threshold of that precision."""
+    outcome = examine(evaluated.predictions, evaluated.truth, config.eval.iou)
+    found = write_calibration(out, outcome, target, report)
+    if found.score_threshold is None:
+        logging.warning("no score threshold has a precision of %s", target)
+        return False
+    message = "precision %.4f and recall %.4f of hard at score %.4f"
+    logging.info(message, found.precision, found.recall or 0, found.score_threshold)
+    return True
 
 
 def _read(config: Config, source: str) -> Evaluated:
@@ -77,17 +100,6 @@ def _predict(config: Config, out: Path) -> Evaluated:
         write_predictions(saved, predictions)
     speed = measure_speed(detect, files, config) if _REPORT.value else None
     return Evaluated(source, config.eval.protocol, predictions, truth, saved, seconds, speed)
-
-
-def _page_writer() -> Callable[..., Path]:
-    """Of the report; asked for before the work, as its packages may be missing."""
-    try:
-        from retinaface_tf.evaluation.page import write_page
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"--report: needs {error.name}: pip install 'retinaface-tf[report]'"
-        ) from None
-    return write_page
 
 
 if __name__ == "__main__":

@@ -142,10 +142,16 @@ def precision_recall_of(matches: Matches, counted: Mask, regarded: Mask | None =
 
 def average_precision(curve: Curve) -> float:
     """Area under the envelope of precision over recall, as VOC 2010 takes it (REFERENCE 8.4.6)."""
-    recall = np.concatenate([[0.0], curve.recall, [1.0]])
-    precision = np.concatenate([curve.precision, [0.0]])
-    envelope = np.maximum.accumulate(precision[::-1])[::-1]
-    return float(np.sum(np.diff(recall) * envelope))
+    return float(areas_under(curve.precision[None], curve.recall[None])[0])
+
+
+def areas_under(precision: Floats, recall: Floats) -> Floats:
+    """The same of many curves: [N, T] and [N, T] to [N]."""
+    recall = np.pad(np.pad(recall, ((0, 0), (1, 0))), ((0, 0), (0, 1)), constant_values=1)
+    precision = np.pad(precision, ((0, 0), (0, 1)))
+    envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    areas: Floats = np.sum(np.diff(recall, axis=1) * envelope, axis=1)
+    return areas
 
 
 def _overlap(detections: Floats, faces: Floats) -> Floats:

@@ -1,15 +1,14 @@
 """The report as one HTML page that needs nothing but itself (needs jinja2 and matplotlib)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jinja2
-
 from retinaface_tf.config import Config
 from retinaface_tf.data.widerface import ATTRIBUTES
-from retinaface_tf.evaluation import gallery, plots
+from retinaface_tf.errors import InputError
+from retinaface_tf.evaluation import gallery
 from retinaface_tf.evaluation.average_precision import SETS, precision_recall_of
 from retinaface_tf.evaluation.outcome import (
     HEIGHT_NAMES,
@@ -25,7 +24,14 @@ from retinaface_tf.evaluation.report import Evaluated
 from retinaface_tf.evaluation.subsets import ap_by_attribute, ap_by_event, ap_by_height
 from retinaface_tf.evaluation.wider import load_attributes
 
-PAGE_FILE = "report.html"
+try:
+    import jinja2
+
+    from retinaface_tf.evaluation import plots
+except ModuleNotFoundError as error:
+    raise InputError(f"--report: needs {error.name}: pip install 'retinaface-tf[report]'") from None
+
+PAGE_FILE, COMPARISON_FILE = "report.html", "compare.html"
 _WIDER_FACE = "0--Parade"  # an event that only WIDER FACE has
 
 
@@ -55,6 +61,38 @@ def write_page(
         InputError: attributes of other faces than those of the ground truth.
     """
     outcome = examine(evaluated.predictions, evaluated.truth, config.eval.iou)
+    return _write(
+        folder / PAGE_FILE,
+        "report.html",
+        **_facts(config, evaluated, report),
+        **_figures(outcome, config, evaluated),
+        **_galleries(outcome, config),
+    )
+
+
+def write_comparison(folder: Path, runs: Sequence[Any], table: Sequence[Any], images: int) -> Path:
+    """Writes `compare.html` into a folder, which is made if it is not there.
+
+    Args:
+        folder: of the page.
+        runs: compare.Run, each with its name and curves.
+        table: of each run compare.Cell by set.
+        images: how many there are.
+    """
+    return _write(
+        folder / COMPARISON_FILE,
+        "compare.html",
+        rows=list(zip(runs, table, strict=True)),
+        images=images,
+        sets=SETS,
+        plots={
+            name: plots.precision_recall_plot({run.name: run.curves[name] for run in runs})
+            for name in SETS
+        },
+    )
+
+
+def _write(path: Path, template: str, **context: Any) -> Path:
     templates = jinja2.Environment(
         loader=jinja2.PackageLoader("retinaface_tf.evaluation", "template"),
         autoescape=True,
@@ -62,14 +100,9 @@ def write_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page = templates.get_template("report.html").render(
-        _facts(config, evaluated, report),
-        **_figures(outcome, config, evaluated),
-        **_galleries(outcome, config),
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / PAGE_FILE).write_text(page, encoding="utf-8")
-    return folder / PAGE_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(templates.get_template(template).render(context), encoding="utf-8")
+    return path
 
 
 def _facts(config: Config, evaluated: Evaluated, report: Mapping[str, Any]) -> dict[str, Any]:

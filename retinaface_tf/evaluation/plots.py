@@ -23,17 +23,18 @@ _PAGES = {
     "#131415": "var(--d)",
 }
 COLOURS = tuple(_PAGES)
+LINES = ("-", "--", ":")  # for more curves than colours
 _SIZE = (4.6, 3.3)  # inches: on a phone it still can be read
 
 
-def precision_recall_plot(curves: Mapping[str, Curve], styles: Sequence[str] = ("-",)) -> str:
-    """Curves by name, in COLOURS over and over and, each time through them, the next style."""
+def precision_recall_plot(curves: Mapping[str, Curve]) -> str:
+    """Curves by name."""
     with _svg() as (axes, done):
         for i, (name, curve) in enumerate(curves.items()):
             axes.plot(
                 curve.recall,
                 curve.precision,
-                styles[i // len(COLOURS) % len(styles)],
+                LINES[i // len(COLOURS) % len(LINES)],
                 color=COLOURS[i % len(COLOURS)],
                 label=f"{name} {average_precision(curve):.4f}",
             )

@@ -2,7 +2,6 @@
 
 import os
 import re
-from pathlib import Path
 
 import chromium
 import numpy as np
@@ -156,8 +155,3 @@ def test_without_its_packages_a_report_is_refused_before_the_work(command, tmp_p
     done = command("eval.py", QUICKSTART, f"--report={tmp_path}", env=environment)
     assert done.returncode == 1
     assert done.stderr == "error: --report: needs jinja2: pip install 'retinaface-tf[report]'\n"
-
-
-def test_the_template_is_part_of_the_package():
-    template = Path(__file__).parents[2] / "retinaface_tf" / "evaluation" / "template"
-    assert {file.name for file in template.iterdir()} == {"report.html", "report.css", "report.js"}
