@@ -101,16 +101,16 @@ def compare(runs: Sequence[Run], resamples: int, seed: int) -> list[dict[str, Ce
 def as_text(names: Sequence[str], table: Sequence[Mapping[str, Cell]]) -> str:
     """Lines for a terminal."""
     width = max(len(name) for name in names) + 2
-    lines = [" " * width + "".join(f"{name.capitalize():<27}" for name in SETS)]
+    lines = [" " * width + "".join(f"{name.capitalize():<30}" for name in SETS)]
     for i, (name, row) in enumerate(zip(names, table, strict=True)):
         cells = [
             f"{cell.ap:.4f} ({cell.between[0]:.4f} to {cell.between[1]:.4f})"
             for cell in row.values()
         ]
-        lines.append(f"{name:<{width}}" + "".join(f"{cell:<27}" for cell in cells))
+        lines.append(f"{name:<{width}}" + "".join(f"{cell:<30}" for cell in cells))
         if i:
             lines += [
-                " " * width + "".join(f"{text:<27}" for text in column)
+                " " * width + "".join(f"{text:<30}" for text in column)
                 for column in zip(*(_difference(cell) for cell in row.values()), strict=True)
             ]
     return "\n".join(line.rstrip() for line in lines)

@@ -57,7 +57,8 @@ def height_plot(subsets: Sequence[Subset]) -> str:
         )
         axes.set(xlabel="height of faces, pixels", ylim=(0, 1.02))
         axes.set_xticks(list(places), [each.name for each in subsets])
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)
+        shown = [each[::-1] for each in axes.get_legend_handles_labels()]  # bars would come last
+        axes.legend(*shown, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)
     return done[0]
 
 
