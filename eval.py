@@ -55,10 +55,10 @@ def main(arguments: list[str]) -> int:
         evaluated = _predict(config, out)
     ap = evaluate_predictions(evaluated.predictions, evaluated.truth, config.eval.iou)
     report = write_report(out, config, evaluated, ap)
+    print(summary(ap))
     if _REPORT.value:
         write_page(Path(_REPORT.value), config, evaluated, report)
     reached = target is None or _calibrate(config, evaluated, target, out, report)
-    print(summary(ap))
     return 0 if reached else cli.DOES_NOT_HOLD
 
 
