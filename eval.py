@@ -1,5 +1,6 @@
 """Measures AP on WIDER FACE val: python eval.py --cfg configs/res50.yaml."""
 
+import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,9 @@ from retinaface_tf import cli
 from retinaface_tf.config import Config
 from retinaface_tf.data.dataset import validation_set
 from retinaface_tf.evaluation.average_precision import evaluate_predictions
-from retinaface_tf.evaluation.report import summary, write_report
+from retinaface_tf.evaluation.calibration import parse_target, write_calibration
+from retinaface_tf.evaluation.outcome import examine
+from retinaface_tf.evaluation.report import Evaluated, summary, write_report
 from retinaface_tf.evaluation.wider import (
     load_ground_truth,
     read_predictions,
@@ -28,6 +31,10 @@ _PROTOCOL = flags.DEFINE_enum(
     "Sizes of images, instead of eval.protocol.",
 )
 _OUT = flags.DEFINE_string("out", None, "Folder of the results, instead of eval.out.")
+_REPORT = flags.DEFINE_string("report", None, "Folder of a page that shows what was found.")
+_CALIBRATE = flags.DEFINE_string(
+    "calibrate", None, "Finds the score threshold of precision=0.99, or another."
+)
 flags.mark_flags_as_mutual_exclusive(["weights", "saved_model", "predictions"], required=False)
 
 
@@ -36,34 +43,63 @@ def main(arguments: list[str]) -> int:
     config = cli.read_config(
         eval__protocol=_PROTOCOL.value, eval__weights=_WEIGHTS.value, eval__out=_OUT.value
     ).exhaustive()
+    target = parse_target(_CALIBRATE.value) if _CALIBRATE.value else None
+    if _REPORT.value:  # its packages may be missing
+        from retinaface_tf.evaluation.page import write_page
     out = Path(config.eval.out or Path(config.train.workdir) / "eval")
-    start = time.perf_counter()
     if _PREDICTIONS.value:
-        source, predictions = _PREDICTIONS.value, read_predictions(_PREDICTIONS.value)
+        evaluated = _read(config, _PREDICTIONS.value)
         # The run's own results stay.
-        out = Path(_OUT.value) if _OUT.value else out / Path(source).stem
-        truth = load_ground_truth(config.ground_truth_folder)
+        out = Path(_OUT.value) if _OUT.value else out / Path(_PREDICTIONS.value).stem
     else:
-        files = validation_set(config).files()
-        truth = load_ground_truth(config.ground_truth_folder)
-        source, predictions = _predict(config, files)
-        if config.eval.save_results:
-            write_predictions(out / "predictions", predictions)
-    ap = evaluate_predictions(predictions, truth, config.eval.iou)
-    protocol = None if _PREDICTIONS.value else config.eval.protocol
-    write_report(out, config, source, protocol, ap, time.perf_counter() - start)
+        evaluated = _predict(config, out)
+    ap = evaluate_predictions(evaluated.predictions, evaluated.truth, config.eval.iou)
+    report = write_report(out, config, evaluated, ap)
     print(summary(ap))
-    return 0
+    if _REPORT.value:
+        write_page(Path(_REPORT.value), config, evaluated, report)
+    reached = target is None or _calibrate(config, evaluated, target, out, report)
+    return 0 if reached else cli.DOES_NOT_HOLD
 
 
-def _predict(config: Config, files: Mapping[str, Path]) -> tuple[str, dict[str, Any]]:
-    """Detections of `files` by name, and what detected them."""
+def _calibrate(
+    config: Config, evaluated: Evaluated, target: float, out: Path, report: Mapping[str, Any]
+) -> bool:
+    """Whether there is a threshold of that precision."""
+    outcome = examine(evaluated.predictions, evaluated.truth, config.eval.iou)
+    found = write_calibration(out, outcome, target, report)
+    if found.score_threshold is None:
+        logging.warning("no score threshold has a precision of %s", target)
+        return False
+    message = "precision %.4f and recall %.4f of hard at score %.4f"
+    logging.info(message, found.precision, found.recall or 0, found.score_threshold)
+    return True
+
+
+def _read(config: Config, source: str) -> Evaluated:
+    """Predictions that are there already."""
+    predictions, truth = read_predictions(source), load_ground_truth(config.ground_truth_folder)
+    return Evaluated(source, None, predictions, truth, Path(source))
+
+
+def _predict(config: Config, out: Path) -> Evaluated:
+    """Detections of the validation set."""
+    files = validation_set(config).files()
+    truth = load_ground_truth(config.ground_truth_folder)
     cli.start_tensorflow()
     from retinaface_tf.detectors import open_detector
     from retinaface_tf.evaluation.predict import predict
+    from retinaface_tf.evaluation.speed import measure_speed
 
     source, detect = open_detector(config, _SAVED_MODEL.value)
-    return source, predict(detect, files, config)
+    start = time.perf_counter()
+    predictions = predict(detect, files, config)
+    seconds = time.perf_counter() - start
+    saved = out / "predictions" if config.eval.save_results else None
+    if saved:
+        write_predictions(saved, predictions)
+    speed = measure_speed(detect, files, config) if _REPORT.value else None
+    return Evaluated(source, config.eval.protocol, predictions, truth, saved, seconds, speed)
 
 
 if __name__ == "__main__":

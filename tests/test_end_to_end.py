@@ -155,7 +155,8 @@ def test_a_backbone_of_others_that_is_frozen_comes_out_as_it_went_in(
 
 def test_evaluation_ends_with_the_three_lines_and_writes_what_it_saw(trained, command, tmp_path):
     _, arguments, _ = trained
-    done = command("eval.py", *arguments, f"--out={tmp_path}", "--protocol=original")
+    shown = f"--report={tmp_path / 'shown'}"
+    done = command("eval.py", *arguments, f"--out={tmp_path}", "--protocol=original", shown)
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(
         r"Easy   Val AP : 0\.\d{4}\nMedium Val AP : 0\.\d{4}\nHard   Val AP : 0\.\d{4}\n",
@@ -163,6 +164,9 @@ def test_evaluation_ends_with_the_three_lines_and_writes_what_it_saw(trained, co
     )
     report = json.loads((tmp_path / "eval.json").read_text())
     assert report["protocol"] == "original"
+    assert list(report["speed"]) == ["decoding", "network", "NMS"]
+    assert all(milliseconds > 0 for milliseconds in report["speed"].values())
+    assert (tmp_path / "shown" / "report.html").is_file()
     again = command("eval.py", *arguments, f"--predictions={tmp_path / 'predictions'}")
     assert again.stdout == done.stdout, "scoring the files written gives the same"
 

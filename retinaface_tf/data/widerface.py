@@ -25,6 +25,15 @@ from retinaface_tf.errors import InputError
 BOX_COLUMNS, OFFICIAL_COLUMNS, LANDMARK_COLUMNS = 4, 10, 20
 _FAR = 1e6  # pixels; also keeps out NaN and infinity
 NO_LANDMARKS = -1.0  # the flag in RetinaFace's file
+# Columns after the box in the official file, and what their numbers from 0 mean.
+ATTRIBUTES = {
+    "blur": ("clear", "normal", "heavy"),
+    "expression": ("typical", "exaggerated"),
+    "illumination": ("normal", "extreme"),
+    "invalid": ("valid", "invalid"),
+    "occlusion": ("none", "partial", "heavy"),
+    "pose": ("typical", "atypical"),
+}
 
 # How a complete file ends; a scan cut short may still decode, with grey where faces were.
 # By how the file begins, since many a .jpg of the web is a PNG.
@@ -91,16 +100,34 @@ def read_records(label_file: Path, *, keep_empty: bool = True, keep_flat: bool =
     Raises:
         InputError: no such file, or a line that is none of the three formats.
     """
-    try:
-        lines = label_file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not text"
-        raise InputError(f"{label_file}: cannot read labels ({reason})") from None
+    lines = _read_lines(label_file)
     parse = _parse_headed if _is_headed(lines) else _parse_official
     images, numbers, faces = parse(label_file, lines)
     if not images:
         raise InputError(f"{label_file}: names no image; expected lines such as `# event/a.jpg`")
     return _assemble(label_file, images, numbers, faces, keep_empty, keep_flat)
+
+
+def read_attributes(label_file: Path) -> dict[str, NDArray[np.int64]]:
+    """The attributes of the official file by image, `event/image` without extension.
+
+    Returns:
+        Of each image [G, 6], columns as in ATTRIBUTES, for every face that is listed, also those
+        without area; nothing where the file has another format.
+
+    Raises:
+        InputError: no such file, or not of the format that it begins in.
+    """
+    lines = _read_lines(label_file)
+    if _is_headed(lines):
+        return {}
+    images, _, faces = _parse_official(label_file, lines)
+    return {
+        str(Path(image).with_suffix("")): np.array(rows, np.int64).reshape(-1, OFFICIAL_COLUMNS)[
+            :, BOX_COLUMNS:
+        ]
+        for image, rows in zip(images, faces, strict=True)
+    }
 
 
 def check_images(records: Records) -> None:
@@ -133,6 +160,14 @@ def _fault(image: Path) -> str | None:
         return f"cannot be read ({error.strerror}); expected an image there"
     end = _ENDS.get(start, b"")
     return None if end in tail and size else f"is cut short: {size} bytes without an end marker"
+
+
+def _read_lines(label_file: Path) -> list[str]:
+    try:
+        return label_file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not text"
+        raise InputError(f"{label_file}: cannot read labels ({reason})") from None
 
 
 def _is_headed(lines: list[str]) -> bool:

@@ -42,12 +42,15 @@ class Curve(NamedTuple):
     recall: Floats  # [1000], never decreasing
 
 
-class _Matches(NamedTuple):
+class Matches(NamedTuple):
     """Detections of all images that have faces, each beside the face it overlaps most."""
 
+    rows: Floats  # [D, 5], x y w h in pixels and score, as predicted
+    image: NDArray[np.int64]  # [D], position of the image in the ground truth
     scores: Floats  # [D], normalised
+    overlap: Floats  # [D], IoU
     matched: Mask  # [D], whether the overlap suffices
-    face: NDArray[np.int64]  # [D], position among the F faces; meaningless where not matched
+    face: NDArray[np.int64]  # [D], position among the F faces; of no meaning where overlap is 0
     best: Floats  # [F], best score of the detections that match the face; -inf where none does
 
 
@@ -78,23 +81,77 @@ def precision_recall(
 ) -> dict[str, Curve]:
     """The curves behind `evaluate_predictions`, by set; same arguments and errors."""
     _warn_about_images(predictions, ground_truth)
-    detections = [_as_rows(key, predictions.get(key, ())) for key in ground_truth]
-    matches = _match(detections, [image.faces for image in ground_truth.values()], iou)
+    matches = match(predictions, ground_truth, iou)
     curves = {}
     for name in SETS:
-        counted = _join((image.counted[name] for image in ground_truth.values()), bool)
+        counted = counted_faces(ground_truth, name)
         if not counted.any():
             _LOG.warning("no face counts in the set %s: its AP is 0", name)
-        curves[name] = _curve(matches, counted)
+        curves[name] = precision_recall_of(matches, counted)
     return curves
+
+
+def counted_faces(ground_truth: Mapping[str, GroundTruth], name: str) -> Mask:
+    """Which of the faces of all images, [F] in their order, count in a set."""
+    return _join((image.counted[name] for image in ground_truth.values()), bool)
+
+
+def match(
+    predictions: Mapping[str, ArrayLike],
+    ground_truth: Mapping[str, GroundTruth],
+    iou: float = 0.5,
+) -> Matches:
+    """Matches detections with faces; arguments and errors are those of `evaluate_predictions`."""
+    detections = [_as_rows(key, predictions.get(key, ())) for key in ground_truth]
+    faces = [image.faces for image in ground_truth.values()]
+    first = np.cumsum([0, *map(len, faces)])
+    # Without any face even false detections go uncounted: REFERENCE 8.4.5.
+    images = [i for i, rows in enumerate(detections) if len(rows) and len(faces[i])]
+    nearest = [_nearest(detections[i], faces[i]) for i in images]
+    rows = np.concatenate([np.zeros((0, 5)), *(detections[i] for i in images)])
+    scores = _normalise(rows[:, 4], _join((each[:, 4] for each in detections), float))
+    overlap = _join((overlap for overlap, _ in nearest), float)
+    face = _join((first[i] + face for i, (_, face) in zip(images, nearest, strict=True)), int)
+    matched = overlap >= iou
+    return Matches(
+        rows=rows,
+        image=np.repeat(np.array(images, np.int64), [len(detections[i]) for i in images]),
+        scores=scores,
+        overlap=overlap,
+        matched=matched,
+        face=face,
+        best=_best(face[matched], scores[matched], first[-1]),
+    )
+
+
+def precision_recall_of(matches: Matches, counted: Mask, regarded: Mask | None = None) -> Curve:
+    """Precision and recall where other faces count than in a set.
+
+    Args:
+        matches: of all images.
+        counted: [F], the faces that count; detections that match others are ignored.
+        regarded: [D], the detections that may be false or match at all; all, unless given.
+    """
+    proposes = ~matches.matched | counted[matches.face]
+    if regarded is not None:
+        proposes &= regarded
+    proposals = _count_reaching(matches.scores[proposes])
+    hits = _count_reaching(matches.best[counted])
+    return Curve(hits / np.maximum(proposals, 1), hits / max(int(counted.sum()), 1))
 
 
 def average_precision(curve: Curve) -> float:
     """Area under the envelope of precision over recall, as VOC 2010 takes it (REFERENCE 8.4.6)."""
-    recall = np.concatenate([[0.0], curve.recall, [1.0]])
-    precision = np.concatenate([curve.precision, [0.0]])
-    envelope = np.maximum.accumulate(precision[::-1])[::-1]
-    return float(np.sum(np.diff(recall) * envelope))
+    return float(areas_under(curve.precision[None], curve.recall[None])[0])
+
+
+def areas_under(precision: Floats, recall: Floats) -> Floats:
+    """The same of many curves: [N, T] and [N, T] to [N]."""
+    recall = np.pad(np.pad(recall, ((0, 0), (1, 0))), ((0, 0), (0, 1)), constant_values=1)
+    precision = np.pad(precision, ((0, 0), (0, 1)))
+    envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    areas: Floats = np.sum(np.diff(recall, axis=1) * envelope, axis=1)
+    return areas
 
 
 def _overlap(detections: Floats, faces: Floats) -> Floats:
@@ -114,42 +171,28 @@ def _overlap(detections: Floats, faces: Floats) -> Floats:
     return overlap
 
 
-def _match(detections: list[Floats], faces: list[Floats], iou: float) -> _Matches:
-    """Matches the detections [N, 5] of each image with its faces [G, 4]."""
-    first = np.cumsum([0, *map(len, faces)])
-    low, high = _score_range(_join((rows[:, 4] for rows in detections), float))
-    parts = []
-    for rows, boxes, offset in zip(detections, faces, first[:-1], strict=True):
-        if len(rows) == 0 or len(boxes) == 0:
-            continue  # without any face even false detections go uncounted: REFERENCE 8.4.5
-        overlap = _overlap(rows[:, :4], boxes)
-        scores = (rows[:, 4] - low) / (high - low) if high > low else np.ones(len(rows))
-        parts.append((scores, overlap.max(axis=1) >= iou, offset + overlap.argmax(axis=1)))
-    scores, matched, face = (
-        _join((part[i] for part in parts), dtype) for i, dtype in enumerate((float, bool, int))
-    )
-    best = np.full(first[-1], -np.inf)
-    np.maximum.at(best, face[matched], scores[matched])
-    return _Matches(scores, matched, face, best)
-
-
-def _curve(matches: _Matches, counted: Mask) -> Curve:
-    """Counts hits and proposals where `counted` [F] tells which faces count."""
-    ignored = np.zeros_like(matches.matched)
-    ignored[matches.matched] = ~counted[matches.face[matches.matched]]
-    proposals = _count_reaching(matches.scores[~ignored])
-    hits = _count_reaching(matches.best[counted])
-    return Curve(hits / np.maximum(proposals, 1), hits / max(int(counted.sum()), 1))
-
-
 def _count_reaching(scores: Floats) -> NDArray[np.int64]:
     """How many scores are at least each of THRESHOLDS: int64 [1000]."""
     return len(scores) - np.searchsorted(np.sort(scores), THRESHOLDS, side="left")
 
 
-def _score_range(scores: Floats) -> tuple[float, float]:
-    """Least and greatest score of the whole set, started at 1 and 0 as in the Python tools."""
-    return float(scores.min(initial=1.0)), float(scores.max(initial=0.0))
+def _nearest(detections: Floats, faces: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    """The greatest overlap of each detection [N, 5] with a face [G, 4], and the first such face."""
+    overlap = _overlap(detections[:, :4], faces)
+    return overlap.max(axis=1), overlap.argmax(axis=1)
+
+
+def _normalise(scores: Floats, everything: Floats) -> Floats:
+    """Scores by the range of those of the whole set, started at 1 and 0 as in the Python tools."""
+    low, high = everything.min(initial=1.0), everything.max(initial=0.0)
+    return (scores - low) / (high - low) if high > low else np.ones(len(scores))
+
+
+def _best(face: NDArray[np.int64], scores: Floats, count: int) -> Floats:
+    """The greatest of the scores of each of `count` faces; -inf where it has none."""
+    best = np.full(count, -np.inf)
+    np.maximum.at(best, face, scores)
+    return best
 
 
 def _as_rows(key: str, detections: ArrayLike) -> Floats:

@@ -41,7 +41,7 @@ def predict(
     if config.eval.protocol == "ms_flip":
         detect = _multi_scale(detect, config)
     images = tf.data.Dataset.from_tensor_slices([str(path) for path in files.values()]).map(
-        lambda path: _load(path, config.eval),
+        lambda path: load_image(path, config.eval),
         num_parallel_calls=config.data.num_workers or tf.data.AUTOTUNE,
     )
     bar = tqdm(files, desc="detecting", unit="image", disable=not sys.stderr.isatty())
@@ -67,8 +67,8 @@ def _multi_scale(detect: Detect, config: Config) -> MultiScaleFlip:
     return MultiScaleFlip(candidates, config)
 
 
-def _load(path: tf.Tensor, config: EvalConfig) -> tuple[tf.Tensor, tf.Tensor]:
-    """An image at the protocol's size, uint8 [H, W, 3], and its scale."""
+def load_image(path: tf.Tensor, config: EvalConfig) -> tuple[tf.Tensor, tf.Tensor]:
+    """Reads an image at the protocol's size, uint8 [H, W, 3], and its scale."""
     image = decode_image(tf.io.read_file(path))
     size = tf.shape(image)[:2]
     scale = network_scale(size[0], size[1], config)

@@ -9,11 +9,13 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath, PurePosixPath
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.io import loadmat
+from scipy.io import loadmat, whosmat
 
+from retinaface_tf.data.widerface import ATTRIBUTES, read_attributes
 from retinaface_tf.errors import InputError
 from retinaface_tf.evaluation.average_precision import SETS, GroundTruth
 
@@ -42,6 +44,43 @@ def load_ground_truth(folder: str | Path) -> dict[str, GroundTruth]:
         }
         truth[key] = GroundTruth(faces, masks)
     return truth
+
+
+def load_attributes(
+    folder: str | Path, label_file: Path, truth: Mapping[str, GroundTruth]
+) -> NDArray[np.int64] | None:
+    """The attributes that WIDER FACE has of each face.
+
+    Args:
+        folder: that of the ground truth; the official wider_face_val.mat has them, though not
+            that of all evaluation tools.
+        label_file: where they are looked for next; the official wider_face_val_bbx_gt.txt has them.
+        truth: the faces.
+
+    Returns:
+        [F, 6] for the faces of all images, columns as in ATTRIBUTES; None where neither has them.
+
+    Raises:
+        InputError: a file has them of other faces.
+    """
+    path = Path(folder) / _FACES
+    columns = [f"{name}_label_list" for name in ATTRIBUTES]
+    found: Mapping[str, NDArray[Any]]
+    if {name for name, _, _ in whosmat(path)}.issuperset(columns):
+        cells = [_read_cells(path, column, 1) for column in columns]
+        found = {key: np.hstack([each[key] for each in cells]) for key in cells[0]}
+    elif label_file.is_file():
+        path, found = label_file, read_attributes(label_file)
+    else:
+        return None
+    if not found:
+        return None
+    for key, image in truth.items():
+        listed = len(found.get(key, ()))
+        if listed != len(image.faces):
+            message = f"{key}: expected attributes of {len(image.faces)} faces, found {listed}"
+            raise InputError(f"{path}: {message}")
+    return np.concatenate([np.zeros((0, 6)), *(found[key] for key in truth)]).astype(np.int64)
 
 
 def _read_cells(path: Path, variable: str, columns: int) -> dict[str, NDArray[np.float64]]:

@@ -98,7 +98,7 @@ class TiledDetector:
         """Detects faces; arguments and answer are those of Detector."""
         if self._fits(images):
             return self.detector(images, scale)
-        return self.detector.suppress(self.candidates(images, scale))
+        return self.suppress(self.candidates(images, scale))
 
     def candidates(self, images: Array, scale: float | tf.Tensor = 1.0) -> Detections:
         """What is above the threshold before NMS, as Detector has it."""
@@ -110,6 +110,10 @@ class TiledDetector:
         tiles = plan_tiles(height, width, self.detector.config.detector.max_pixels)
         scale = tf.cast(scale, tf.float32)
         return self._join([self._answer(images, tile, scale) for tile in tiles])
+
+    def suppress(self, candidates: Detections) -> Detections:
+        """NMS of candidates, as Detector has it."""
+        return self.detector.suppress(candidates)
 
     def _fits(self, images: Array) -> bool:
         return math.prod(images.shape[:3]) <= self.detector.config.detector.max_pixels

@@ -12,8 +12,9 @@ from hypothesis.extra.numpy import arrays
 from scipy.io import savemat
 
 from retinaface_tf.errors import InputError
-from retinaface_tf.evaluation.average_precision import SETS, evaluate_predictions
+from retinaface_tf.evaluation.average_precision import SETS, GroundTruth, evaluate_predictions
 from retinaface_tf.evaluation.wider import (
+    load_attributes,
     load_ground_truth,
     read_predictions,
     write_predictions,
@@ -311,3 +312,37 @@ def test_published_predictions_of_mobilenet_reach_their_known_ap(folder, known):
     predictions = read_predictions(shared("predictions_mobilenet025_original_size.zip"))
     result = evaluate_predictions(predictions, load_ground_truth(shared(*folder)))
     assert tuple(result.values()) == pytest.approx(known, abs=1e-4)
+
+
+ATTRIBUTES = ("blur", "expression", "illumination", "invalid", "occlusion", "pose")
+LISTED = "0--Parade/a.jpg\n1\n1 2 3 4 2 1 0 0 1 0\n"
+
+
+def one_face(folder, **lists):
+    names = {"event_list": cell("0--Parade"), "file_list": cell(cell("a"))}
+    boxes = {"face_bbx_list": cell(cell(np.array([[1, 2, 3, 4]])))}
+    savemat(folder / "wider_face_val.mat", names | boxes | lists)
+    counted = dict.fromkeys(SETS, np.array([True]))
+    return {"0--Parade/a": GroundTruth(np.array([[1.0, 2, 3, 4]]), counted)}
+
+
+def test_attributes_are_read_from_the_official_mat(tmp_path):
+    lists = {f"{name}_label_list": cell(cell(np.array([[i]]))) for i, name in enumerate(ATTRIBUTES)}
+    truth = one_face(tmp_path, **lists)
+    assert load_attributes(tmp_path, tmp_path / "none.txt", truth).tolist() == [[0, 1, 2, 3, 4, 5]]
+
+
+def test_attributes_are_read_from_official_labels_where_the_mat_has_none(tmp_path):
+    truth = one_face(tmp_path)
+    write_text(tmp_path, {"official.txt": LISTED, "label.txt": "# 0--Parade/a.jpg\n1 2 3 4\n"})
+    found = load_attributes(tmp_path, tmp_path / "official.txt", truth)
+    assert found.tolist() == [[2, 1, 0, 0, 1, 0]]
+    assert load_attributes(tmp_path, tmp_path / "label.txt", truth) is None
+    assert load_attributes(tmp_path, tmp_path / "none.txt", truth) is None
+
+
+def test_attributes_of_other_faces_are_named(tmp_path):
+    truth = one_face(tmp_path)
+    write_text(tmp_path, {"official.txt": "0--Parade/a.jpg\n0\n0 0 0 0 0 0 0 0 0 0\n"})
+    with pytest.raises(InputError, match=r"official.txt: 0--Parade/a: .* of 1 faces, found 0"):
+        load_attributes(tmp_path, tmp_path / "official.txt", truth)

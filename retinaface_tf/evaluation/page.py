@@ -1,0 +1,180 @@
+"""The report as one HTML page that needs nothing but itself (needs matplotlib)."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from retinaface_tf.config import Config
+from retinaface_tf.data.widerface import ATTRIBUTES
+from retinaface_tf.errors import InputError
+from retinaface_tf.evaluation import gallery
+from retinaface_tf.evaluation.average_precision import SETS, precision_recall_of
+from retinaface_tf.evaluation.outcome import (
+    HEIGHT_NAMES,
+    Outcome,
+    best_threshold,
+    examine,
+    false_detections,
+    missed_faces,
+    reliability,
+)
+from retinaface_tf.evaluation.published import PUBLISHED
+from retinaface_tf.evaluation.report import Evaluated
+from retinaface_tf.evaluation.subsets import ap_by_attribute, ap_by_event, ap_by_height
+from retinaface_tf.evaluation.wider import load_attributes
+
+try:
+    import jinja2
+
+    from retinaface_tf.evaluation import plots
+except ModuleNotFoundError as error:
+    raise InputError(f"--report: needs {error.name}: pip install 'retinaface-tf[report]'") from None
+
+PAGE_FILE, COMPARISON_FILE = "report.html", "compare.html"
+_WIDER_FACE = "0--Parade"  # an event that only WIDER FACE has
+
+
+class Gallery(NamedTuple):
+    """Pictures that the page shows of those that there are, and what they are filtered by."""
+
+    name: str
+    total: int
+    pictures: list[gallery.Picture]
+    events: list[str]
+    reasons: list[str]
+    heights: list[str]
+
+
+def write_page(
+    folder: Path, config: Config, evaluated: Evaluated, report: Mapping[str, Any]
+) -> Path:
+    """Writes `report.html` into a folder, which is made if it is not there.
+
+    Args:
+        folder: of the page.
+        config: where images, labels and ground truth are; at which IoU detections match.
+        evaluated: what was evaluated.
+        report: of `write_report`.
+
+    Raises:
+        InputError: attributes of other faces than those of the ground truth.
+    """
+    outcome = examine(evaluated.predictions, evaluated.truth, config.eval.iou)
+    return _write(
+        folder / PAGE_FILE,
+        "report.html",
+        **_facts(config, evaluated, report),
+        **_figures(outcome, config, evaluated),
+        **_galleries(outcome, config),
+    )
+
+
+def write_comparison(folder: Path, runs: Sequence[Any], table: Sequence[Any], images: int) -> Path:
+    """Writes `compare.html` into a folder, which is made if it is not there.
+
+    Args:
+        folder: of the page.
+        runs: compare.Run, each with its name and curves.
+        table: of each run compare.Cell by set.
+        images: how many there are.
+    """
+    return _write(
+        folder / COMPARISON_FILE,
+        "compare.html",
+        rows=list(zip(runs, table, strict=True)),
+        images=images,
+        sets=SETS,
+        plots={
+            name: plots.precision_recall_plot({run.name: run.curves[name] for run in runs})
+            for name in SETS
+        },
+    )
+
+
+def _write(path: Path, template: str, **context: Any) -> Path:
+    templates = jinja2.Environment(
+        loader=jinja2.PackageLoader("retinaface_tf.evaluation"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(templates.get_template(template).render(context), encoding="utf-8")
+    return path
+
+
+def _facts(config: Config, evaluated: Evaluated, report: Mapping[str, Any]) -> dict[str, Any]:
+    """How the figures came about."""
+    maker = report["made_by"] or report
+    known = maker["protocol"] is not None  # how the detections were made
+    used = maker["config"]
+    return {
+        "report": report,
+        "maker": maker,
+        "known": known,
+        "used": used,
+        "config_text": json.dumps(used if known else config.as_dict(), indent=2),
+        "published": [
+            each
+            for each in PUBLISHED
+            if (each.backbone, each.protocol) == (used["model"]["backbone"], maker["protocol"])
+            and any(image.startswith(_WIDER_FACE) for image in evaluated.truth)
+        ],
+        "sets": SETS,
+    }
+
+
+def _figures(outcome: Outcome, config: Config, evaluated: Evaluated) -> dict[str, Any]:
+    """Plots, and tables of AP by part."""
+    threshold = best_threshold(outcome, "hard")
+    labels = config.below_root(config.data.val_labels)
+    attributes = load_attributes(config.ground_truth_folder, labels, evaluated.truth)
+    told, heights = reliability(outcome, "hard"), ap_by_height(outcome, threshold)
+    curves = {
+        name.capitalize(): precision_recall_of(outcome.matches, outcome.counted[name])
+        for name in SETS
+    }
+    return {
+        "threshold": threshold,
+        "faces": {name: int(outcome.counted[name].sum()) for name in SETS},
+        "curve_plot": plots.precision_recall_plot(curves),
+        "height_plot": plots.height_plot(heights),
+        "heights": heights,
+        "reliability_plot": plots.reliability_plot(told),
+        "reliability": told,
+        "attribute_names": tuple(ATTRIBUTES),
+        "attributes": None
+        if attributes is None
+        else ap_by_attribute(outcome, attributes, threshold),
+        "events": ap_by_event(outcome, threshold),
+    }
+
+
+def _galleries(outcome: Outcome, config: Config) -> dict[str, Any]:
+    folder = config.below_root(config.data.val_labels).parent / "images"
+    files = {f"{path.parent.name}/{path.stem}": path for path in folder.glob("*/*")}
+    threshold = best_threshold(outcome, "hard")
+    missed = missed_faces(outcome, threshold)
+    false = false_detections(outcome, "hard", threshold)
+    return {
+        "images_folder": folder,
+        "images_found": sum(name in files for name in outcome.images),
+        "galleries": [
+            _gallery("missed", len(missed), gallery.missed_pictures(outcome, missed, files)),
+            _gallery("false", len(false), gallery.false_pictures(outcome, false, files)),
+        ],
+    }
+
+
+def _gallery(name: str, total: int, pictures: list[gallery.Picture]) -> Gallery:
+    heights = {picture.height_class for picture in pictures}
+    return Gallery(
+        name=name,
+        total=total,
+        pictures=pictures,
+        events=sorted({picture.event for picture in pictures}),
+        reasons=sorted({picture.why for picture in pictures}),
+        heights=[each for each in HEIGHT_NAMES if each in heights],
+    )
