@@ -79,7 +79,7 @@ def _load(path: tf.Tensor, config: EvalConfig) -> tuple[tf.Tensor, tf.Tensor]:
 
 def _rows(detections: Detections) -> NDArray[np.float64]:
     """Detections of one image as `x y w h score` [N, 5], corners cut to whole pixels."""
-    boxes, scores, _, counts = (part.numpy()[0] for part in detections)
+    boxes, scores, _, counts = (np.asarray(part)[0] for part in detections)
     corners = np.trunc(boxes[:counts].astype(np.float64))
     scores = scores[:counts, None].astype(np.float64)
     return np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2], scores], axis=1)
