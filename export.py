@@ -8,6 +8,9 @@ from retinaface_tf import cli
 
 _WEIGHTS = flags.DEFINE_string("weights", None, "A weights file, instead of a checkpoint.")
 _OUT = flags.DEFINE_string("out", "models/retinaface", "Folder of the model's versions.")
+_KEEP = flags.DEFINE_integer(
+    "keep", None, "How many of the newest versions to keep.", lower_bound=1
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -19,7 +22,9 @@ def main(arguments: list[str]) -> int:
     from retinaface_tf.training.checkpoint import load_network
 
     source, network = load_network(config)
-    version = export_saved_model(Detector(network, config), Path(_OUT.value))
+    version = export_saved_model(
+        Detector(network, config), Path(_OUT.value), source=source, keep=_KEEP.value
+    )
     print(f"{source} exported to {version}")
     return 0
 

@@ -12,7 +12,7 @@ from absl import logging as absl_logging
 
 from retinaface_tf.config import Config
 from retinaface_tf.config_file import load_config
-from retinaface_tf.errors import InputError
+from retinaface_tf.errors import DoesNotHold, InputError
 
 BAD_INPUT, DOES_NOT_HOLD, STOPPED = 1, 2, 75  # exit codes; 75 asks to be started again
 
@@ -80,7 +80,7 @@ def _silent_stderr() -> Iterator[None]:
 def run(main: Callable[[list[str]], int | None]) -> None:
     """Runs a command's main with its positional arguments.
 
-    An InputError becomes its message on stderr and exit code 1.
+    An InputError becomes its message on stderr and exit code 1, DoesNotHold likewise and code 2.
     """
 
     def guarded(argv: list[str]) -> int | None:
@@ -90,6 +90,9 @@ def run(main: Callable[[list[str]], int | None]) -> None:
             return main(argv[1:])
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)
+        except DoesNotHold as error:
+            print(f"error: {error}", file=sys.stderr)
+            return DOES_NOT_HOLD
         except OSError as error:
             # A folder that cannot be written, a full disk.
             print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)

@@ -152,6 +152,15 @@ class EvalConfig:
 
 
 @dataclass(frozen=True, kw_only=True, config=_RULES)
+class ExportConfig:
+    resized_side: Annotated[int, Field(ge=32, le=2000)] = 640  # of what `detect_resized` sees
+    # Of an encoded image that a served model decodes; beyond, it is answered with an error.
+    max_side: Count = 16_384
+    max_pixels: Count = 67_108_864
+    parity_images: Count = 8  # on which an export has to answer as its source does
+
+
+@dataclass(frozen=True, kw_only=True, config=_RULES)
 class Config:
     data: DataConfig = Field(default_factory=DataConfig)
     model: ModelConfig = Field(default_factory=ModelConfig)
@@ -163,6 +172,7 @@ class Config:
     train: TrainConfig = Field(default_factory=TrainConfig)
     detector: DetectorConfig = Field(default_factory=DetectorConfig)
     eval: EvalConfig = Field(default_factory=EvalConfig)
+    export: ExportConfig = Field(default_factory=ExportConfig)
 
     def as_dict(self) -> dict[str, Any]:
         """Sections as plain dictionaries, for YAML and JSON."""

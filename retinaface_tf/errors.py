@@ -1,4 +1,4 @@
-"""The one exception that users see."""
+"""The exceptions that users see, as one line."""
 
 
 class InputError(Exception):
@@ -8,3 +8,7 @@ class InputError(Exception):
     expected. Entry points print it and exit with code 1; anything else is a bug and keeps its
     traceback.
     """
+
+
+class DoesNotHold(Exception):
+    """What a command was to check does not hold; entry points print it and exit with code 2."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 # A tf.Tensor or a NumPy array; `Any`, since this module sits below TensorFlow.
 Array = Any
 
+LANDMARKS = ("left_eye", "right_eye", "nose", "left_mouth_corner", "right_mouth_corner")
 # Mirroring an image exchanges left and right, also in the names of landmarks.
 MIRRORED_LANDMARKS = (1, 0, 2, 4, 3)
 

@@ -47,7 +47,7 @@ def predict(
     bar = tqdm(files, desc="detecting", unit="image", disable=not sys.stderr.isatty())
     try:
         return {
-            name: _rows(detect(image[None], scale))
+            name: rows(detect(image[None], scale))
             for name, (image, scale) in zip(bar, images.prefetch(2), strict=True)
         }
     except tf.errors.InvalidArgumentError:
@@ -77,7 +77,7 @@ def _load(path: tf.Tensor, config: EvalConfig) -> tuple[tf.Tensor, tf.Tensor]:
     return image, tf.cast(scale, tf.float32)
 
 
-def _rows(detections: Detections) -> NDArray[np.float64]:
+def rows(detections: Detections) -> NDArray[np.float64]:
     """Detections of one image as `x y w h score` [N, 5], corners cut to whole pixels."""
     boxes, scores, _, counts = (np.asarray(part)[0] for part in detections)
     corners = np.trunc(boxes[:counts].astype(np.float64))

@@ -13,7 +13,8 @@ from retinaface_tf.structures import Detections, Predictions
 EVERYWHERE = (-math.inf, -math.inf, math.inf, math.inf)
 
 _IMAGES = tf.TensorSpec([None, None, None, 3], tf.uint8)
-_SCALE = tf.TensorSpec([], tf.float32)
+_SCALES = tf.TensorSpec([None], tf.float32)  # one of each image, or one of all
+_FRACTION = tf.TensorSpec([], tf.float32)
 _REGION = tf.TensorSpec([4], tf.float32)
 _DETECTIONS = Detections(
     boxes=tf.TensorSpec([None, None, 4], tf.float32),
@@ -39,15 +40,26 @@ class Detector(tf.Module):
         # TensorFlow's C++ loader finds only variables that a tf.Module holds as tf.Variable.
         self.variables_of_network = [variable.value for variable in network.variables]
 
-    def __call__(self, images: tf.Tensor, scale: float | tf.Tensor = 1.0) -> Detections:
+    def __call__(
+        self,
+        images: tf.Tensor,
+        scale: float | tf.Tensor = 1.0,
+        *,
+        score_threshold: float | tf.Tensor | None = None,
+        nms_iou: float | tf.Tensor | None = None,
+    ) -> Detections:
         """Detects faces.
 
         Args:
             images: uint8 [B, H, W, 3], RGB, upright.
             scale: pixels of these images per pixel of the image that the answer is about, where
-                they were resized; NMS counts inclusive pixels, so it has to know.
+                they were resized; NMS counts inclusive pixels, so it has to know. One for all, or
+                one for each [B].
+            score_threshold: instead of the config's.
+            nms_iou: likewise.
         """
-        return self._detect(tf.convert_to_tensor(images), tf.cast(scale, tf.float32))
+        thresholds = self._thresholds(score_threshold, nms_iou)
+        return self._detect(tf.convert_to_tensor(images), _scales(scale), *thresholds)
 
     def candidates(
         self,
@@ -63,29 +75,44 @@ class Detector(tf.Module):
             region: x1 y1 x2 y2 [4] in pixels of `images`; only anchors count whose centre lies in
                 it, on its near edges included, on its far edges not.
         """
-        scale, region = tf.cast(scale, tf.float32), tf.cast(region, tf.float32)
-        return self._candidates(tf.convert_to_tensor(images), scale, region)
+        region = tf.cast(region, tf.float32)
+        return self._candidates(tf.convert_to_tensor(images), _scales(scale), region)
 
     @tf.function(input_signature=[_DETECTIONS])
     def suppress(self, candidates: Detections) -> Detections:
         """NMS of candidates: `candidates` and then this is what calling the detector is."""
-        return self._suppress(candidates.boxes, candidates.scores, candidates.landmarks)
+        decoded = candidates.boxes, candidates.scores, candidates.landmarks
+        return self._suppress(decoded, *self._thresholds(None, None))
 
-    @tf.function(input_signature=[_IMAGES, _SCALE])
-    def _detect(self, images: tf.Tensor, scale: tf.Tensor) -> Detections:
+    @tf.function(input_signature=[_IMAGES, _SCALES, _FRACTION, _FRACTION])
+    def _detect(
+        self, images: tf.Tensor, scales: tf.Tensor, score_threshold: tf.Tensor, nms_iou: tf.Tensor
+    ) -> Detections:
         predictions, anchors = self._predict(images)
         scores = _face_scores(predictions)
-        return self._suppress(*self._decode(predictions, anchors, scores, _size(images) / scale))
+        sizes = _size(images) / scales[:, None, None]
+        decoded = self._decode(predictions, anchors, scores, sizes, score_threshold)
+        return self._suppress(decoded, score_threshold, nms_iou)
 
-    @tf.function(input_signature=[_IMAGES, _SCALE, _REGION])
-    def _candidates(self, images: tf.Tensor, scale: tf.Tensor, region: tf.Tensor) -> Detections:
+    @tf.function(input_signature=[_IMAGES, _SCALES, _REGION])
+    def _candidates(self, images: tf.Tensor, scales: tf.Tensor, region: tf.Tensor) -> Detections:
         predictions, anchors = self._predict(images)
-        size = _size(images)
+        size, (threshold, _) = _size(images), self._thresholds(None, None)
         scores = tf.where(_inside(anchors[:, :2] * size, region), _face_scores(predictions), 0.0)
-        boxes, scores, landmarks = self._decode(predictions, anchors, scores, size / scale)
-        hot = scores > self.config.detector.score_threshold
+        sizes = size / scales[:, None, None]
+        boxes, scores, landmarks = self._decode(predictions, anchors, scores, sizes, threshold)
+        hot = scores > threshold
         counts = tf.math.count_nonzero(hot, axis=1, dtype=tf.int32)
         return _zero_past(counts, boxes, scores, landmarks)
+
+    def _thresholds(
+        self, score_threshold: float | tf.Tensor | None, nms_iou: float | tf.Tensor | None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Those given, and the config's where there is none, float32."""
+        config = self.config.detector
+        score = config.score_threshold if score_threshold is None else score_threshold
+        iou = config.nms_iou if nms_iou is None else nms_iou
+        return tf.cast(score, tf.float32), tf.cast(iou, tf.float32)
 
     def _predict(self, images: tf.Tensor) -> tuple[Predictions, tf.Tensor]:
         """What the network says, and the anchors [A, 4] that it says it of."""
@@ -94,34 +121,43 @@ class Detector(tf.Module):
         return predictions, make_anchors(height, width, self.config.anchors)
 
     def _decode(
-        self, predictions: Predictions, anchors: tf.Tensor, scores: tf.Tensor, size: tf.Tensor
+        self,
+        predictions: Predictions,
+        anchors: tf.Tensor,
+        scores: tf.Tensor,
+        sizes: tf.Tensor,
+        score_threshold: tf.Tensor,
     ) -> Decoded:
-        """Decodes what NMS has to look at, by scores [B, A], in pixels of an image of that size."""
-        scores, best = tf.math.top_k(scores, self._count(scores))
+        """Decodes what NMS has to look at, by scores [B, A].
+
+        In pixels of images of these sizes, [B, 1, 2] or [1, 1, 2] for all.
+        """
+        scores, best = tf.math.top_k(scores, self._count(scores, score_threshold))
         anchors = tf.gather(anchors, best)
         boxes, landmarks = (
             tf.gather(tf.cast(rows, tf.float32), best, batch_dims=1)
             for rows in (predictions.boxes, predictions.landmarks)
         )
         variances = self.config.anchors.variances
-        boxes = decode_boxes(boxes, anchors, variances) * tf.tile(size, [2])
-        landmarks = decode_landmarks(landmarks, anchors, variances) * size
+        boxes = decode_boxes(boxes, anchors, variances) * tf.tile(sizes, [1, 1, 2])
+        landmarks = decode_landmarks(landmarks, anchors, variances) * sizes[..., None, :]
         return boxes, scores, landmarks
 
-    def _count(self, scores: tf.Tensor) -> tf.Tensor:
+    def _count(self, scores: tf.Tensor, score_threshold: tf.Tensor) -> tf.Tensor:
         """How many of each image NMS has to look at, so that it misses none of any."""
-        hot = tf.math.count_nonzero(
-            scores > self.config.detector.score_threshold, axis=1, dtype=tf.int32
-        )
+        hot = tf.math.count_nonzero(scores > score_threshold, axis=1, dtype=tf.int32)
         # At least one, so that an image without faces needs no path of its own.
         wanted = tf.maximum(tf.reduce_max(hot), 1)
         if self.config.detector.top_k is not None:
             wanted = tf.minimum(wanted, self.config.detector.top_k)
         return wanted
 
-    def _suppress(self, boxes: tf.Tensor, scores: tf.Tensor, landmarks: tf.Tensor) -> Detections:
+    def _suppress(
+        self, decoded: Decoded, score_threshold: tf.Tensor, nms_iou: tf.Tensor
+    ) -> Detections:
         """Greedy NMS per image; rows past the last detection are zero."""
         config = self.config.detector
+        boxes, scores, landmarks = decoded
         most = config.max_detections or tf.shape(scores)[1]
         # The originals count a box from its first to its last pixel, both included.
         inclusive = boxes + [0.0, 0.0, 1.0, 1.0]
@@ -131,8 +167,8 @@ class Detector(tf.Module):
                 boxes=candidates[0],
                 scores=candidates[1],
                 max_output_size=most,
-                iou_threshold=config.nms_iou,
-                score_threshold=config.score_threshold,
+                iou_threshold=nms_iou,
+                score_threshold=score_threshold,
                 soft_nms_sigma=0.0,
                 pad_to_max_output_size=True,
             )
@@ -154,6 +190,11 @@ class Detector(tf.Module):
 def _face_scores(predictions: Predictions) -> tf.Tensor:
     """Probability [B, A] of a face at each anchor."""
     return tf.nn.softmax(tf.cast(predictions.logits, tf.float32))[..., 1]
+
+
+def _scales(scale: float | tf.Tensor) -> tf.Tensor:
+    """Scales of images, float32 [B], or [1] for all."""
+    return tf.reshape(tf.cast(scale, tf.float32), [-1])
 
 
 def _size(images: tf.Tensor) -> tf.Tensor:
