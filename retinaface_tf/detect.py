@@ -23,7 +23,7 @@ from retinaface_tf import cli
 from retinaface_tf.errors import InputError
 from retinaface_tf.structures import Detections
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 RESULT_FILE = "detections.json"
 GREEN, RED = (0, 200, 0), (0, 0, 230)  # OpenCV's order: blue first
 

@@ -28,7 +28,7 @@ Word = Callable[[tf.Tensor, tf.Tensor | bool], tf.Tensor]
 
 @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
 def decode_image(data: tf.Tensor) -> tf.Tensor:
-    """Decodes JPEG, PNG, BMP or GIF (first frame).
+    """Decodes JPEG, PNG, BMP, WebP or GIF (first frame).
 
     Args:
         data: string scalar, the file's bytes.

@@ -13,8 +13,7 @@ from retinaface_tf.structures import Detections, Predictions
 EVERYWHERE = (-math.inf, -math.inf, math.inf, math.inf)
 
 _IMAGES = tf.TensorSpec([None, None, None, 3], tf.uint8)
-_SCALES = tf.TensorSpec([None], tf.float32)  # one of each image, or one of all
-_FRACTION = tf.TensorSpec([], tf.float32)
+_EACH = tf.TensorSpec([None], tf.float32)  # of each image [B], or one of all [1]
 _REGION = tf.TensorSpec([4], tf.float32)
 _DETECTIONS = Detections(
     boxes=tf.TensorSpec([None, None, 4], tf.float32),
@@ -55,11 +54,11 @@ class Detector(tf.Module):
             scale: pixels of these images per pixel of the image that the answer is about, where
                 they were resized; NMS counts inclusive pixels, so it has to know. One for all, or
                 one for each [B].
-            score_threshold: instead of the config's.
+            score_threshold: instead of the config's; likewise one or [B].
             nms_iou: likewise.
         """
         thresholds = self._thresholds(score_threshold, nms_iou)
-        return self._detect(tf.convert_to_tensor(images), _scales(scale), *thresholds)
+        return self._detect(tf.convert_to_tensor(images), _each(scale), *thresholds)
 
     def candidates(
         self,
@@ -76,7 +75,7 @@ class Detector(tf.Module):
                 it, on its near edges included, on its far edges not.
         """
         region = tf.cast(region, tf.float32)
-        return self._candidates(tf.convert_to_tensor(images), _scales(scale), region)
+        return self._candidates(tf.convert_to_tensor(images), _each(scale), region)
 
     @tf.function(input_signature=[_DETECTIONS])
     def suppress(self, candidates: Detections) -> Detections:
@@ -84,7 +83,7 @@ class Detector(tf.Module):
         decoded = candidates.boxes, candidates.scores, candidates.landmarks
         return self._suppress(decoded, *self._thresholds(None, None))
 
-    @tf.function(input_signature=[_IMAGES, _SCALES, _FRACTION, _FRACTION])
+    @tf.function(input_signature=[_IMAGES, _EACH, _EACH, _EACH])
     def _detect(
         self, images: tf.Tensor, scales: tf.Tensor, score_threshold: tf.Tensor, nms_iou: tf.Tensor
     ) -> Detections:
@@ -94,25 +93,25 @@ class Detector(tf.Module):
         decoded = self._decode(predictions, anchors, scores, sizes, score_threshold)
         return self._suppress(decoded, score_threshold, nms_iou)
 
-    @tf.function(input_signature=[_IMAGES, _SCALES, _REGION])
+    @tf.function(input_signature=[_IMAGES, _EACH, _REGION])
     def _candidates(self, images: tf.Tensor, scales: tf.Tensor, region: tf.Tensor) -> Detections:
         predictions, anchors = self._predict(images)
         size, (threshold, _) = _size(images), self._thresholds(None, None)
         scores = tf.where(_inside(anchors[:, :2] * size, region), _face_scores(predictions), 0.0)
         sizes = size / scales[:, None, None]
         boxes, scores, landmarks = self._decode(predictions, anchors, scores, sizes, threshold)
-        hot = scores > threshold
+        hot = scores > threshold[:, None]
         counts = tf.math.count_nonzero(hot, axis=1, dtype=tf.int32)
         return _zero_past(counts, boxes, scores, landmarks)
 
     def _thresholds(
         self, score_threshold: float | tf.Tensor | None, nms_iou: float | tf.Tensor | None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Those given, and the config's where there is none, float32."""
+        """Those given, and the config's where there is none, [B] or [1]."""
         config = self.config.detector
         score = config.score_threshold if score_threshold is None else score_threshold
         iou = config.nms_iou if nms_iou is None else nms_iou
-        return tf.cast(score, tf.float32), tf.cast(iou, tf.float32)
+        return _each(score), _each(iou)
 
     def _predict(self, images: tf.Tensor) -> tuple[Predictions, tf.Tensor]:
         """What the network says, and the anchors [A, 4] that it says it of."""
@@ -145,7 +144,7 @@ class Detector(tf.Module):
 
     def _count(self, scores: tf.Tensor, score_threshold: tf.Tensor) -> tf.Tensor:
         """How many of each image NMS has to look at, so that it misses none of any."""
-        hot = tf.math.count_nonzero(scores > score_threshold, axis=1, dtype=tf.int32)
+        hot = tf.math.count_nonzero(scores > score_threshold[:, None], axis=1, dtype=tf.int32)
         # At least one, so that an image without faces needs no path of its own.
         wanted = tf.maximum(tf.reduce_max(hot), 1)
         if self.config.detector.top_k is not None:
@@ -162,13 +161,14 @@ class Detector(tf.Module):
         # The originals count a box from its first to its last pixel, both included.
         inclusive = boxes + [0.0, 0.0, 1.0, 1.0]
 
-        def one_image(candidates: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        def one_image(candidates: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, tf.Tensor]:
+            boxes, scores, least, iou = candidates
             kept, _, count = tf.raw_ops.NonMaxSuppressionV5(
-                boxes=candidates[0],
-                scores=candidates[1],
+                boxes=boxes,
+                scores=scores,
                 max_output_size=most,
-                iou_threshold=nms_iou,
-                score_threshold=score_threshold,
+                iou_threshold=iou,
+                score_threshold=least,
                 soft_nms_sigma=0.0,
                 pad_to_max_output_size=True,
             )
@@ -178,7 +178,10 @@ class Detector(tf.Module):
             tf.TensorSpec([config.max_detections], tf.int32),
             tf.TensorSpec([], tf.int32),
         )
-        kept, counts = tf.map_fn(one_image, (inclusive, scores), fn_output_signature=signature)
+        images = tf.shape(scores)[:1]
+        each = (tf.broadcast_to(of_all, images) for of_all in (score_threshold, nms_iou))
+        candidates = (inclusive, scores, *each)
+        kept, counts = tf.map_fn(one_image, candidates, fn_output_signature=signature)
         if config.max_detections is None:
             kept = kept[:, : tf.reduce_max(counts)]
         boxes, scores, landmarks = (
@@ -192,9 +195,9 @@ def _face_scores(predictions: Predictions) -> tf.Tensor:
     return tf.nn.softmax(tf.cast(predictions.logits, tf.float32))[..., 1]
 
 
-def _scales(scale: float | tf.Tensor) -> tf.Tensor:
-    """Scales of images, float32 [B], or [1] for all."""
-    return tf.reshape(tf.cast(scale, tf.float32), [-1])
+def _each(value: float | tf.Tensor) -> tf.Tensor:
+    """What is said of each image or of all, float32 [B] or [1]."""
+    return tf.reshape(tf.cast(value, tf.float32), [-1])
 
 
 def _size(images: tf.Tensor) -> tf.Tensor:

@@ -11,13 +11,13 @@ from retinaface_tf.serving.images import Bounds, open_within
 from retinaface_tf.serving.letterbox import letterbox
 from retinaface_tf.structures import Detections
 
-SIGNATURES = ("serving_default", "detect_images", "detect_resized")
+SIGNATURES = ("serving_default", "detect_bytes", "detect_images", "detect_resized")
 
 _BYTES = tf.TensorSpec([None], tf.string, name="image_bytes")
 _IMAGES = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
 _THRESHOLDS = (
-    tf.TensorSpec([], tf.float32, name="score_threshold"),
-    tf.TensorSpec([], tf.float32, name="nms_iou"),
+    tf.TensorSpec(None, tf.float32, name="score_threshold"),
+    tf.TensorSpec(None, tf.float32, name="nms_iou"),
 )
 
 
@@ -32,8 +32,14 @@ class Answer(NamedTuple):
 
 
 class Thresholds(NamedTuple):
+    """One of all images, or one of each [B]."""
+
     score_threshold: tf.Tensor
     nms_iou: tf.Tensor
+
+
+Detect = Callable[[tf.Tensor, Thresholds], Answer]
+Signature = Callable[..., dict[str, tf.Tensor]]
 
 
 class Service(tf.Module):
@@ -41,10 +47,11 @@ class Service(tf.Module):
 
     All answer `boxes` [B, D, 4], `scores` [B, D], `landmarks` [B, D, 5, 2], `num_detections` [B]
     in pixels of the image as sent, turned upright, and `error` [B]: an ImageError, with which an
-    image has no detections. All take `score_threshold` and `nms_iou`, float32 scalars; what is
-    left out is as the config has it.
+    image has no detections. All but `detect_bytes` take `score_threshold` and `nms_iou` too,
+    float32, one for all images or one for each; what is left out is as the config has it.
 
     `serving_default` takes encoded images of any sizes, each seen as it is, by itself.
+    `detect_bytes` is the same with one input alone, for REST, whose JSON has to name all inputs.
     `detect_images` takes RGB images uint8 [B, H, W, 3], upright.
     `detect_resized` takes encoded images, which the network sees together, each on a square of
     `export.resized_side` pixels.
@@ -58,30 +65,23 @@ class Service(tf.Module):
         self._budget = config.detector.max_pixels
         self._as_they_are = Bounds(smallest, export.max_side, self._budget)
         self._to_resize = Bounds(smallest, export.max_side, export.max_pixels)
-        self.serving_default = self._signature(_BYTES, self._detect_each)
-        self.detect_images = self._signature(_IMAGES, self._detect_images)
-        self.detect_resized = self._signature(_BYTES, self._detect_resized)
-
-    def _signature(
-        self, spec: tf.TensorSpec, detect: Callable[..., Answer]
-    ) -> Callable[..., dict[str, tf.Tensor]]:
-        """A function with two more inputs, whose defaults are those of its arguments."""
-        config = self.detector.config.detector
-        score, iou = tf.constant(config.score_threshold), tf.constant(config.nms_iou)
-
-        def signature(  # type: ignore[no-untyped-def]
-            inputs, score_threshold=score, nms_iou=iou
-        ):
-            return detect(inputs, Thresholds(score_threshold, nms_iou))._asdict()
-
-        return tf.function(signature, input_signature=[spec, *_THRESHOLDS])
+        # As an array of one: a server that merges requests takes no scalars.
+        score = tf.constant([config.detector.score_threshold])
+        iou = tf.constant([config.detector.nms_iou])
+        self.serving_default = _of_bytes(self._detect_each, score, iou)
+        self.detect_bytes = tf.function(
+            lambda image_bytes: self.serving_default(image_bytes, score, iou),
+            input_signature=[_BYTES],
+        )
+        self.detect_images = _of_images(self._detect_images, score, iou)
+        self.detect_resized = _of_bytes(self._detect_resized, score, iou)
 
     def _detect_each(self, image_bytes: tf.Tensor, thresholds: Thresholds) -> Answer:
-        def one_image(data: tf.Tensor) -> Answer:
+        def one_image(data: tf.Tensor, thresholds: Thresholds) -> Answer:
             image, error = open_within(self._as_they_are, data)
             return self._detect(image[None], error[None], thresholds)
 
-        return self._one_by_one(one_image, image_bytes)
+        return self._one_by_one(one_image, image_bytes, thresholds)
 
     def _detect_images(self, images: tf.Tensor, thresholds: Thresholds) -> Answer:
         shape = tf.shape(images, tf.int64)
@@ -90,12 +90,14 @@ class Service(tf.Module):
         def together() -> Answer:
             return self._detect(images, tf.repeat(error, shape[0]), thresholds)
 
-        def apart() -> Answer:
-            return self._one_by_one(
-                lambda image: self._detect(image[None], error[None], thresholds), images
-            )
+        def one_image(image: tf.Tensor, thresholds: Thresholds) -> Answer:
+            return self._detect(image[None], error[None], thresholds)
 
-        return tf.cond(tf.reduce_prod(shape[:3]) <= self._budget, together, apart)
+        return tf.cond(
+            tf.reduce_prod(shape[:3]) <= self._budget,
+            together,
+            lambda: self._one_by_one(one_image, images, thresholds),
+        )
 
     def _detect_resized(self, image_bytes: tf.Tensor, thresholds: Thresholds) -> Answer:
         side = self.detector.config.export.resized_side
@@ -130,9 +132,11 @@ class Service(tf.Module):
         # Parts are of one size; the last squares may be seen twice for that.
         places = tf.reshape(tf.minimum(tf.range(parts * size), count - 1), [parts, size])
 
+        each = (squares, errors, *_of_each(thresholds, count), scales)
+
         def one_part(places: tf.Tensor) -> Answer:
-            part, wrong, scale = (tf.gather(rows, places) for rows in (squares, errors, scales))
-            return self._detect(part, wrong, thresholds, scale)
+            part, wrong, score, iou, scale = (tf.gather(rows, places) for rows in each)
+            return self._detect(part, wrong, Thresholds(score, iou), scale)
 
         answers = tf.map_fn(
             one_part,
@@ -142,13 +146,21 @@ class Service(tf.Module):
         )
         return Answer(*(tf.reshape(rows, [-1, *rows.shape[2:]])[:count] for rows in answers))
 
-    def _one_by_one(self, detect: Callable[[tf.Tensor], Answer], images: tf.Tensor) -> Answer:
+    def _one_by_one(
+        self,
+        detect: Callable[[tf.Tensor, Thresholds], Answer],
+        images: tf.Tensor,
+        thresholds: Thresholds,
+    ) -> Answer:
         """Answers of batches of one, as those of one batch.
 
         The network uses all cores, and memory stays that of one image.
         """
         answers = tf.map_fn(
-            detect, images, fn_output_signature=self._specs(1), parallel_iterations=1
+            lambda each: detect(*each),
+            (images, _of_each(thresholds, tf.shape(images)[0])),
+            fn_output_signature=self._specs(1),
+            parallel_iterations=1,
         )
         return Answer(*(rows[:, 0] for rows in answers))
 
@@ -187,3 +199,31 @@ class Service(tf.Module):
             num_detections=tf.TensorSpec([batch], tf.int32),
             error=tf.TensorSpec([batch], tf.int32),
         )
+
+
+def _of_each(thresholds: Thresholds, count: tf.Tensor) -> Thresholds:
+    """Those of each of `count` images."""
+    return Thresholds(*(tf.broadcast_to(value, [count]) for value in thresholds))
+
+
+# The defaults of a signature are those of its function's arguments, which are named as its inputs.
+
+
+def _of_bytes(detect: Detect, score: tf.Tensor, iou: tf.Tensor) -> Signature:
+    @tf.function(input_signature=[_BYTES, *_THRESHOLDS])
+    def signature(
+        image_bytes: tf.Tensor, score_threshold: tf.Tensor = score, nms_iou: tf.Tensor = iou
+    ) -> dict[str, tf.Tensor]:
+        return detect(image_bytes, Thresholds(score_threshold, nms_iou))._asdict()
+
+    return signature
+
+
+def _of_images(detect: Detect, score: tf.Tensor, iou: tf.Tensor) -> Signature:
+    @tf.function(input_signature=[_IMAGES, *_THRESHOLDS])
+    def signature(
+        images: tf.Tensor, score_threshold: tf.Tensor = score, nms_iou: tf.Tensor = iou
+    ) -> dict[str, tf.Tensor]:
+        return detect(images, Thresholds(score_threshold, nms_iou))._asdict()
+
+    return signature

@@ -230,13 +230,27 @@ def test_grey_files_have_three_equal_channels():
 
 @pytest.mark.parametrize(
     ("kind", "mode"),
-    [("PNG", "RGB"), ("PNG", "LA"), ("PNG", "P"), ("BMP", "RGB"), ("BMP", "L"), ("GIF", "P")],
+    [
+        *(("PNG", "RGB"), ("PNG", "LA"), ("PNG", "P"), ("PNG", "1")),
+        *(("BMP", "RGB"), ("BMP", "L"), ("GIF", "P"), ("WEBP", "RGB")),
+    ],
 )
 def test_files_without_loss_decode_to_the_pixels_that_were_written(kind, mode):
     written = Image.fromarray(photo()).convert(mode)
-    image = decoded(encode(written, kind))
+    image = decoded(encode(written, kind, **{"lossless": True} if kind == "WEBP" else {}))
     assert image.dtype == np.uint8
     np.testing.assert_array_equal(image, np.asarray(written.convert("RGB")))
+
+
+def test_a_webp_has_the_colours_that_pil_sees():
+    data = encode(Image.fromarray(photo()), "WEBP", quality=90)
+    np.testing.assert_array_equal(decoded(data), by_pil(data))
+
+
+def test_of_16_bits_the_upper_8_are_kept():
+    deep = np.arange(HEIGHT * WIDTH, dtype=np.uint16).reshape(HEIGHT, WIDTH) * 50
+    image = decoded(encode(Image.fromarray(deep), "PNG"))
+    np.testing.assert_array_equal(image, (deep >> 8)[..., None].repeat(3, axis=-1))
 
 
 def test_the_alpha_of_a_png_is_dropped():

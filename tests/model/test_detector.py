@@ -265,3 +265,26 @@ def test_the_scale_may_be_a_tensor(small, noise):
     detector = Detector(*small)
     of_number, of_tensor = detector(noise, 2), detector(noise, tf.constant(2.0, tf.float64))
     np.testing.assert_array_equal(of_number.boxes, of_tensor.boxes)
+
+
+def test_thresholds_of_a_call_stand_for_those_of_the_config(small, noise):
+    network, config = small
+    own = replace(config.detector, score_threshold=0.6, nms_iou=0.2)
+    expected = Detector(network, replace(config, detector=own))(noise)
+    found = Detector(network, config)(noise, score_threshold=0.6, nms_iou=0.2)
+    assert (found.num_detections < Detector(network, config)(noise).num_detections).numpy().all()
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_images_of_a_batch_may_have_scales_and_thresholds_of_their_own(small, noise):
+    detector = Detector(*small)
+    settings = {"scale": [1.0, 2.0], "score_threshold": [0.3, 0.7], "nms_iou": [0.4, 0.1]}
+    together = detector(noise, **settings)
+    for number in range(2):
+        mine = {name: values[number] for name, values in settings.items()}
+        alone = detector(noise[number : number + 1], **mine)
+        count = int(alone.num_detections[0])
+        assert together.num_detections[number] == count > 0
+        for one, all_ in zip(alone[:3], together[:3], strict=True):
+            np.testing.assert_allclose(all_[number, :count], one[0], rtol=1e-4, atol=1e-3)

@@ -23,9 +23,7 @@ def answer(rows):
 
 def parity(one, two, tolerance=SAME_GRAPH, truth=None):
     files = {"event/image": Path("image.jpg")}
-    return compare(
-        lambda _: answer(one), lambda _: answer(two), files, Config(), tolerance, truth
-    )
+    return compare(lambda _: answer(one), lambda _: answer(two), files, Config(), tolerance, truth)
 
 
 def test_equal_answers_are_0_apart():

@@ -1,0 +1,104 @@
+"""Headers: the size that PIL reads, without decoding; never more of a GIF than its first frame."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from retinaface_tf.data import header
+from retinaface_tf.data.decode import decode_image
+from retinaface_tf.data.header import Kind
+
+HEIGHT, WIDTH = 30, 43
+
+_DATA = [tf.TensorSpec([], tf.string)]
+image_kind = tf.function(header.image_kind, input_signature=_DATA)
+stored_size = tf.function(header.stored_size, input_signature=_DATA)
+without_later_frames = tf.function(header.without_later_frames, input_signature=_DATA)
+
+
+def encode(kind: str, mode: str = "RGB", **options) -> bytes:
+    pixels = np.random.default_rng(1).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).convert(mode).save(file, kind, **options)
+    return file.getvalue()
+
+
+def animation(count: int, **options) -> bytes:
+    pixels = np.random.default_rng(2).integers(0, 256, (count, HEIGHT, WIDTH, 3), np.uint8)
+    frames = [Image.fromarray(frame).convert("P") for frame in pixels]
+    file = io.BytesIO()
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], **options)
+    return file.getvalue()
+
+
+def top_down(data: bytes) -> bytes:
+    """A BMP stored from its top, which its negative height tells."""
+    return data[:22] + struct.pack("<i", -struct.unpack("<i", data[22:26])[0]) + data[26:]
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (encode("JPEG"), Kind.JPEG),
+        (encode("JPEG", "L", progressive=True), Kind.JPEG),
+        (encode("PNG"), Kind.PNG),
+        (encode("PNG", "P"), Kind.PNG),
+        (encode("GIF", "P"), Kind.GIF),
+        (animation(3), Kind.GIF),
+        (encode("BMP"), Kind.BMP),
+        (top_down(encode("BMP")), Kind.BMP),
+        (encode("WEBP"), Kind.WEBP),
+        (encode("WEBP", lossless=True), Kind.WEBP),
+        (encode("WEBP", exif=b"Exif\0\0"), Kind.WEBP),
+        (encode("WEBP", "RGBA", lossless=True), Kind.WEBP),
+    ],
+)
+def test_kind_and_size_are_read_from_the_header(data, kind):
+    assert image_kind(data) == int(kind)
+    assert stored_size(data).numpy().tolist() == [HEIGHT, WIDTH]
+
+
+def test_a_size_that_does_not_fit_32_bits_is_no_small_one():
+    data = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + b"\xff" * 8
+    assert stored_size(data).numpy().tolist() == [2**32 - 1] * 2
+
+
+def test_a_frame_of_a_gif_may_be_larger_than_the_whole():
+    data = bytearray(animation(1))
+    frame = data.index(b"\x2c")
+    data[frame + 5 : frame + 9] = struct.pack("<HH", 50_000, 40_000)
+    assert stored_size(bytes(data)).numpy().tolist() == [40_000, 50_000]
+
+
+@given(st.binary(max_size=200), st.sampled_from([b"", b"GIF89a", b"BM", b"\x89PNG\r\n\x1a\n"]))
+def test_garbage_has_some_kind_and_never_raises(garbage, start):
+    assert image_kind(start + garbage) in range(6)
+    stored_size(start + garbage)
+    without_later_frames(start + garbage)
+
+
+@pytest.mark.parametrize("options", [{}, {"comment": b"c" * 700}, {"duration": 50, "loop": 0}])
+def test_a_gif_is_cut_behind_its_first_frame(options):
+    whole, first = animation(4, **options), animation(1, **options)
+    cut = without_later_frames(whole).numpy()
+    assert len(cut) < len(whole) / 2
+    assert len(cut) <= len(first) + 40, "a few blocks of an animation may be more"
+    np.testing.assert_array_equal(decode_image(cut), decode_image(whole))
+    np.testing.assert_array_equal(decode_image(cut), decode_image(first))
+
+
+def test_files_of_other_kinds_are_not_cut():
+    for data in (encode("PNG"), encode("JPEG"), b"", b"text"):
+        assert without_later_frames(data).numpy() == data
+
+
+@pytest.mark.parametrize("cut", [6, 13, 100, 800])
+def test_a_gif_that_is_cut_short_already_stays_so(cut):
+    data = animation(1)[:cut]
+    assert without_later_frames(data).numpy().startswith(data)
