@@ -11,9 +11,8 @@ from retinaface_tf.serving.load import ExportedDetector
 from retinaface_tf.serving.onnx_model import OnnxDetector
 from retinaface_tf.training.checkpoint import load_network
 
-
 # Of an exported model by the suffix of its file; a SavedModel is a folder.
-RUNTIMES = {".onnx": OnnxDetector, ".tflite": LiteRtDetector}
+RUNTIMES: dict[str, Any] = {".onnx": OnnxDetector, ".tflite": LiteRtDetector}
 
 
 def open_detector(config: Config, saved_model: str | None = None) -> tuple[str, Any]:

@@ -5,17 +5,15 @@ import os
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from retinaface_tf.config import Config
 from retinaface_tf.errors import InputError
-from retinaface_tf.model.network import MEAN_RGB
+from retinaface_tf.serving.extras import import_extra
+from retinaface_tf.serving.letterbox import letterbox
 from retinaface_tf.serving.litert_model import METADATA
-from retinaface_tf.serving.raw_heads import anchors_of_square, detect_faces
+from retinaface_tf.serving.raw_heads import anchors_of_square, detect_faces, nothing
 from retinaface_tf.structures import Detections, Predictions
 
 
@@ -39,6 +37,7 @@ class LiteRtDetector:
             reason = " ".join(str(error).split())[:120]
             raise InputError(f"{path}: not a model that export.py wrote: {reason}") from None
         self.config: Config = TypeAdapter(Config).validate_python(self.metadata["config"])
+        self._most = self.metadata["config"]["detector"]["max_detections"]
         self.side = int(interpreter.get_input_details()[0]["shape"][1])
         self._anchors = anchors_of_square(self.side, self.config.anchors)
         self._run = interpreter.get_signature_runner()
@@ -47,59 +46,38 @@ class LiteRtDetector:
         """Detects as Detector does, at the model's size.
 
         Returns:
-            Arrays of NumPy.
+            Arrays of NumPy. Images without pixels have no detections.
         """
-        images = np.asarray(images)
-        most = self.config.detector.max_detections
-        boxes = np.zeros([len(images), most, 4], np.float32)
-        scores = np.zeros([len(images), most], np.float32)
-        landmarks = np.zeros([len(images), most, 5, 2], np.float32)
-        counts = np.zeros([len(images)], np.int32)
-        for i, image in enumerate(images):
-            found = self._detect(image, float(scale))
-            counts[i] = count = found.num_detections
-            boxes[i, :count], scores[i, :count], landmarks[i, :count] = found[:3]
-        return Detections(boxes, scores, landmarks, counts)
+        images = tf.convert_to_tensor(images)
+        found = nothing(len(images), self._most)
+        for i, image in enumerate(images if tf.size(images) else []):
+            *parts, count = self._detect(image, float(scale))
+            found.num_detections[i] = count
+            for rows, part in zip(found, parts, strict=False):
+                rows[i, :count] = part
+        return found
 
-    def _detect(self, image: NDArray[np.uint8], scale: float) -> Detections:
+    def _detect(self, image: tf.Tensor, scale: float) -> Detections:
         square, factor = letterbox(image, self.side)
-        heads = Predictions(**{name: rows[0] for name, rows in self._run(images=square[None]).items()})
-        anchors = self.config.anchors
-        pixels = self.side / factor / scale
-        return detect_faces(heads, self._anchors, anchors.variances, pixels, self.config.detector)
-
-
-def letterbox(image: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], float]:
-    """Brings the longer side of an image [H, W, 3] to a length, and fills the rest.
-
-    Returns:
-        The image in the near corner of a square of the network's mean pixel, uint8
-        [side, side, 3], and the factor it was resized by.
-    """
-    height, width = image.shape[:2]
-    factor = side / max(height, width, 1)
-    square = np.full([side, side, 3], MEAN_RGB, np.uint8)
-    if image.size:
-        size = [max(1, round(length * factor)) for length in (width, height)]
-        # The mean of the pixels that become one where there are many.
-        method = cv2.INTER_AREA if factor < 0.5 else cv2.INTER_LINEAR
-        square[: size[1], : size[0]] = cv2.resize(image, size, interpolation=method)
-    return square, factor
+        heads = self._run(images=square[None].numpy())
+        return detect_faces(
+            Predictions(**{name: rows[0] for name, rows in heads.items()}),
+            self._anchors,
+            self.config.anchors.variances,
+            self.side / (float(factor) * scale),
+            self.config.detector,
+        )
 
 
 def _interpreter(path: str | Path) -> Any:
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
-        raise InputError("LiteRT is not installed: pip install 'retinaface-tf[litert]'") from None
-    interpreter = Interpreter(str(path), num_threads=os.cpu_count())
+    litert = import_extra("ai_edge_litert.interpreter", "litert")
+    interpreter = litert.Interpreter(str(path), num_threads=os.cpu_count())
     interpreter.allocate_tensors()
     return interpreter
 
 
 def _read_metadata(path: Path) -> dict[str, Any]:
-    from ai_edge_litert.tools import flatbuffer_utils
-
+    flatbuffer_utils = import_extra("ai_edge_litert.tools.flatbuffer_utils", "litert")
     tree = flatbuffer_utils.read_model(str(path))
     buffers = {entry.name: entry.buffer for entry in tree.metadata or []}
     return json.loads(bytes(tree.buffers[buffers[METADATA.encode()]].data))

@@ -13,12 +13,14 @@ import tensorflow as tf
 
 from retinaface_tf.errors import InputError
 from retinaface_tf.model.detector import Detector
+from retinaface_tf.serving.extras import import_extra
+from retinaface_tf.serving.raw_heads import nothing
 from retinaface_tf.structures import Detections
 
 FILE = "model.onnx"
 METADATA = "retinaface_tf"  # the key, in the file's own metadata, of what the model is
 CONVERTER_OPSET = 18  # the newest that tf2onnx writes
-# Younger operator sets add nothing that is in the graph; this one loads in onnxruntime from 1.23 on.
+# Younger ones have nothing that this graph needs; this one loads in onnxruntime from 1.23 on.
 OPSET = 23
 FATAL = 4  # of onnxruntime's log levels: what fails is raised, and need not be told twice
 
@@ -29,9 +31,8 @@ def write_onnx(detector: Detector, folder: Path, metadata: dict[str, Any]) -> Pa
     Its input is `images` uint8 [B, H, W, 3], RGB, upright; its outputs are `boxes` [B, D, 4],
     `scores` [B, D], `landmarks` [B, D, 5, 2] and `num_detections` [B], as those of the SavedModel.
     """
-    import onnx
-    import tf2onnx
-    from onnx import version_converter
+    onnx, tf2onnx = import_extra("onnx", "onnx"), import_extra("tf2onnx", "onnx")
+    version_converter = import_extra("onnx.version_converter", "onnx")
 
     def detect(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return detector(images)._asdict()
@@ -58,7 +59,7 @@ class OnnxDetector:
         Raises:
             InputError: it is no such model, or onnxruntime is not installed.
         """
-        onnxruntime = _import_onnxruntime()
+        onnxruntime = import_extra("onnxruntime", "onnx")
         self.path = Path(path)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = FATAL
@@ -66,28 +67,22 @@ class OnnxDetector:
             self._session = onnxruntime.InferenceSession(
                 str(path), options, providers=onnxruntime.get_available_providers()
             )
-            self.metadata = json.loads(self._session.get_modelmeta().custom_metadata_map[METADATA])
+            metadata = self._session.get_modelmeta().custom_metadata_map[METADATA]
+            self.metadata = json.loads(metadata)
         except Exception as error:  # onnxruntime has a dozen kinds of its own
             reason = " ".join(str(error).split())[:120]
             raise InputError(f"{path}: not a model that export.py wrote: {reason}") from None
+        self._most = self.metadata["config"]["detector"]["max_detections"]
 
     def __call__(self, images: tf.Tensor, scale: float | tf.Tensor = 1.0) -> Detections:
         """Detects as Detector does, but for NMS, which here counts pixels of `images`.
 
         Returns:
-            Arrays of NumPy.
+            Arrays of NumPy. Images without pixels have no detections.
         """
-        answer = self._session.run(Detections._fields, {"images": np.asarray(images)})
+        images, scale = np.asarray(images), np.float32(scale)
+        if not images.size:
+            return nothing(len(images), self._most)
+        answer = self._session.run(Detections._fields, {"images": images})
         boxes, scores, landmarks, counts = answer
-        scale = np.float32(scale)
         return Detections(boxes / scale, scores, landmarks / scale, counts)
-
-
-def _import_onnxruntime() -> Any:
-    try:
-        import onnxruntime
-    except ImportError:
-        raise InputError(
-            "onnxruntime is not installed: pip install 'retinaface-tf[onnx]'"
-        ) from None
-    return onnxruntime

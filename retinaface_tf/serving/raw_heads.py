@@ -60,6 +60,16 @@ def detect_faces(
     return Detections(boxes[kept], scores[kept], landmarks[kept], len(kept))
 
 
+def nothing(batch: int, most: int) -> Detections:
+    """Room for the detections of a batch: zeros, [B, D, ...], and no detections yet."""
+    return Detections(
+        boxes=np.zeros([batch, most, 4], np.float32),
+        scores=np.zeros([batch, most], np.float32),
+        landmarks=np.zeros([batch, most, 5, 2], np.float32),
+        num_detections=np.zeros([batch], np.int32),
+    )
+
+
 def _decode_boxes(encoded: Floats, anchors: Floats, variances: tuple[float, float]) -> Floats:
     """Boxes `x1 y1 x2 y2` [N, 4] in fractions of the image."""
     centre = anchors[:, :2] + encoded[:, :2] * np.float32(variances[0]) * anchors[:, 2:]
@@ -79,5 +89,5 @@ def _suppress(boxes: Floats, scores: Floats, config: DetectorConfig) -> NDArray[
     # x y w h; a box reaches from its first to its last pixel, both included.
     sizes = boxes[:, 2:] - boxes[:, :2] + 1
     rows = np.concatenate([boxes[:, :2], sizes], axis=1)
-    kept = cv2.dnn.NMSBoxes(rows, scores, config.score_threshold, config.nms_iou)
+    kept = cv2.dnn.NMSBoxes(rows.tolist(), scores.tolist(), config.score_threshold, config.nms_iou)
     return np.asarray(kept, np.int32).reshape(-1)
