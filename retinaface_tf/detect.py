@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from absl import flags
 from numpy.typing import NDArray
@@ -21,11 +20,11 @@ from tqdm import tqdm
 
 from retinaface_tf import cli
 from retinaface_tf.errors import InputError
+from retinaface_tf.picture import write_picture
 from retinaface_tf.structures import Detections
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 RESULT_FILE = "detections.json"
-GREEN, RED = (0, 200, 0), (0, 0, 230)  # OpenCV's order: blue first
 
 _WEIGHTS = flags.DEFINE_string("weights", None, "A weights file, instead of a checkpoint.")
 _SAVED_MODEL = flags.DEFINE_string("saved_model", None, "An exported model, instead of a network.")
@@ -54,7 +53,8 @@ def main(arguments: list[str]) -> int:
         results.append(
             {"file": str(file), "width": image.shape[1], "height": image.shape[0], "faces": faces}
         )
-        _write_picture(out / picture, image, faces)
+        boxes, landmarks = ([face[part] for face in faces] for part in ("box", "landmarks"))
+        write_picture(out / picture, image, boxes, landmarks)
     out.mkdir(parents=True, exist_ok=True)
     (out / RESULT_FILE).write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     found = sum(len(result["faces"]) for result in results)
@@ -127,18 +127,6 @@ def _faces(detections: Detections, score: float) -> list[dict[str, Any]]:
         }
         for i in range(count)
     ]
-
-
-def _write_picture(file: Path, image: NDArray[np.uint8], faces: list[dict[str, Any]]) -> None:
-    picture = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    thickness = max(1, round(max(picture.shape) / 600))
-    for face in faces:
-        x1, y1, x2, y2 = (round(value) for value in face["box"])
-        cv2.rectangle(picture, (x1, y1), (x2, y2), GREEN, thickness)
-        for x, y in face["landmarks"]:
-            cv2.circle(picture, (round(x), round(y)), thickness, RED, -1)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(file), picture)
 
 
 if __name__ == "__main__":

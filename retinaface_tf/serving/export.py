@@ -13,6 +13,7 @@ from retinaface_tf.serving.metadata import describe, write_metadata
 from retinaface_tf.serving.parity import SAME_GRAPH, Parity, on_pixels
 from retinaface_tf.serving.service import SIGNATURES, Service
 from retinaface_tf.serving.versions import new_version
+from retinaface_tf.serving.warmup import write_warmup
 
 
 def export_saved_model(
@@ -39,6 +40,7 @@ def export_saved_model(
         tf.saved_model.save(service, str(version.folder), signatures=functions)
         parity = _check(gate, version.folder)
         write_metadata(version.folder, describe(detector.network, config, source, parity))
+        write_warmup(version.folder, models.name, config.detector)
     return version.folder
 
 

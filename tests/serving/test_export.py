@@ -9,6 +9,7 @@ import tensorflow as tf
 from retinaface_tf.config import DetectorConfig
 from retinaface_tf.errors import DoesNotHold, InputError
 from retinaface_tf.model.detector import Detector
+from retinaface_tf.model.loading import save_weights
 from retinaface_tf.serving import export
 from retinaface_tf.serving.export import export_saved_model
 from retinaface_tf.serving.load import ExportedDetector
@@ -97,6 +98,37 @@ def test_an_export_that_answers_otherwise_is_no_version(detector, tmp_path, monk
     with pytest.raises(DoesNotHold, match="detect_images: answers otherwise than its source"):
         export_saved_model(detector, tmp_path, source="weights")
     assert names(tmp_path) == []
+
+
+MOVED = """
+import runpy, sys
+from retinaface_tf import cli
+cli.start_tensorflow()
+from retinaface_tf.serving.load import ExportedDetector
+detect = ExportedDetector.__call__
+ExportedDetector.__call__ = lambda *a: detect(*a)._replace(boxes=detect(*a).boxes + 0.1)
+sys.argv = ["export.py", *sys.argv[1:]]
+runpy.run_path("export.py", run_name="__main__")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("program", "code"), [(["export.py"], 0), (["-c", MOVED], 2)])
+def test_the_command_tells_by_its_exit_code_whether_the_export_holds(
+    detector, command, drawn, tmp_path, program, code
+):
+    weights, models = tmp_path / "made_up.weights.h5", tmp_path / "models"
+    save_weights(detector.network, weights)
+    done = command(
+        *(*program, "--cfg=configs/mobilenet025.yaml", f"--weights={weights}", "--keep=1"),
+        *(f"--set=data.root={drawn}", "--set=export.parity_images=1", f"--out={models}"),
+    )
+    assert done.returncode == code, done.stderr
+    assert names(models) == (["1"] if code == 0 else [])
+    assert "1 images," in done.stderr
+    if code:
+        last = done.stderr.splitlines()[-1]
+        assert last.startswith("error: SavedModel, detect_images: answers otherwise")
 
 
 @pytest.mark.slow

@@ -1,0 +1,139 @@
+"""Asks a server for faces: python -m retinaface_tf.serving.client IMAGE... --url grpc://host:8500.
+
+Writes a picture of each image with its faces. `Client` is the same for programs.
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from absl import flags
+from numpy.typing import NDArray
+
+from retinaface_tf import cli
+from retinaface_tf.errors import InputError
+from retinaface_tf.picture import write_picture
+from retinaface_tf.serving.image_error import ImageError
+
+_URL = flags.DEFINE_string(
+    "url", "grpc://localhost:8500", "The server: grpc://, http:// and so on."
+)
+_MODEL = flags.DEFINE_string("model", "retinaface", "The model's name on the server.")
+_OUT = flags.DEFINE_string("out", "answers", "Folder of the pictures.")
+_SCORE = flags.DEFINE_float("score", 0.5, "Faces below this score are left out.", 0.0, 1.0)
+_RESIZED = flags.DEFINE_bool("resized", False, "Let the server bring images to one size.")
+_BATCH = flags.DEFINE_integer("batch", 8, "Images of a request.", lower_bound=1)
+_TIMEOUT = flags.DEFINE_float(
+    "timeout", 60.0, "Seconds that a request may take.", lower_bound=0.001
+)
+
+
+class Answer(NamedTuple):
+    """The detections of one image, best first."""
+
+    boxes: NDArray[np.float32]  # [N, 4], pixels of the upright image
+    scores: NDArray[np.float32]  # [N]
+    landmarks: NDArray[np.float32]  # [N, 5, 2]
+    error: ImageError  # why there are none, if it is that
+
+
+class Client:
+    """Asks a model that export.py wrote, on TensorFlow Serving."""
+
+    def __init__(
+        self,
+        url: str,
+        model: str = "retinaface",
+        *,
+        batch: int = 8,
+        timeout: float = 60.0,
+        attempts: int = 3,
+    ):
+        """Keeps what it takes to ask; nothing is asked yet.
+
+        Args:
+            url: `grpc://host:8500` or `http://host:8501`; `grpcs` and `https` are encrypted.
+            model: its name on the server.
+            batch: images of a request; more than that are several requests.
+            timeout: seconds that a request may take.
+            attempts: how often to ask a server that is not there or busy.
+
+        Raises:
+            InputError: another kind of URL.
+        """
+        from retinaface_tf.serving.transport import connect
+
+        self.batch = batch
+        self._transport = connect(url, model, timeout, attempts)
+
+    def detect(
+        self,
+        images: Sequence[bytes],
+        *,
+        score_threshold: float | None = None,
+        nms_iou: float | None = None,
+        resized: bool = False,
+    ) -> list[Answer]:
+        """Detects faces.
+
+        Args:
+            images: encoded, of any kinds and sizes.
+            score_threshold: instead of the model's. By REST it takes both thresholds, or neither.
+            nms_iou: likewise.
+            resized: whether the server is to bring all images to one size, which is faster for
+                large ones; by REST it takes both thresholds.
+
+        Raises:
+            InputError: the server is not there, takes too long or refuses.
+        """
+        given = {"score_threshold": score_threshold, "nms_iou": nms_iou}
+        thresholds = {name: value for name, value in given.items() if value is not None}
+        whole = "serving_default" if thresholds else "detect_bytes"
+        signature = "detect_resized" if resized else whole
+        answers: list[Answer] = []
+        for start in range(0, len(images), self.batch):
+            part = list(images[start : start + self.batch])
+            # One of each image: a server that merges requests needs as many as there are images.
+            each = {n: np.full(len(part), v, np.float32) for n, v in thresholds.items()}
+            found = self._transport.predict(signature, {"image_bytes": part, **each})
+            answers += [_answer(found, place) for place in range(len(part))]
+        return answers
+
+
+def _answer(found: dict[str, NDArray[Any]], place: int) -> Answer:
+    count = int(found["num_detections"][place])
+    boxes, scores, landmarks = (
+        found[name][place][:count].astype(np.float32) for name in ("boxes", "scores", "landmarks")
+    )
+    return Answer(boxes, scores, landmarks, ImageError(int(found["error"][place])))
+
+
+def main(arguments: list[str]) -> int:
+    if not arguments:
+        raise InputError("expected images: python -m retinaface_tf.serving.client IMAGE...")
+    files = [Path(argument) for argument in arguments]
+    contents = [file.read_bytes() for file in files]
+    cli.start_tensorflow()
+    from retinaface_tf.data.decode import decode_image
+
+    client = Client(_URL.value, _MODEL.value, batch=_BATCH.value, timeout=_TIMEOUT.value)
+    answers = client.detect(contents, resized=_RESIZED.value)
+    refused = []
+    for file, content, answer in zip(files, contents, answers, strict=True):
+        if answer.error is not ImageError.NONE:
+            refused.append(f"{file} ({answer.error.name})")
+            continue
+        good = answer.scores >= _SCORE.value
+        picture = Path(_OUT.value) / f"{file.name}.jpg"
+        image = decode_image(content).numpy()
+        write_picture(picture, image, answer.boxes[good], answer.landmarks[good])
+        logging.info("%s: %d faces, drawn to %s", file, good.sum(), picture)
+    if refused:
+        raise InputError(f"{len(refused)} of {len(files)} refused: {', '.join(refused)}")
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)
