@@ -1,11 +1,15 @@
 """ONNX by onnxruntime, beside the Detector that it was made of."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
 from tiny_network import noise, tiny_detector
 
 from retinaface_tf.errors import InputError
+from retinaface_tf.serving.extras import import_extra
 from retinaface_tf.serving.onnx_model import OPSET, OnnxDetector, write_onnx
 
 
@@ -59,6 +63,47 @@ def test_no_images_and_images_without_pixels_have_no_detections(exported, shape)
 
 
 def test_nothing_above_the_threshold_is_an_answer_of_zeros(config, tmp_path):
-    silent = tiny_detector(config)
-    (bias,) = [v for v in silent.network.variables if v.path.endswith("bias") and v.shape == (4,)]
-    bias.assign([50.0, -50.0] * 2)
+    limits = replace(config.detector, score_threshold=1.0)
+    silent = tiny_detector(replace(config, detector=limits))
+    file = write_onnx(silent, tmp_path, {"config": silent.config.as_dict()})
+    found = OnnxDetector(file)(noise(1, 64, 64))
+    assert found.boxes.shape == (1, limits.max_detections, 4)
+    assert not any(part.any() for part in found)
+
+
+def test_the_file_is_plain_onnx_of_todays_operators_and_tells_what_it_is(exported, config):
+    model = onnx.load(exported[1])
+    domains = {entry.domain: entry.version for entry in model.opset_import}
+    assert domains[""] == OPSET >= 23
+    used = {node.domain for node in model.graph.node}
+    assert used == {""}
+    (images,) = model.graph.input
+    assert images.name == "images"
+    assert images.type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    outputs = {output.name for output in model.graph.output}
+    assert outputs == {"boxes", "scores", "landmarks", "num_detections"}
+    assert OnnxDetector(exported[1]).metadata == json.loads(
+        json.dumps({"config": config.as_dict()})
+    )
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no model" * 100])
+def test_what_is_no_model_is_named(tmp_path, content):
+    file = tmp_path / "a.onnx"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.onnx: not a model that export\.py wrote"):
+        OnnxDetector(file)
+
+
+def test_a_model_of_others_is_refused(exported, tmp_path):
+    model = onnx.load(exported[1])
+    del model.metadata_props[:]
+    onnx.save(model, tmp_path / "other.onnx")
+    with pytest.raises(InputError, match=r"other\.onnx: not a model that export\.py wrote"):
+        OnnxDetector(tmp_path / "other.onnx")
+
+
+def test_a_missing_package_is_named_with_its_extra():
+    with pytest.raises(InputError, match=r"no_such_package.*pip install 'retinaface-tf\[onnx\]'"):
+        import_extra("no_such_package", "onnx")

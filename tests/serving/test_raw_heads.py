@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from retinaface_tf.config import AnchorConfig, DetectorConfig
 from retinaface_tf.geometry.anchors import make_anchors
@@ -88,19 +89,18 @@ def test_random_heads_give_what_the_detector_gives(config, scale):
         landmarks=random.normal(size=(count, 5, 2)).astype(np.float32),
     )
 
-    def network(images, training):
-        return {name: rows[None] for name, rows in said._asdict().items()}
+    class Network:
+        variables = ()
 
-    # An object, as Detector asks a network for its variables.
-    twin = type("Network", (), {"variables": (), "__call__": staticmethod(network)})()
+        def __call__(self, images, training):
+            return {name: tf.constant(rows[None]) for name, rows in said._asdict().items()}
+
     limits = replace(config.detector, max_detections=100)
-    expected = Detector(twin, replace(config, detector=limits))(
+    expected = Detector(Network(), replace(config, detector=limits))(
         np.zeros([1, side, side, 3], np.uint8), scale
     )
     anchors = anchors_of_square(side, config.anchors)
     found = detect_faces(said, anchors, config.anchors.variances, side / scale, limits)
     assert 20 < found.num_detections == expected.num_detections[0]
     for part, twin_part in zip(found[:3], expected, strict=False):
-        np.testing.assert_allclose(
-            part, twin_part[0, : found.num_detections], rtol=1e-5, atol=1e-4
-        )
+        np.testing.assert_allclose(part, twin_part[0, : found.num_detections], rtol=1e-5, atol=1e-4)
