@@ -1,4 +1,7 @@
-"""Exports a trained detector for TensorFlow Serving: python export.py --out models/retinaface."""
+"""Exports a trained detector: python export.py --format savedmodel --out models/retinaface.
+
+`savedmodel` is for TensorFlow Serving, `onnx` for onnxruntime, `litert` for phones.
+"""
 
 from pathlib import Path
 
@@ -6,8 +9,18 @@ from absl import flags
 
 from retinaface_tf import cli
 
+# A server loads the newest version of a folder, so that each format has its own.
+FOLDERS = {
+    "savedmodel": "models/retinaface",
+    "onnx": "models/retinaface_onnx",
+    "litert": "models/retinaface_litert",
+}
+
 _WEIGHTS = flags.DEFINE_string("weights", None, "A weights file, instead of a checkpoint.")
-_OUT = flags.DEFINE_string("out", "models/retinaface", "Folder of the model's versions.")
+_FORMAT = flags.DEFINE_enum("format", "savedmodel", list(FOLDERS), "What to export for.")
+_OUT = flags.DEFINE_string(
+    "out", None, f"Folder of the model's versions; by format {', '.join(FOLDERS.values())}."
+)
 _KEEP = flags.DEFINE_integer(
     "keep", None, "How many of the newest versions to keep.", lower_bound=1
 )
@@ -18,13 +31,19 @@ def main(arguments: list[str]) -> int:
     config = cli.read_config(eval__weights=_WEIGHTS.value)
     cli.start_tensorflow()
     from retinaface_tf.model.detector import Detector
+    from retinaface_tf.serving import runtimes
     from retinaface_tf.serving.export import export_saved_model
     from retinaface_tf.training.checkpoint import load_network
 
     source, network = load_network(config)
-    version = export_saved_model(
-        Detector(network, config), Path(_OUT.value), source=source, keep=_KEEP.value
-    )
+    exports = {
+        "savedmodel": export_saved_model,
+        "onnx": runtimes.export_onnx,
+        "litert": runtimes.export_litert,
+    }
+    models = Path(_OUT.value or FOLDERS[_FORMAT.value])
+    export = exports[_FORMAT.value]
+    version = export(Detector(network, config), models, source=source, keep=_KEEP.value)
     print(f"{source} exported to {version}")
     return 0
 

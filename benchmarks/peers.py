@@ -81,6 +81,14 @@ def biubug6_network(checkout: str, config: Config, weights: str | None = None) -
     return network
 
 
+def biubug6_random_weights(checkout: str, config: Config, file: Path) -> None:
+    """Writes random weights of its network, which ours takes too."""
+    network = biubug6_network(checkout, config)
+    with _imports_of(checkout):
+        import torch
+    torch.save(network.state_dict(), file)
+
+
 def biubug6_step(
     checkout: str, config: Config, precision: str = "float32"
 ) -> Callable[[Any, Any], float]:

@@ -20,7 +20,11 @@ class Turn(NamedTuple):
 
 
 def take_turns(
-    contestants: Mapping[str, Callable[[], Piece]], *, rounds: int, pieces: int
+    contestants: Mapping[str, Callable[[], Piece]],
+    *,
+    rounds: int,
+    pieces: int,
+    warm_up: int = WARM_UP,
 ) -> dict[str, list[Turn]]:
     """Lets each contestant do `pieces` of its work in turn, `rounds` times.
 
@@ -31,7 +35,7 @@ def take_turns(
     for _ in range(rounds):
         for name, ready in contestants.items():
             piece = ready()
-            for _ in range(WARM_UP):
+            for _ in range(warm_up):
                 piece()
             wall, cpu = time.perf_counter(), time.process_time()
             for _ in range(pieces):

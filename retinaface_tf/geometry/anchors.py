@@ -41,7 +41,8 @@ def _axis(
     pixels: int | tf.Tensor, stride: int, sizes: Sequence[float]
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Centres [cells] and extents [len(sizes)] along one axis, in fractions of it."""
-    cells = -(-pixels // stride)
+    # Rounded up without negative numbers, which ONNX divides towards zero.
+    cells = (pixels + stride - 1) // stride
     # In float64 as the originals, whose anchors are then cast too: bit-equal.
     extent = tf.cast(pixels, tf.float64)
     centres = (tf.range(cells, dtype=tf.float64) + 0.5) * stride / extent

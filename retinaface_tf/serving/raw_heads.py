@@ -1,0 +1,93 @@
+"""From what the network says to faces, in NumPy: what a runtime does whose models end in heads.
+
+It is what `geometry` and `model.detector` do in TensorFlow, for one image of a fixed size, and
+needs neither TensorFlow nor the rest of the package but its settings, so that it can be taken along
+to a device, or read to be written there in another language.
+"""
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from retinaface_tf.config import AnchorConfig, DetectorConfig
+from retinaface_tf.structures import Detections, Predictions
+
+Floats = NDArray[np.float32]
+
+
+def anchors_of_square(side: int, config: AnchorConfig) -> Floats:
+    """Anchors [A, 4] of an image of `side` x `side` pixels, `cx cy w h` in fractions of it.
+
+    Ordered by level, row, column, size.
+    """
+    levels = []
+    for stride, sizes in zip(config.strides, config.sizes, strict=True):
+        centres = (np.arange(math.ceil(side / stride)) + 0.5) * stride / side
+        cy, cx, extent = np.meshgrid(centres, centres, np.array(sizes) / side, indexing="ij")
+        levels.append(np.stack([cx, cy, extent, extent], axis=-1).reshape(-1, 4))
+    anchors = np.concatenate(levels).astype(np.float32)
+    return np.clip(anchors, 0, 1) if config.clip else anchors
+
+
+def detect_faces(
+    heads: Predictions,
+    anchors: Floats,
+    variances: tuple[float, float],
+    pixels: float,
+    config: DetectorConfig,
+) -> Detections:
+    """Decodes the heads of one square image and suppresses what overlaps.
+
+    Args:
+        heads: boxes [A, 4], logits [A, 2] (background, face) and landmarks [A, 5, 2].
+        anchors: [A, 4].
+        variances: of the anchors' settings: what offsets and what sizes were multiplied with.
+        pixels: the side of the square, in pixels that the answer and NMS count in.
+        config: thresholds and limits.
+
+    Returns:
+        Boxes [D, 4], scores [D], landmarks [D, 5, 2], best first, and their number D.
+    """
+    scores = np.exp(-np.logaddexp(0, heads.logits[:, 0] - heads.logits[:, 1]))  # softmax
+    best = np.argsort(-scores, kind="stable")[: np.sum(scores > config.score_threshold)]
+    best = best[: config.top_k]
+    scores, anchors = scores[best], anchors[best]
+    boxes = _decode_boxes(heads.boxes[best], anchors, variances) * np.float32(pixels)
+    landmarks = _decode_points(heads.landmarks[best], anchors, variances) * np.float32(pixels)
+    kept = _suppress(boxes, scores, config)[: config.max_detections]
+    return Detections(boxes[kept], scores[kept], landmarks[kept], len(kept))
+
+
+def nothing(batch: int, most: int) -> Detections:
+    """Room for the detections of a batch: zeros, [B, D, ...], and no detections yet."""
+    return Detections(
+        boxes=np.zeros([batch, most, 4], np.float32),
+        scores=np.zeros([batch, most], np.float32),
+        landmarks=np.zeros([batch, most, 5, 2], np.float32),
+        num_detections=np.zeros([batch], np.int32),
+    )
+
+
+def _decode_boxes(encoded: Floats, anchors: Floats, variances: tuple[float, float]) -> Floats:
+    """Boxes `x1 y1 x2 y2` [N, 4] in fractions of the image."""
+    centre = anchors[:, :2] + encoded[:, :2] * np.float32(variances[0]) * anchors[:, 2:]
+    size = anchors[:, 2:] * np.exp(encoded[:, 2:] * np.float32(variances[1]))
+    near = centre - size / 2
+    return np.concatenate([near, near + size], axis=1)
+
+
+def _decode_points(encoded: Floats, anchors: Floats, variances: tuple[float, float]) -> Floats:
+    """Landmarks [N, 5, 2] in fractions of the image."""
+    centre, size = anchors[:, None, :2], anchors[:, None, 2:]
+    return centre + encoded * np.float32(variances[0]) * size
+
+
+def _suppress(boxes: Floats, scores: Floats, config: DetectorConfig) -> NDArray[np.int32]:
+    """Greedy NMS: which of the boxes [N, 4] stay, best first."""
+    # x y w h; a box reaches from its first to its last pixel, both included.
+    sizes = boxes[:, 2:] - boxes[:, :2] + 1
+    rows = np.concatenate([boxes[:, :2], sizes], axis=1)
+    kept = cv2.dnn.NMSBoxes(rows.tolist(), scores.tolist(), config.score_threshold, config.nms_iou)
+    return np.asarray(kept, np.int32).reshape(-1)
