@@ -8,6 +8,7 @@ from pathlib import Path
 from absl import flags
 
 from retinaface_tf import cli
+from retinaface_tf.evaluation.calibration import read_threshold
 
 # A server loads the newest version of a folder, so that each format has its own.
 FOLDERS = {
@@ -24,11 +25,15 @@ _OUT = flags.DEFINE_string(
 _KEEP = flags.DEFINE_integer(
     "keep", None, "How many of the newest versions to keep.", lower_bound=1
 )
+_CALIBRATION = flags.DEFINE_string(
+    "calibration", None, "The calibration.json of eval.py, whose score threshold becomes default."
+)
 
 
 def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
-    config = cli.read_config(eval__weights=_WEIGHTS.value)
+    threshold = None if _CALIBRATION.value is None else read_threshold(Path(_CALIBRATION.value))
+    config = cli.read_config(eval__weights=_WEIGHTS.value, detector__score_threshold=threshold)
     cli.start_tensorflow()
     from retinaface_tf.model.detector import Detector
     from retinaface_tf.serving import runtimes

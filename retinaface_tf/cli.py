@@ -21,7 +21,7 @@ _SET = flags.DEFINE_multi_string("set", [], "Overrides a setting: --set section.
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder, instead of train.workdir.")
 
 
-def read_config(**overrides: str | None) -> Config:
+def read_config(**overrides: str | float | None) -> Config:
     """The config that the flags name, with their overrides.
 
     Args:

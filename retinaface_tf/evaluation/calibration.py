@@ -88,6 +88,26 @@ def write_calibration(
     return overall
 
 
+def read_threshold(file: Path) -> float:
+    """The overall threshold of a file that was written, as a detector takes it.
+
+    Detectors keep what is above their threshold, and precision was reached with what is at it too:
+    this is the next smaller number in float32.
+
+    Raises:
+        InputError: there is no such file, it is no calibration, or no score had the precision.
+    """
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        target, threshold = content["target"]["precision"], content["score_threshold"]
+        least = None if threshold is None else np.nextafter(np.float32(threshold), np.float32(0))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{file}: not what eval.py --calibrate writes ({error!r})") from None
+    if least is None:
+        raise InputError(f"{file}: no score has a precision of {target}; calibrate for less")
+    return float(least)
+
+
 def _threshold(outcome: Outcome, precision: float, detections: Mask, faces: Mask) -> Threshold:
     kept = regarded(outcome, SET) & detections
     scores, hit = outcome.matches.rows[kept, 4], outcome.hit[kept]

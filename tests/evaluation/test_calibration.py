@@ -8,7 +8,12 @@ import pytest
 from retinaface_tf.config import Config
 from retinaface_tf.errors import InputError
 from retinaface_tf.evaluation.average_precision import SETS, GroundTruth
-from retinaface_tf.evaluation.calibration import calibrate, parse_target, write_calibration
+from retinaface_tf.evaluation.calibration import (
+    calibrate,
+    parse_target,
+    read_threshold,
+    write_calibration,
+)
 from retinaface_tf.evaluation.outcome import examine
 from retinaface_tf.evaluation.report import Evaluated, write_report
 
@@ -83,3 +88,26 @@ def test_the_file_says_what_it_holds_for(tmp_path):
     ]
     assert list(written["sha256"]) == ["w.pth"]
     assert written["protocol"] == "vga"
+
+
+def test_what_was_at_the_threshold_is_above_that_of_a_detector(tmp_path):
+    file = tmp_path / "calibration.json"
+    file.write_text('{"target": {"precision": 0.9}, "score_threshold": 0.7}')
+    threshold = read_threshold(file)
+    assert np.float32(0.7) > np.float32(threshold)
+    assert threshold == pytest.approx(0.7, abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"target": {"precision": 0.9}, "score_threshold": null}', "no score has a precision"),
+        ("{}", "not what eval.py --calibrate writes"),
+        ("[", "not what eval.py --calibrate writes"),
+    ],
+)
+def test_a_calibration_without_a_threshold_is_answered(tmp_path, text, said):
+    file = tmp_path / "calibration.json"
+    file.write_text(text)
+    with pytest.raises(InputError, match=said):
+        read_threshold(file)
