@@ -12,22 +12,9 @@ import numpy as np
 from absl import flags
 from numpy.typing import NDArray
 
-from retinaface_tf import cli
 from retinaface_tf.errors import InputError
 from retinaface_tf.picture import draw_faces, write_picture
 from retinaface_tf.serving.image_error import ImageError
-
-_URL = flags.DEFINE_string(
-    "url", "grpc://localhost:8500", "The server: grpc://, http:// and so on."
-)
-_MODEL = flags.DEFINE_string("model", "retinaface", "The model's name on the server.")
-_OUT = flags.DEFINE_string("out", "answers", "Folder of the pictures.")
-_SCORE = flags.DEFINE_float("score", 0.5, "Faces below this score are left out.", 0.0, 1.0)
-_RESIZED = flags.DEFINE_bool("resized", False, "Let the server bring images to one size.")
-_BATCH = flags.DEFINE_integer("batch", 8, "Images of a request.", lower_bound=1)
-_TIMEOUT = flags.DEFINE_float(
-    "timeout", 60.0, "Seconds that a request may take.", lower_bound=0.001
-)
 
 
 class Answer(NamedTuple):
@@ -113,20 +100,21 @@ def _answer(found: dict[str, NDArray[Any]], place: int) -> Answer:
 def main(arguments: list[str]) -> int:
     if not arguments:
         raise InputError("expected images: python -m retinaface_tf.serving.client IMAGE...")
+    given = flags.FLAGS
     files = [Path(argument) for argument in arguments]
     contents = [file.read_bytes() for file in files]
     cli.start_tensorflow()
     from retinaface_tf.data.decode import decode_image
 
-    client = Client(_URL.value, _MODEL.value, batch=_BATCH.value, timeout=_TIMEOUT.value)
-    answers = client.detect(contents, resized=_RESIZED.value)
+    client = Client(given.url, given.model, batch=given.batch, timeout=given.timeout)
+    answers = client.detect(contents, resized=given.resized)
     refused = []
     for file, content, answer in zip(files, contents, answers, strict=True):
         if answer.error is not ImageError.NONE:
             refused.append(f"{file} ({answer.error.name})")
             continue
-        good = answer.scores >= _SCORE.value
-        picture = Path(_OUT.value) / f"{file.name}.jpg"
+        good = answer.scores >= given.score
+        picture = Path(given.out) / f"{file.name}.jpg"
         image = decode_image(content).numpy()
         write_picture(picture, draw_faces(image, answer.boxes[good], answer.landmarks[good]))
         logging.info("%s: %d faces, drawn to %s", file, good.sum(), picture)
@@ -136,4 +124,14 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    # Here alone: a program that imports Client has flags of its own.
+    from retinaface_tf import cli
+
+    flags.DEFINE_string("url", "grpc://localhost:8500", "The server: grpc://, http:// and so on.")
+    flags.DEFINE_string("model", "retinaface", "The model's name on the server.")
+    flags.DEFINE_string("out", "answers", "Folder of the pictures.")
+    flags.DEFINE_float("score", 0.5, "Faces below this score are left out.", 0.0, 1.0)
+    flags.DEFINE_bool("resized", False, "Let the server bring images to one size.")
+    flags.DEFINE_integer("batch", 8, "Images of a request.", lower_bound=1)
+    flags.DEFINE_float("timeout", 60.0, "Seconds that a request may take.", lower_bound=0.001)
     cli.run(main)
