@@ -90,3 +90,8 @@ def of_each_replica(strategy: tf.distribute.Strategy, value: float) -> NDArray[n
 
     gathered = strategy.run(gather, args=(tf.constant(value, tf.float64),))
     return strategy.experimental_local_results(gathered)[0].numpy()
+
+
+def wait_for_all(strategy: tf.distribute.Strategy) -> None:
+    """Waits until every worker has come to this point."""
+    of_each_replica(strategy, 0)

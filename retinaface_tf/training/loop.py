@@ -3,7 +3,7 @@
 import logging
 import signal
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from enum import IntEnum
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from retinaface_tf.data.pipeline import explain_unreadable, training_batches
 from retinaface_tf.errors import InputError, LostWorkerError
 from retinaface_tf.structures import Batch
 from retinaface_tf.training.bad_batches import BadBatches
+from retinaface_tf.training.cluster import find_cluster
 from retinaface_tf.training.devices import of_each_replica
 from retinaface_tf.training.pictures import picture_targets
 from retinaface_tf.training.progress import Progress
@@ -34,32 +35,33 @@ def train(config: Config, *, resume: bool = True) -> bool:
         InputError: whatever the user can mend.
         LostWorkerError: there were several workers, and one is gone; the same call goes on.
     """
-    run = prepare(config, resume=resume)
-    is_chief = run.cluster.is_chief
-    if not is_chief:
+    cluster = find_cluster(config.train)
+    if not cluster.is_chief:
         logging.getLogger("retinaface_tf").setLevel(logging.WARNING)  # the chief tells it all
     try:
-        with _logged(run):
-            start = run.checkpoints.restore()
-            _check_workers_agree(run, start)
-            if is_chief:
-                write_summary(config, run.records, run.strategy, start)
-            describe(run, start)
-            if run.highest(run.is_stale(start)):
-                return True  # it had been stopped early
-            return train_from(run, start)
+        run = prepare(config, cluster, resume=resume)
+        with logged(Path(config.train.workdir)) if cluster.is_chief else nullcontext():
+            return _resume(run)
     except tf.errors.OpError as error:
-        if run.cluster.is_alone:
+        if cluster.is_alone:
             raise
         reason = " ".join(str(error).split())[-200:]
         raise LostWorkerError(
-            f"worker {run.cluster.index + 1} of {run.cluster.size}: lost another; start all again, "
-            f"and they go on from the last checkpoint ({reason})"
+            f"worker {cluster.index + 1} of {cluster.size}: lost another; start all again, and "
+            f"they go on from the last checkpoint ({reason})"
         ) from None
 
 
-def _logged(run: Run) -> AbstractContextManager[None]:
-    return logged(Path(run.config.train.workdir)) if run.cluster.is_chief else nullcontext()
+def _resume(run: Run) -> bool:
+    """Trains from the newest checkpoint, or from the beginning."""
+    start = run.checkpoints.restore()
+    _check_workers_agree(run, start)
+    if run.cluster.is_chief:
+        write_summary(run.config, run.records, run.strategy, start)
+    describe(run, start)
+    if run.highest(run.is_stale(start)):
+        return True  # it had been stopped early
+    return train_from(run, start)
 
 
 def _check_workers_agree(run: Run, start: int) -> None:

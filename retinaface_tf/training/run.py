@@ -18,8 +18,8 @@ from retinaface_tf.errors import InputError
 from retinaface_tf.model.loading import load_weights
 from retinaface_tf.model.network import build_backbone, build_network
 from retinaface_tf.training.checkpoint import Checkpoints, saved_checkpoints
-from retinaface_tf.training.cluster import Cluster, find_cluster
-from retinaface_tf.training.devices import make_strategy, of_each_replica
+from retinaface_tf.training.cluster import ALONE, Cluster
+from retinaface_tf.training.devices import make_strategy, of_each_replica, wait_for_all
 from retinaface_tf.training.optimizer import CoupledSGD, make_optimizer
 from retinaface_tf.training.schedule import learning_rates
 from retinaface_tf.training.validation import Validation
@@ -102,14 +102,13 @@ class Run:
         return self.config.train.validate_epochs * self.steps_per_epoch
 
 
-def prepare(config: Config, *, resume: bool = True) -> Run:
-    """Reads labels and builds everything that a run needs."""
+def prepare(config: Config, cluster: Cluster = ALONE, *, resume: bool = True) -> Run:
+    """Reads labels and builds everything that a run needs, on one of its workers."""
     workdir = Path(config.train.workdir)
     if not resume and (workdir / "checkpoints").exists():
         raise InputError(f"{workdir}: holds a run; --noresume does not overwrite it, move it away")
-    cluster = find_cluster(config.train)
     strategy = make_strategy(config.train, cluster)  # before anything else uses a device
-    records = training_set(config)
+    records = _training_set(config, cluster, strategy)
     steps_per_epoch = len(records) // config.train.global_batch
     if steps_per_epoch == 0:
         raise InputError(
@@ -137,6 +136,16 @@ def prepare(config: Config, *, resume: bool = True) -> Run:
         rates=rates,
         steps_per_epoch=steps_per_epoch,
     )
+
+
+def _training_set(config: Config, cluster: Cluster, strategy: tf.distribute.Strategy) -> Records:
+    """Reads it on the chief first, who may have to draw it."""
+    if not cluster.is_chief:
+        wait_for_all(strategy)
+    records = training_set(config)
+    if cluster.is_chief and not cluster.is_alone:
+        wait_for_all(strategy)
+    return records
 
 
 def _initial_network(config: Config) -> keras.Model:

@@ -48,7 +48,8 @@ def write_summary(
         "start": start,
         "config": config.as_dict(),
         "versions": {"python": platform.python_version()} | {p: version(p) for p in PACKAGES},
-        "devices": list(strategy.extended.worker_devices),
+        "devices": list(strategy.extended.worker_devices),  # of the chief
+        "replicas": strategy.num_replicas_in_sync,
         "images": len(records),
         "faces": len(records.boxes),
         "data_sha256": data_hash(records),
