@@ -8,11 +8,13 @@ import tensorflow as tf
 
 from retinaface_tf.config import DetectorConfig
 from retinaface_tf.errors import DoesNotHold, InputError
+from retinaface_tf.evaluation.report import write_report
 from retinaface_tf.model.detector import Detector
 from retinaface_tf.model.loading import save_weights
 from retinaface_tf.serving import export
 from retinaface_tf.serving.export import export_saved_model
 from retinaface_tf.serving.load import ExportedDetector
+from retinaface_tf.serving.metadata import describe
 from retinaface_tf.serving.versions import new_version, versions
 
 
@@ -171,3 +173,18 @@ def test_what_is_no_exported_model_is_named(tmp_path):
         ExportedDetector(tmp_path / "none")
     with pytest.raises(InputError, match=r"not a model that export\.py wrote"):
         ExportedDetector(tmp_path)
+
+
+def test_the_ap_that_eval_wrote_goes_along_if_it_is_of_these_weights(detector, tmp_path):
+    out = replace(detector.config.eval, out=str(tmp_path))
+    config = replace(detector.config, eval=out)
+    ap = {"easy": 0.9, "medium": 0.8, "hard": 0.7}
+
+    def told(source):
+        return describe(detector.network, config, source, None)["evaluation"]
+
+    assert told("step-7") is None
+    write_report(tmp_path, config, "step-7", "original", ap, 1.0)
+    assert told("step-7")["ap"] == ap
+    assert told("step-7")["protocol"] == "original"
+    assert told("step-8") is None
