@@ -72,7 +72,8 @@ def main(arguments: list[str]) -> int:
             for batch in BATCHES:
                 speeds[size, batch] = _measure(runners, [_jpeg(i, size) for i in images], batch)
         _claim_speed(speeds[USUAL, 1])
-        _claim_share(runners, [_jpeg(image, USUAL) for image in _crowds(config)])
+        if _WEIGHTS.value:
+            _claim_share(runners, [_jpeg(image, USUAL) for image in _crowds(config)])
         _load(runners, [_jpeg(image, USUAL) for image in images])
     return 0
 
@@ -258,7 +259,7 @@ def _claim_share(runners: Runners, files: list[bytes]) -> None:
     found = turns.take_turns(
         {"whole": lambda: lambda: whole([file]), "after": lambda: after},
         rounds=_ROUNDS.value,
-        pieces=MOST_PIECES if _WEIGHTS.value else 1,
+        pieces=MOST_PIECES,
     )
     share = turns.median(found["after"]).wall / turns.median(found["whole"]).wall
     print(
