@@ -36,6 +36,8 @@ BATCHES = (1, 8)
 CLIENTS = (1, 2, 4)
 USUAL = (1024, 768)  # of the claims, and under load
 CROWD = 100  # faces
+CROWDS = 24  # images to choose from
+SURE = 0.5  # score
 PYTORCH = "biubug6's PyTorch"
 MOST_PIECES = 10
 TURN = 1.0  # seconds, of ours
@@ -70,7 +72,8 @@ def main(arguments: list[str]) -> int:
             for batch in BATCHES:
                 speeds[size, batch] = _measure(runners, [_jpeg(i, size) for i in images], batch)
         _claim_speed(speeds[USUAL, 1])
-        _claim_share(runners, _jpeg(_crowd(config), USUAL))
+        if _WEIGHTS.value:
+            _claim_share(runners, [_jpeg(image, USUAL) for image in _crowds(config)])
         _load(runners, [_jpeg(image, USUAL) for image in images])
     return 0
 
@@ -188,13 +191,13 @@ def _images(config: Config) -> list[Any]:
     return [cv2.imread(str(f)) for f in files[:: max(1, len(files) // BATCHES[-1])]][: BATCHES[-1]]
 
 
-def _crowd(config: Config) -> Any:
-    """The image whose number of faces is nearest to a hundred."""
+def _crowds(config: Config) -> list[Any]:
+    """The images whose numbers of faces are nearest to a hundred, blue first."""
     from retinaface_tf.data.dataset import validation_set
 
     records = validation_set(config)
-    index = int(np.argmin(np.abs(np.diff(records.splits) - CROWD)))
-    return cv2.imread(str(records.path(index)))
+    nearest = np.argsort(np.abs(np.diff(records.splits) - CROWD), kind="stable")[:CROWDS]
+    return [cv2.imread(str(records.path(int(index)))) for index in nearest]
 
 
 def _jpeg(image: Any, size: tuple[int, int]) -> bytes:
@@ -246,19 +249,21 @@ def _claim_speed(found: dict[str, list[turns.Turn]]) -> None:
         )
 
 
-def _claim_share(runners: Runners, file: bytes) -> None:
-    image = runners.decode(file)
-    after = runners.after_network(image)
+def _claim_share(runners: Runners, files: list[bytes]) -> None:
+    """Of the image in which the detector itself finds nearest to a hundred faces."""
     whole = runners.whole["JPEG to faces"]
-    scores = after()[1]
+    scores = np.concatenate([whole([data])[1] for data in files])
+    best = int(np.argmin(np.abs(np.sum(scores > SURE, axis=1) - CROWD)))
+    file, scores = files[best], scores[best]
+    after = runners.after_network(runners.decode(file))
     found = turns.take_turns(
         {"whole": lambda: lambda: whole([file]), "after": lambda: after},
         rounds=_ROUNDS.value,
-        pieces=MOST_PIECES if _WEIGHTS.value else 1,
+        pieces=MOST_PIECES,
     )
     share = turns.median(found["after"]).wall / turns.median(found["whole"]).wall
     print(
-        f"decode and NMS of an image with {np.sum(scores > 0.5)} faces above 0.5 and "
+        f"decode and NMS of an image with {np.sum(scores > SURE)} faces above {SURE} and "
         f"{np.sum(scores > 0)} detections: {share:.1%} of the total (to be under 15 %: "
         f"{'holds' if share < 0.15 else 'does not hold'})"
     )
