@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
     if _PREDICTIONS.value:
         evaluated = _read(config, _PREDICTIONS.value)
         # The run's own results stay.
-        out = Path(_OUT.value) if _OUT.value else out / Path(_PREDICTIONS.value).stem
+        out = Path(_OUT.value) if _OUT.value else out / f"scored_{Path(_PREDICTIONS.value).stem}"
     else:
         evaluated = _predict(config, out)
     ap = evaluate_predictions(evaluated.predictions, evaluated.truth, config.eval.iou)

@@ -100,7 +100,8 @@ def run(main: Callable[[list[str]], int | None]) -> None:
             return STOPPED
         except OSError as error:
             # A folder that cannot be written, a full disk.
-            print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+            place = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+            print(f"error: {' '.join(place.split())}", file=sys.stderr)
         return BAD_INPUT
 
     app.run(guarded)

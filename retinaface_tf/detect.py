@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
         frames = _read_all(sources, unreadable)
         try:
             for batch in in_batches(frames, _BATCH.value, config.detector.max_pixels):
-                _detect(detect, batch, output)
+                _detect(detect, batch, output, unreadable)
                 bar.update(len(batch))
         except KeyboardInterrupt:  # how one leaves a camera; what was found is kept
             logging.info("stopped")
@@ -85,10 +85,14 @@ def _read_all(sources: Iterable[Source], unreadable: list[str]) -> Iterator["Fra
             unreadable.append(str(error))
 
 
-def _detect(detect: Any, batch: list["Frame"], output: "Output") -> None:
+def _detect(detect: Any, batch: list["Frame"], output: "Output", unreadable: list[str]) -> None:
     from retinaface_tf.detection.results import faces_of
 
-    detections = detect(np.stack([frame.pixels for frame in batch]))
+    try:
+        detections = detect(np.stack([frame.pixels for frame in batch]))
+    except InputError as error:  # too large for an exported model
+        unreadable.append(f"{batch[0].source.path}: {error}")
+        return
     for i, frame in enumerate(batch):
         output.write(frame, faces_of(detections, i, _SCORE.value))
 

@@ -27,7 +27,6 @@ from absl import flags
 from retinaface_tf import cli
 from retinaface_tf.config import Config
 from retinaface_tf.config_file import load_config
-from retinaface_tf.data.dataset import training_set
 from retinaface_tf.errors import InputError
 
 IDLE = 0.05  # a share of waiting that is not worth a word
@@ -78,11 +77,11 @@ def examine_machine(config: Config) -> int:
 
     packages = [f"{name} {version(name)}" for name in PACKAGES]
     print(", ".join([f"Python {platform.python_version()}", *packages]))
-    gpus = [gpu.name for gpu in tf.config.list_logical_devices("GPU")]
+    gpus = [gpu.name for gpu in tf.config.list_physical_devices("GPU")]
     print(f"{os.cpu_count()} CPUs, {', '.join(gpus) or 'no GPU'}")
     for line in advice(bool(gpus), shutil.which("nvidia-smi") is not None, _missing()):
         print(line)
-    speed = measure_speed(config, training_set(config), _SECONDS.value)
+    speed = measure_speed(config, _SECONDS.value)
     model = f"{config.model.backbone}, {config.model.precision}, batch {config.train.global_batch}"
     print(f"input alone    {speed.input:8.1f} images/s, {config.data.image_size} pixels")
     print(f"step alone     {speed.step:8.1f} images/s, {model}")

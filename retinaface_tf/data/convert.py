@@ -49,7 +49,6 @@ _VAL_EVERY = flags.DEFINE_integer(
 )
 _CATEGORY = flags.DEFINE_string("category", "face", "What is a face; yolo: a number, else class 0.")
 _TO = flags.DEFINE_string("to", None, "Folder to make.")
-flags.mark_flags_as_required(["from", "to"])
 
 
 def main(arguments: list[str]) -> int:
@@ -174,4 +173,5 @@ def _counts(images: Sequence[LabelledImage]) -> str:
 
 
 if __name__ == "__main__":
+    flags.mark_flags_as_required(["from", "to"])
     cli.run(main)

@@ -123,9 +123,9 @@ def read_attributes(label_file: Path) -> dict[str, NDArray[np.int64]]:
         return {}
     images, _, faces = _parse_official(label_file, lines)
     return {
-        str(Path(image).with_suffix("")): np.array(rows, np.int64).reshape(-1, OFFICIAL_COLUMNS)[
-            :, BOX_COLUMNS:
-        ]
+        str(Path(image).with_suffix("")): np.array(
+            [row.columns[BOX_COLUMNS:] for row in rows], np.int64
+        ).reshape(-1, OFFICIAL_COLUMNS - BOX_COLUMNS)
         for image, rows in zip(images, faces, strict=True)
     }
 

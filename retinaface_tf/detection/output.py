@@ -60,8 +60,11 @@ class Output:
     def _cut_out(self, frame: Frame, number: int, face: Found) -> Found:
         """The face with what was cut out of it; names count faces, and frames in a video."""
         place = "" if frame.number is None else f"_{frame.number:06d}"
-        name = frame.source.picture.with_suffix("")
-        name = name.with_name(f"{name.name}{place}_{number}.jpg")
+        name = frame.source.picture
+        if frame.source.kind != "camera":
+            name = name.with_name(Path(frame.source.path).name)
+        # Other suffixes stay: a.jpg and a.jpeg are two, as are a.mp4 and a.jpg.
+        name = name.with_name(f"{name.name.removesuffix('.jpg')}{place}_{number}.jpg")
         if self.wanted.crop:
             part = pictures.crop(frame.pixels, face, self.wanted.margin)
             if part is not None:

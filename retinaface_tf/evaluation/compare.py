@@ -134,9 +134,12 @@ def _run(
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """The folders of the reports, as short as they differ."""
-    short = [path.resolve().parent.name for path in paths]
-    return short if len(set(short)) == len(short) else [str(path.parent) for path in paths]
+    """The folders of the reports, as short as they differ; or else their paths."""
+    for name in (lambda path: path.resolve().parent.name, lambda path: str(path.parent), str):
+        names = [name(path) for path in paths]
+        if len(set(names)) == len(names):
+            break
+    return names
 
 
 def _config(path: Path, report: Mapping[str, Any]) -> Config:

@@ -44,7 +44,7 @@ class Client:
             url: `grpc://host:8500` or `http://host:8501`; `grpcs` and `https` are encrypted.
             model: its name on the server.
             batch: images of a request; more than that are several requests.
-            timeout: seconds that a request may take.
+            timeout: seconds that an attempt may take.
             attempts: how often to ask a server that is not there or busy.
 
         Raises:
@@ -52,7 +52,7 @@ class Client:
         """
         from retinaface_tf.serving.transport import connect
 
-        self.batch = batch
+        self.batch, self.is_rest = batch, url.startswith("http")
         self._transport = connect(url, model, timeout, attempts)
 
     def detect(
@@ -79,6 +79,11 @@ class Client:
         thresholds = {name: value for name, value in given.items() if value is not None}
         whole = "serving_default" if thresholds else "detect_bytes"
         signature = "detect_resized" if resized else whole
+        if self.is_rest and signature != "detect_bytes" and len(thresholds) < 2:
+            raise InputError(
+                f"{signature} by REST: expected both thresholds, as the server takes no defaults "
+                f"there, found {', '.join(thresholds) or 'neither'}; or ask by grpc://"
+            )
         answers: list[Answer] = []
         for start in range(0, len(images), self.batch):
             part = list(images[start : start + self.batch])
@@ -133,5 +138,5 @@ if __name__ == "__main__":
     flags.DEFINE_float("score", 0.5, "Faces below this score are left out.", 0.0, 1.0)
     flags.DEFINE_bool("resized", False, "Let the server bring images to one size.")
     flags.DEFINE_integer("batch", 8, "Images of a request.", lower_bound=1)
-    flags.DEFINE_float("timeout", 60.0, "Seconds that a request may take.", lower_bound=0.001)
+    flags.DEFINE_float("timeout", 60.0, "Seconds that an attempt may take.", lower_bound=0.001)
     cli.run(main)

@@ -12,7 +12,7 @@ from retinaface_tf.serving.load import ExportedDetector
 from retinaface_tf.serving.metadata import describe, write_metadata
 from retinaface_tf.serving.parity import SAME_GRAPH, Parity, on_pixels
 from retinaface_tf.serving.service import SIGNATURES, Service
-from retinaface_tf.serving.versions import new_version
+from retinaface_tf.serving.versions import check_kind, new_version
 from retinaface_tf.serving.warmup import write_warmup
 
 
@@ -34,6 +34,7 @@ def export_saved_model(
     """
     config = detector.config
     check_limits(config)
+    check_kind(models, "saved_model.pb")
     service = Service(detector)
     with new_version(models, keep) as version, open_gate(on_pixels(detector), config) as gate:
         functions = {name: getattr(service, name) for name in SIGNATURES}

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from retinaface_tf.config import Config
 from retinaface_tf.data.dataset import validation_set
+from retinaface_tf.data.decode import why_undecodable
 from retinaface_tf.data.header import stored_size
 from retinaface_tf.data.synthetic import draw_dataset
 from retinaface_tf.errors import DoesNotHold, InputError
@@ -55,16 +56,20 @@ class Gate(NamedTuple):
 
 @contextmanager
 def open_gate(reference: Answer, config: Config) -> Iterator[Gate]:
-    """The first `export.parity_images` images of the validation set, or drawn ones without one.
+    """The first `export.parity_images` images of the validation set that a served model takes.
+
+    Without a validation set, or where all are too large, it is drawn ones.
 
     Raises:
         InputError: the validation set is broken.
     """
     count = config.export.parity_images
     if config.below_root(config.data.val_labels).exists() or config.data.drawn_val:
-        yield Gate(reference, *_images(config, count), config)
-        return
-    log.info("%s: no such folder, drawing %d images to compare", config.data.root, count)
+        files, truth = _images(config, count)
+        if files:
+            yield Gate(reference, files, truth, config)
+            return
+    log.info("%s: no image to compare by, drawing %d", config.data.root, count)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "drawn"
         draw_dataset(root, 0, count)
@@ -84,5 +89,8 @@ def _images(config: Config, count: int) -> tuple[dict[str, Path], dict[str, Grou
 
 
 def _fits(file: Path, config: Config) -> bool:
+    """Whether a served model takes the image; a broken one is named."""
+    if reason := why_undecodable(str(file)):
+        raise InputError(f"{file}: cannot be decoded: {reason}")
     height, width = stored_size(tf.io.read_file(str(file))).numpy().tolist()
     return height * width <= config.detector.max_pixels

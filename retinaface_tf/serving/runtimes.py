@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from retinaface_tf.config import Config
 from retinaface_tf.data.dataset import training_set
 from retinaface_tf.data.decode import decode_image
-from retinaface_tf.data.pipeline import training_batches
+from retinaface_tf.data.pipeline import explain_unreadable, training_batches
 from retinaface_tf.errors import DoesNotHold, InputError
 from retinaface_tf.model.detector import Detector
 from retinaface_tf.serving import litert_model, onnx_model
@@ -23,7 +23,7 @@ from retinaface_tf.serving.litert_detector import LiteRtDetector
 from retinaface_tf.serving.metadata import describe, write_metadata
 from retinaface_tf.serving.onnx_model import OnnxDetector
 from retinaface_tf.serving.parity import OTHER_RUNTIME, Answer, Parity, compare, on_pixels
-from retinaface_tf.serving.versions import new_version, versions
+from retinaface_tf.serving.versions import check_kind, new_version
 from retinaface_tf.structures import Detections
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def export_onnx(detector: Detector, models: Path, *, source: str, keep: int | No
     """
     config = detector.config
     check_limits(config)
-    _check_kind(models, "*.onnx")
+    check_kind(models, "*.onnx")
     with new_version(models, keep) as version, open_gate(on_pixels(detector), config) as gate:
         described = describe(detector.network, config, source, None)
         file = onnx_model.write_onnx(detector, version.folder, described)
@@ -69,7 +69,7 @@ def export_litert(
     """
     config, side = detector.config, detector.config.data.image_size
     check_limits(config)
-    _check_kind(models, "*.tflite")
+    check_kind(models, "*.tflite")
     images = list(_representative(config))
     with (
         new_version(models, keep) as version,
@@ -86,16 +86,6 @@ def export_litert(
     return version.folder
 
 
-def _check_kind(models: Path, pattern: str) -> None:
-    """Refuses a folder with versions of another kind: whoever serves it loads the newest."""
-    for version in versions(models) if models.is_dir() else []:
-        if not list(version.glob(pattern)):
-            raise InputError(
-                f"{models}: expected versions with {pattern}, found {version} without; take "
-                f"another --out"
-            )
-
-
 def _representative(config: Config) -> Iterator[NDArray[np.uint8]]:
     """Images of the training pipeline, uint8 [S, S, 3]."""
     try:
@@ -103,9 +93,17 @@ def _representative(config: Config) -> Iterator[NDArray[np.uint8]]:
     except InputError as error:
         log.warning("no int8, whose ranges training images give: %s", error)
         return
-    batches = training_batches(records, config.data, batch=1, seed=config.train.seed)
-    for batch in batches.take(REPRESENTATIVE_IMAGES):
-        yield batch.images[0].numpy()
+    order: dict[str, Any] = {"batch": 1, "seed": config.train.seed}
+    batches = training_batches(records, config.data, **order)
+    try:
+        for batch in batches.take(REPRESENTATIVE_IMAGES):
+            yield batch.images[0].numpy()
+    except tf.errors.OpError:
+        many = REPRESENTATIVE_IMAGES + 8  # the pipeline runs ahead
+        fault = explain_unreadable(records, **order, start=0, batches=many)
+        if fault is None:
+            raise
+        raise fault from None
 
 
 def _on_squares(detector: Detector, side: int) -> Answer:

@@ -70,3 +70,17 @@ def _take_next(scratch: Path, models: Path) -> Path:
         except OSError as error:
             if not (models / str(number)).exists():
                 raise error from None
+
+
+def check_kind(models: Path, pattern: str) -> None:
+    """Refuses a folder with versions of another kind: whoever serves it loads the newest.
+
+    Raises:
+        InputError: a version has no file of that pattern.
+    """
+    for version in versions(models) if models.is_dir() else []:
+        if not list(version.glob(pattern)):
+            raise InputError(
+                f"{models}: expected versions with {pattern}, found {version} without; take "
+                f"another --out"
+            )

@@ -31,10 +31,14 @@ def make_strategy(config: TrainConfig, cluster: Cluster = ALONE) -> tf.distribut
         names = [present[number].name for number in _numbers(config, present)]
         _check_shares(config, len(names))
         return tf.distribute.MirroredStrategy(names)
+    if config.cpu_devices > 1 and not gpus:
+        raise InputError(
+            f"train.cpu_devices: expected 1, as TensorFlow gives each of several workers without a "
+            f"GPU one device, found {config.cpu_devices}"
+        )
     used = [gpus[number] for number in _numbers(config, gpus)] if gpus else []
     if used:
         tf.config.set_visible_devices(used, "GPU")
-    # Without a GPU, TensorFlow gives each worker one device.
     strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster.resolver(gpus=len(used)))
     _check_shares(config, strategy.num_replicas_in_sync)
     return strategy

@@ -3,7 +3,7 @@
 import logging
 import signal
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from enum import IntEnum
 from pathlib import Path
 
@@ -59,8 +59,6 @@ def _resume(run: Run) -> bool:
     if run.cluster.is_chief:
         write_summary(run.config, run.records, run.strategy, start)
     describe(run, start)
-    if run.highest(run.is_stale(start)):
-        return True  # it had been stopped early
     return train_from(run, start)
 
 
@@ -94,39 +92,57 @@ def train_from(run: Run, start: int) -> bool:
     with Progress(
         run.config, start, run.rates, run.steps_per_epoch, bad, shows=is_chief
     ) as progress:
+        if start and run.validation_due(start):
+            _validate(run, start, progress)  # if it was stopped before it had
+        if run.highest(run.is_stale):
+            return True
         if is_chief and start < run.total_steps:
-            progress.show("targets", picture_targets(_first_batch(run, start), run.config))
+            with _naming_images(run, start):
+                progress.show("targets", picture_targets(_first_batch(run, start), run.config))
         for done, metrics in _steps(run, start):
             progress.update(done, metrics)
+            # Before validation too, which may take longer than one has after a SIGTERM.
+            save_due = save_due or run.checkpoint_due(done) or run.validation_due(done)
+            save_due = save_due and not _save(run, done, progress)
             verdict = Verdict(run.highest(_verdict(run, done, progress, stop)))
-            save_due = save_due or run.checkpoint_due(done) or verdict > Verdict.GO_ON
-            if save_due:
-                progress.report(done)
-                # In a row of skipped steps, what led to it may be in the weights: then wait.
-                if done == run.total_steps or not bad.in_a_row:
-                    run.checkpoints.save()
-                    save_due = False
             if verdict > Verdict.GO_ON:
                 break
-    if verdict is Verdict.STOP:
-        _tell_of_stop(done, lost=bad.in_a_row)
+        if verdict is Verdict.STOP:
+            _save(run, done, progress)
+            _tell_of_stop(done, lost=bad.in_a_row)
     return verdict is Verdict.DONE
+
+
+def _save(run: Run, done: int, progress: Progress) -> bool:
+    """Saves, unless in a row of skipped steps: what led to it may be in the weights, then wait."""
+    progress.report(done)
+    if progress.bad.in_a_row and done < run.total_steps:
+        return False
+    run.checkpoints.save()
+    return True
 
 
 def _verdict(run: Run, done: int, progress: Progress, stop: "_StopSignal") -> Verdict:
     """Validates if that is due, and says what is next as far as this worker knows."""
     is_last = done == run.total_steps
-    # A run that stops has no time to validate; one that ends has no other time.
-    if run.validation is not None and run.validation_due(done) and (is_last or not stop.asked):
-        progress.report(done)
-        progress.validated(done, run.validation.measure(run.network, run.optimizer, done))
-        progress.show("detections", run.validation.pictures)
-        if run.is_stale(done):
+    # A run that stops has no time to validate: it does so when it goes on.
+    if run.validation_due(done) and (is_last or not stop.asked):
+        _validate(run, done, progress)
+        if run.is_stale:
             log.info("no better AP for %d measurements: done", run.config.train.early_stop)
             return Verdict.DONE
     if is_last:
         return Verdict.DONE
     return Verdict.STOP if stop.asked else Verdict.GO_ON
+
+
+def _validate(run: Run, done: int, progress: Progress) -> None:
+    """Measures AP, on the chief, unless that was done at this step."""
+    if run.validation is None or run.validation.last_measured >= done:
+        return
+    progress.report(done)
+    progress.validated(done, run.validation.measure(run.network, run.optimizer, done))
+    progress.show("detections", run.validation.pictures)
 
 
 def _tell_of_stop(done: int, *, lost: int) -> None:
@@ -141,18 +157,13 @@ def _steps(run: Run, start: int) -> Iterator[tuple[int, dict[str, tf.Tensor]]]:
     batches = run.batches(start)
     step = TrainStep(run.network, run.optimizer, run.config, run.strategy, batches.element_spec)
     done = start
-    try:
-        iterator = iter(batches)
-        while done < run.total_steps:
-            count = run.next_steps(done)
+    iterator = iter(batches)
+    while done < run.total_steps:
+        count = run.next_steps(done)
+        with _naming_images(run, done):
             metrics = step.several(iterator, count)
-            done += count
-            yield done, metrics
-    except tf.errors.OpError:
-        fault = _unreadable(run, done)
-        if fault is None:
-            raise
-        raise fault from None
+        done += count
+        yield done, metrics
 
 
 def _first_batch(run: Run, start: int) -> Batch:
@@ -160,11 +171,18 @@ def _first_batch(run: Run, start: int) -> Batch:
     return next(iter(batches.take(1)))
 
 
-def _unreadable(run: Run, done: int) -> InputError | None:
-    """The image, if there is one, that stopped the pipeline after so many steps."""
-    # It runs a few batches ahead of the step that hears of it.
-    ahead = run.config.train.steps_per_call + 8
-    return explain_unreadable(run.records, **run.order, start=done, batches=ahead)
+@contextmanager
+def _naming_images(run: Run, done: int) -> Iterator[None]:
+    """Where the pipeline stops after so many steps, names the image that cannot be read."""
+    try:
+        yield
+    except tf.errors.OpError:
+        # It runs a few batches ahead of the step that hears of it.
+        ahead = run.config.train.steps_per_call + 8
+        fault = explain_unreadable(run.records, **run.order, start=done, batches=ahead)
+        if fault is None:
+            raise
+        raise fault from None
 
 
 class _StopSignal:

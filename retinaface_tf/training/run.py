@@ -88,14 +88,17 @@ class Run:
         return done % self.config.train.checkpoint_steps == 0 or done == self.total_steps
 
     def validation_due(self, done: int) -> bool:
+        if not self.config.train.validate_epochs:
+            return False
         return done % self._validate_steps == 0 or done == self.total_steps
 
-    def is_stale(self, done: int) -> bool:
+    @property
+    def is_stale(self) -> bool:
         """Whether so many measurements found nothing better that the run should end."""
         patience = self.config.train.early_stop
         if self.validation is None or patience is None:
             return False
-        return self.validation.steps_since_best(done) >= patience * self._validate_steps
+        return self.validation.steps_since_best >= patience * self._validate_steps
 
     @property
     def _validate_steps(self) -> int:

@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from retinaface_tf.config import Config
+from retinaface_tf.data.dataset import training_set
 from retinaface_tf.data.pipeline import training_batches
-from retinaface_tf.data.widerface import Records
 from retinaface_tf.model.network import build_network
 from retinaface_tf.structures import Batch
 from retinaface_tf.training.devices import make_strategy
@@ -26,10 +26,11 @@ class Speed(NamedTuple):
     input_wait: float  # share (0..1) of the time that training waited for a batch
 
 
-def measure_speed(config: Config, records: Records, seconds: float) -> Speed:
+def measure_speed(config: Config, seconds: float) -> Speed:
     """Measures a run with this config, each part for so many seconds; nothing is kept of it."""
     images = config.train.global_batch
     strategy = make_strategy(config.train)  # before anything else uses a device
+    records = training_set(config)
     batches = training_batches(records, config.data, batch=images, seed=config.train.seed)
     alone = _pace(iter(batches).__next__, seconds)
     step = make_step(config, strategy, batches)

@@ -20,10 +20,17 @@ RUN_FILE, LOG_FILE = "run.json", "train.log"
 PACKAGES = ("retinaface-tf", "tensorflow", "keras", "numpy")
 
 
+class _LogFile(logging.FileHandler):
+    """Where a line cannot be written, as on a full disk, the run's own error tells of it."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass
+
+
 @contextmanager
 def logged(workdir: Path) -> Iterator[None]:
     """Appends to `train.log`, with the time, what is logged inside and what ends it in error."""
-    handler = logging.FileHandler(workdir / LOG_FILE, encoding="utf-8")
+    handler = _LogFile(workdir / LOG_FILE, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     package = logging.getLogger("retinaface_tf")
     package.addHandler(handler)

@@ -58,21 +58,31 @@ class Validation:
         predictions = predict(self.detector, self.files, self.config)
         ap = evaluate_predictions(predictions, self.truth, self.config.eval.iou)
         self.pictures = picture_detections(self.files, self.truth, predictions)
-        best = self._best()
+        best = self._best
         if best is None or sum(ap.values()) > sum(best["ap"].values()):
-            self._keep(ap, step)
+            # Weights, then report; the report last, as it vouches for the weights.
+            save_weights(self.network, self.workdir / BEST_WEIGHTS)
+            best = {"step": step, "ap": ap}
+        best["last_measured"] = step
+        write_whole(self.workdir / BEST_REPORT, json.dumps(best) + "\n")
         return ap
 
-    def steps_since_best(self, step: int) -> int:
-        """How many steps ago, at step `step`, the best weights were measured; 0 before any were."""
-        best = self._best()
-        return 0 if best is None else step - best["step"]
+    @property
+    def last_measured(self) -> int:
+        """The step of the last measurement; -1 before any."""
+        best = self._best
+        return -1 if best is None else best["last_measured"]
 
+    @property
+    def steps_since_best(self) -> int:
+        """How many steps lie between the best measurement and the last."""
+        best = self._best
+        return 0 if best is None else best["last_measured"] - best["step"]
+
+    @property
     def _best(self) -> dict[str, Any] | None:
         report = self.workdir / BEST_REPORT
-        return json.loads(report.read_text(encoding="utf-8")) if report.exists() else None
-
-    def _keep(self, ap: dict[str, float], step: int) -> None:
-        """Writes weights, then report; the report last, as it vouches for the weights."""
-        save_weights(self.network, self.workdir / BEST_WEIGHTS)
-        write_whole(self.workdir / BEST_REPORT, json.dumps({"step": step, "ap": ap}) + "\n")
+        if not report.exists():
+            return None
+        best = json.loads(report.read_text(encoding="utf-8"))
+        return {"last_measured": best["step"]} | best

@@ -83,7 +83,7 @@ def test_an_imported_detector_detects_as_its_source_and_as_its_export(
     from retinaface_tf.serving.export import export_saved_model
     from retinaface_tf.serving.load import ExportedDetector
 
-    export_saved_model(Detector(network, config), tmp_path / "model")
+    export_saved_model(Detector(network, config), tmp_path / "model", source="theirs")
     answers.append(ExportedDetector(tmp_path / "model")(image))
     assert answers[0].num_detections[0] > 10
     for answer in answers[1:]:

@@ -80,7 +80,7 @@ def test_by_grpc_one_threshold_may_be_left_out(urls, detector, kinds, trouble):
 
 def test_by_rest_one_threshold_alone_is_refused_by_name(urls, kinds, trouble):
     trouble.__init__()
-    with pytest.raises(InputError, match=r"HTTP 400: Missing named input: nms_iou"):
+    with pytest.raises(InputError, match=r"expected both thresholds.*found score_threshold"):
         Client(urls["rest"]).detect([kinds["PNG"]], score_threshold=0.6)
 
 

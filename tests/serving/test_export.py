@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from retinaface_tf.config import DetectorConfig
 from retinaface_tf.errors import DoesNotHold, InputError
-from retinaface_tf.evaluation.report import write_report
+from retinaface_tf.evaluation.report import Evaluated, write_report
 from retinaface_tf.model.detector import Detector
 from retinaface_tf.model.loading import save_weights
 from retinaface_tf.serving import export
@@ -184,7 +184,7 @@ def test_the_ap_that_eval_wrote_goes_along_if_it_is_of_these_weights(detector, t
         return describe(detector.network, config, source, None)["evaluation"]
 
     assert told("step-7") is None
-    write_report(tmp_path, config, "step-7", "original", ap, 1.0)
+    write_report(tmp_path, config, Evaluated("step-7", "original", {}, {}), ap)
     assert told("step-7")["ap"] == ap
     assert told("step-7")["protocol"] == "original"
     assert told("step-8") is None

@@ -4,6 +4,7 @@ A process of its own each time: TensorFlow's collectives bear one strategy in a 
 Usage: python replicas.py N RUN RESULT.npz, with TF_CONFIG for several workers of N devices each.
 """
 
+import os
 import sys
 
 import keras
@@ -79,7 +80,7 @@ def shared(batches: Batch, context: tf.distribute.InputContext) -> tf.data.Datas
 
 def train(devices: int, steps: int, settings: tuple[str, ...], broken: int | None = None):
     """Metrics [steps, 6], and what the last step left: weights, statistics, momenta, averages."""
-    cpus = f"train.cpu_devices={devices}"
+    cpus = f"train.cpu_devices={1 if 'TF_CONFIG' in os.environ else devices}"
     config = load_config("configs/res50.yaml", [*SETTINGS, cpus, *settings])
     keras.utils.set_random_seed(3)
     strategy = make_strategy(config.train, find_cluster(config.train))
@@ -106,10 +107,14 @@ def use_all_cpu_devices(devices: int) -> None:
         return tuple(f"{worker_device}/device:CPU:{i}" for i in range(devices)), "CPU"
 
     CollectiveAllReduceExtended._initialize_local_devices = names
+    [cpu] = tf.config.list_physical_devices("CPU")
+    logical = [tf.config.LogicalDeviceConfiguration()] * devices
+    tf.config.set_logical_device_configuration(cpu, logical)
 
 
 def main(devices: int, run: str, result: str) -> None:
-    use_all_cpu_devices(devices)
+    if "TF_CONFIG" in os.environ:
+        use_all_cpu_devices(devices)
     np.savez(result, **train(devices, *RUNS[run], broken=1 if run == "broken" else None))
 
 

@@ -8,8 +8,9 @@ import pytest
 
 SCRIPT = Path(__file__).with_name("replicas.py")
 ROOT = Path(__file__).parents[2]
+SLOW = pytest.mark.slow
 REPLICAS = pytest.mark.parametrize(
-    "replicas", [2, pytest.param(4, marks=pytest.mark.slow), "2 processes x 2"]
+    "replicas", [pytest.param(2, marks=SLOW), pytest.param(4, marks=SLOW), "2 processes x 2"]
 )
 
 
@@ -46,6 +47,7 @@ def test_replicas_train_as_one_device_does_in_float64(run, replicas):
     assert_same(run(replicas, "float64"), run(1, "float64"), 1e-10, least=1e-12)
 
 
+@pytest.mark.slow
 @REPLICAS
 def test_a_batch_that_breaks_one_replica_is_skipped_by_all(run, replicas):
     several, one = run(replicas, "broken"), run(1, "broken")
