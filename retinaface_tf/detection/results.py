@@ -27,10 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retinaface_tf.detection.frames import Frame
-from retinaface_tf.structures import Detections
+from retinaface_tf.structures import LANDMARKS, Detections
 
 LINES_FILE, CSV_FILE = "detections.jsonl", "detections.csv"
-LANDMARKS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
 CSV_COLUMNS = (
     *("file", "frame", "seconds", "width", "height", "score", "x1", "y1", "x2", "y2"),
     *(f"{name}_{axis}" for name in LANDMARKS for axis in "xy"),
