@@ -105,7 +105,7 @@ def start(folder: Path, name: str, epochs: int) -> "subprocess.Popen[bytes]":
         "train.checkpoint_steps": 25,
         "train.validate_epochs": 50,
         "train.validate_images": 8,
-        "train.steps_per_call": 5,
+        "train.steps_per_call": 25,
     }
     flags_ = [f"--set={key}={value}" for key, value in settings.items()]
     log = (folder / f"{name}.log").open("ab")
