@@ -44,10 +44,12 @@ def main(arguments: list[str]) -> int:
         dead = {worker: code for worker, code in enumerate(codes, start=1) if code < 0}
         for worker, code in dead.items():
             log.warning("worker %d was killed by %s", worker, signal.Signals(-code).name)
-        if stop.asked or not dead:
-            code = max(codes, key=lambda code: (code not in (0, cli.STOPPED), code))
-            if stop.asked or code != cli.STOPPED:
-                return code if code >= 0 else cli.STOPPED
+        # Errors go before the 75 of those that lost a worker by them.
+        code = max(codes, key=lambda code: (code not in (0, cli.STOPPED), code))
+        if not dead and (code != cli.STOPPED or stop.asked):
+            return code
+        if stop.asked:
+            return cli.STOPPED
     raise LostWorkerError(
         f"workers were lost {_RESTARTS.value + 1} times; the same command goes on from the last "
         f"checkpoint"
