@@ -13,7 +13,7 @@ from retinaface_tf.data import checks
 from retinaface_tf.data.checks import Finding, Half
 from retinaface_tf.data.decode import why_undecodable
 from retinaface_tf.data.diagnosis import Diagnosis, Patient
-from retinaface_tf.data.inspection import Looks, find_alike, look_at
+from retinaface_tf.data.inspection import Looks, find_alike, is_flat, look_at
 from retinaface_tf.data.widerface import Records, find_faults, read_records
 from retinaface_tf.errors import InputError
 from retinaface_tf.geometry.anchors import make_anchors
@@ -80,8 +80,14 @@ def _reached(half: Half, config: Config) -> NDArray[np.bool_]:
 
 
 def _overlap(train: Half, val: Half) -> Iterator[Finding]:
-    """Images of train that val has too, be it in another size or saved anew."""
-    ours, theirs = (np.flatnonzero(half.looks.readable) for half in (train, val))
+    """Images of train that val has too, be it in another size or saved anew.
+
+    Pictures before a plain background are not compared: so flat, different ones look alike.
+    """
+    ours, theirs = (
+        np.flatnonzero(half.looks.readable & ~is_flat(half.looks.fingerprints, SAME_PICTURE_BITS))
+        for half in (train, val)
+    )
     prints = train.looks.fingerprints[ours], val.looks.fingerprints[theirs]
     for i, j in find_alike(*prints, most_bits=SAME_PICTURE_BITS):
         twin = int(theirs[j])

@@ -75,6 +75,11 @@ def fingerprint(grey: NDArray[np.float32]) -> NDArray[np.uint64]:
     return np.packbits(grey[:, 1:] > grey[:, :-1]).view(np.uint64)
 
 
+def is_flat(fingerprints: NDArray[np.uint64], most_bits: int) -> NDArray[np.bool_]:
+    """Which of fingerprints [N, 4] have so few bits set that they tell nothing apart."""
+    return np.bitwise_count(fingerprints).sum(axis=1) <= most_bits
+
+
 def find_alike(
     ours: NDArray[np.uint64], theirs: NDArray[np.uint64], most_bits: int
 ) -> list[tuple[int, int]]:

@@ -13,7 +13,7 @@ from retinaface_tf.config import Config, DataConfig
 from retinaface_tf.data.contact_sheet import write_contact_sheet
 from retinaface_tf.data.diagnosis import summary
 from retinaface_tf.data.doctor import examine
-from retinaface_tf.data.inspection import find_alike, fingerprint
+from retinaface_tf.data.inspection import find_alike, fingerprint, is_flat
 
 
 def config_for(root: Path, image_size: int = 640) -> Config:
@@ -276,3 +276,11 @@ def test_a_folder_without_labels_is_refused_in_a_line(command, tmp_path):
         f"error: {tmp_path}: no labels there, expected {tmp_path}/train/label.txt or "
         f"{tmp_path}/val/label.txt\n"
     )
+
+
+def test_a_picture_before_a_plain_background_is_known_to_tell_nothing():
+    grey = np.random.default_rng(1).uniform(0, 255, (16, 17))
+    plain = np.full((16, 17), 255.0)
+    plain[5:9, 6:10] = 40
+    flat = is_flat(np.stack([fingerprint(grey), fingerprint(plain)]), 32)
+    np.testing.assert_array_equal(flat, [False, True])
