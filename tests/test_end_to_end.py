@@ -214,6 +214,7 @@ def test_the_exported_model_answers_as_the_detector_did(
         np.testing.assert_array_equal(answer, tensor.numpy(), err_msg=output)
 
 
+@pytest.mark.slow
 def test_exporting_again_adds_the_next_version(trained, exported, command):
     done = command("export.py", *trained[1], f"--out={exported.parent}")
     assert done.returncode == 0, done.stderr
@@ -279,6 +280,7 @@ def test_detect_goes_through_images_and_videos_and_past_what_is_neither(
     assert (tmp_path / "clip.avi.mp4").stat().st_size > 0
 
 
+@pytest.mark.slow
 def test_detect_finds_by_the_exported_model_what_it_finds_by_the_checkpoint(
     trained, exported, album, command, tmp_path
 ):

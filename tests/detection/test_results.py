@@ -52,7 +52,7 @@ def test_the_csv_has_a_line_for_each_face(tmp_path, frame, face):
         *("40.0",) * 2,
         *("60.0",) * 2,
     ]
-    assert (row["nose_x"], row["nose_y"], row["right_mouth_y"]) == ("50.0", "50.0", "58.0")
+    assert (row["nose_x"], row["nose_y"], row["right_mouth_corner_y"]) == ("50.0", "50.0", "58.0")
 
 
 def test_what_was_written_before_an_error_stays(tmp_path, frame, face):

@@ -114,6 +114,7 @@ def test_what_is_no_kept_batch_is_refused_by_name(tmp_path, content):
         read_batch(file)
 
 
+@pytest.mark.slow
 def test_a_rate_that_breaks_training_ends_it_and_can_be_looked_into(command, drawn, tmp_path):
     workdir = tmp_path / "run"
     done = command(

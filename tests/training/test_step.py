@@ -93,6 +93,7 @@ def test_a_batch_that_breaks_the_loss_changes_nothing_but_the_number_of_steps():
     assert np.isfinite(float(step(batch)["loss"]))
 
 
+@pytest.mark.slow
 def test_what_xla_compiles_is_the_same_step():
     # In float64: a batch norm over a few values makes much of rounding.
     plain, compiled = (
@@ -106,6 +107,7 @@ def test_what_xla_compiles_is_the_same_step():
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_bfloat16_starts_with_losses_near_those_of_float32():
     full = one_device()
     half = one_device("model.precision=bfloat16")
