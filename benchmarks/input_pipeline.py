@@ -20,7 +20,7 @@ from absl import flags
 
 from retinaface_tf import cli
 from retinaface_tf.config import Config
-from retinaface_tf.data.widerface import Records
+from retinaface_tf.data.records import Records
 
 BATCH, BATCHES, ROUNDS = 8, 25, 5
 DECODED = 200  # files that are decoded over and over

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retinaface_tf.data.inspection import Looks
-from retinaface_tf.data.widerface import Records
+from retinaface_tf.data.records import Records
 from retinaface_tf.geometry.boxes import iou
 
 NEVER = 1.1  # a share that no findings can have

@@ -14,7 +14,8 @@ from retinaface_tf.data.checks import Finding, Half
 from retinaface_tf.data.decode import why_undecodable
 from retinaface_tf.data.diagnosis import Diagnosis, Patient
 from retinaface_tf.data.inspection import Looks, find_alike, is_flat, look_at
-from retinaface_tf.data.widerface import Records, find_faults, read_records
+from retinaface_tf.data.records import Records, find_faults
+from retinaface_tf.data.widerface import read_records
 from retinaface_tf.errors import InputError
 from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.geometry.boxes import to_corners

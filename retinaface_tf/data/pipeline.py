@@ -11,7 +11,7 @@ import tensorflow as tf
 from retinaface_tf.config import DataConfig
 from retinaface_tf.data.augment import augment
 from retinaface_tf.data.decode import decode_window, open_image, why_undecodable
-from retinaface_tf.data.widerface import Records
+from retinaface_tf.data.records import Records
 from retinaface_tf.errors import InputError
 from retinaface_tf.structures import Batch, Faces
 

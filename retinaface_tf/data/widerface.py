@@ -12,14 +12,13 @@ Three formats are told apart by themselves:
 """
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retinaface_tf.data.records import Records
 from retinaface_tf.errors import InputError
 
 BOX_COLUMNS, OFFICIAL_COLUMNS, LANDMARK_COLUMNS = 4, 10, 20
@@ -34,59 +33,6 @@ ATTRIBUTES = {
     "occlusion": ("none", "partial", "heavy"),
     "pose": ("typical", "atypical"),
 }
-
-# How a complete file ends; a scan cut short may still decode, with grey where faces were.
-# By how the file begins, since many a .jpg of the web is a PNG.
-_ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89P": b"IEND\xaeB`\x82"}
-# Some cameras append a few bytes to a complete file.
-_TAIL_BYTES = 1024
-
-
-@dataclass(frozen=True)
-class Records:
-    """The faces of a set of images; those of image `i` are rows `splits[i]:splits[i + 1]`."""
-
-    label_file: Path
-    images: NDArray[np.str_]  # [I], `event/image.jpg`
-    lines: NDArray[np.int64]  # [I], where the label file names them, from 1
-    splits: NDArray[np.int64]  # [I + 1]
-    face_lines: NDArray[np.int64]  # [N], where the label file has them, from 1
-    boxes: NDArray[np.float32]  # [N, 4], x1 y1 x2 y2, pixels
-    landmarks: NDArray[np.float32]  # [N, 5, 2], pixels; 0 where there are none
-    has_landmarks: NDArray[np.bool_]  # [N]
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def path(self, index: int) -> Path:
-        """Where image `index` is: in the folder `images` beside the label file."""
-        return self.label_file.parent / "images" / self.images[index]
-
-    def files(self) -> dict[str, Path]:
-        """Paths of the images by WIDER FACE's name for them, `event/image` without extension."""
-        return {
-            str(Path(image).with_suffix("")): self.path(i) for i, image in enumerate(self.images)
-        }
-
-    def only(self, indices: Sequence[int]) -> "Records":
-        """The same of some of the images, in the order given."""
-        kept = np.array(indices, np.int64)
-        faces = [np.arange(self.splits[i], self.splits[i + 1]) for i in kept]
-        rows = np.concatenate([np.arange(0), *faces])
-        return replace(
-            self,
-            images=self.images[kept],
-            lines=self.lines[kept],
-            splits=np.cumsum([0, *map(len, faces)], dtype=np.int64),
-            face_lines=self.face_lines[rows],
-            boxes=self.boxes[rows],
-            landmarks=self.landmarks[rows],
-            has_landmarks=self.has_landmarks[rows],
-        )
-
-    def where(self, index: int) -> str:
-        """File and line that name image `index`, for messages."""
-        return f"{self.label_file}:{self.lines[index]}"
 
 
 def read_records(label_file: Path, *, keep_empty: bool = True, keep_flat: bool = False) -> Records:
@@ -128,38 +74,6 @@ def read_attributes(label_file: Path) -> dict[str, NDArray[np.int64]]:
         ).reshape(-1, OFFICIAL_COLUMNS - BOX_COLUMNS)
         for image, rows in zip(images, faces, strict=True)
     }
-
-
-def check_images(records: Records) -> None:
-    """Makes sure that every image is there and complete.
-
-    Raises:
-        InputError: names the first that is missing or cut short, its line, and how many there are.
-    """
-    faults = find_faults(records)
-    if faults:
-        index, fault = next(iter(faults.items()))
-        more = f" (and {len(faults) - 1} more like it)" if len(faults) > 1 else ""
-        raise InputError(f"{records.where(index)}: {records.path(index)} {fault}{more}")
-
-
-def find_faults(records: Records) -> dict[int, str]:
-    """What is wrong with images that are missing or cut short, by their numbers."""
-    found = ((i, _fault(records.path(i))) for i in range(len(records)))
-    return {i: fault for i, fault in found if fault}
-
-
-def _fault(image: Path) -> str | None:
-    try:
-        with image.open("rb") as file:
-            start = file.read(2)
-            size = file.seek(0, 2)
-            file.seek(max(0, size - _TAIL_BYTES))
-            tail = file.read()
-    except OSError as error:
-        return f"cannot be read ({error.strerror}); expected an image there"
-    end = _ENDS.get(start, b"")
-    return None if end in tail and size else f"is cut short: {size} bytes without an end marker"
 
 
 def _read_lines(label_file: Path) -> list[str]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from retinaface_tf.config import Config
 from retinaface_tf.data.pipeline import images_of_batches, training_batches
-from retinaface_tf.data.widerface import Records
+from retinaface_tf.data.records import Records
 from retinaface_tf.errors import InputError
 from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.geometry.targets import make_targets

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from retinaface_tf.config import Config
 from retinaface_tf.data.dataset import training_set
 from retinaface_tf.data.pipeline import training_batches
-from retinaface_tf.data.widerface import Records
+from retinaface_tf.data.records import Records
 from retinaface_tf.errors import InputError
 from retinaface_tf.model.loading import load_weights
 from retinaface_tf.model.network import build_backbone, build_network

@@ -13,7 +13,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from retinaface_tf.config import Config
-from retinaface_tf.data.widerface import Records
+from retinaface_tf.data.records import Records
 from retinaface_tf.training.atomic import write_whole
 
 RUN_FILE, LOG_FILE = "run.json", "train.log"

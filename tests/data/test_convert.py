@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from retinaface_tf.data.convert import open_reader, split, write_dataset
-from retinaface_tf.data.widerface import Records, read_records
+from retinaface_tf.data.records import Records
+from retinaface_tf.data.widerface import read_records
 from retinaface_tf.errors import InputError
 from retinaface_tf.evaluation.wider import load_ground_truth
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from retinaface_tf.config import DataConfig
 from retinaface_tf.data.pipeline import explain_unreadable, sample_index, training_batches
-from retinaface_tf.data.widerface import check_images, read_records
+from retinaface_tf.data.records import check_images
+from retinaface_tf.data.widerface import read_records
 from retinaface_tf.structures import Batch
 
 SIZE = 32

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from retinaface_tf.data.widerface import check_images, read_records
+from retinaface_tf.data.records import check_images
+from retinaface_tf.data.widerface import read_records
 from retinaface_tf.errors import InputError
 
 RETINAFACE = """\
