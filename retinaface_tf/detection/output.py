@@ -1,7 +1,6 @@
 """Writes what was found of a frame: pictures or a video, faces cut out, results."""
 
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple
 
 import cv2
@@ -36,14 +35,9 @@ class Output:
     def __enter__(self) -> "Output":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._close_video()
-        self.results.__exit__(kind, error, trace)
+        self.results.__exit__()
 
     def write(self, frame: Frame, faces: list[Found]) -> None:
         """Adds a frame.
