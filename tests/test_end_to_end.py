@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import tensorflow as tf
+from saved_tensors import assert_same_bits
 
 from retinaface_tf.config_file import load_config
 from retinaface_tf.data.decode import decode_image
@@ -54,26 +55,6 @@ def trained(drawn, command, tmp_path_factory):
     done = command("train.py", *arguments, *validation)
     assert done.returncode == 0, done.stderr
     return workdir, arguments, done
-
-
-def weights(workdir: Path) -> dict[str, np.ndarray]:
-    """All tensors of the newest checkpoint by name."""
-    reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(workdir / "checkpoints")))
-    names = [
-        name
-        for name in reader.get_variable_to_shape_map()
-        # How often a run was saved is not part of what was trained.
-        if "VARIABLE_VALUE" in name and "save_counter" not in name
-    ]
-    assert len(names) > 300
-    return {name: reader.get_tensor(name) for name in names}
-
-
-def assert_bitwise_equal(workdir: Path, other: Path) -> None:
-    ours, theirs = weights(workdir), weights(other)
-    assert ours.keys() == theirs.keys()
-    for name, value in ours.items():
-        assert value.tobytes() == theirs[name].tobytes(), name
 
 
 def wait_for_checkpoint(process: subprocess.Popen, workdir: Path) -> None:
@@ -125,7 +106,7 @@ def test_a_run_that_gets_a_sigterm_goes_on_to_the_same_bits(trained, command, tm
     resumed = command("train.py", *arguments)
     assert resumed.returncode == 0, resumed.stderr
     assert re.search(rf"resuming at step \d+ of {STEPS}", resumed.stderr)
-    assert_bitwise_equal(whole, workdir)
+    assert_same_bits(whole, workdir)
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from saved_tensors import assert_same_bits, saved_tensors
 
 ROOT = Path(__file__).parents[2]
 STEPS = 12
@@ -66,30 +67,17 @@ def wait_for(process: "subprocess.Popen[str]", folder: Path, pattern: str) -> No
         assert time.monotonic() < deadline
 
 
-def weights(workdir: Path) -> dict[str, np.ndarray]:
-    """All tensors of the newest checkpoint by name."""
-    newest = tf.train.latest_checkpoint(str(workdir / "checkpoints"))
-    assert newest.endswith(f"step-{STEPS}")
-    reader = tf.train.load_checkpoint(newest)
-    return {
-        name: reader.get_tensor(name)
-        for name in reader.get_variable_to_shape_map()
-        # How often a run was saved is not part of what was trained.
-        if "VARIABLE_VALUE" in name and "save_counter" not in name
-    }
-
-
-def assert_same_bits(workdir: Path, other: Path) -> None:
-    ours, theirs = weights(workdir), weights(other)
-    assert ours.keys() == theirs.keys()
-    assert len(ours) > 300
-    for name, value in ours.items():
-        assert value.tobytes() == theirs[name].tobytes(), name
+def assert_complete_with_same_bits(workdir: Path, other: Path) -> None:
+    for path in (workdir, other):
+        newest = tf.train.latest_checkpoint(str(path / "checkpoints"))
+        assert newest.endswith(f"step-{STEPS}")
+    assert_same_bits(workdir, other)
 
 
 def assert_close(workdir: Path, other: Path) -> None:
     """As float64 has it that is added up in another order; see above."""
-    ours, theirs = weights(workdir), weights(other)
+    ours, theirs = saved_tensors(workdir), saved_tensors(other)
+    assert ours.keys() == theirs.keys()
     for name, value in ours.items():
         scale = max(np.abs(theirs[name]).max(), 1e-9)
         assert np.abs(value - theirs[name]).max() <= 1e-4 * scale, name
@@ -108,7 +96,7 @@ def test_a_run_killed_twice_while_it_saves_ends_with_the_same_bits(
         assert process.returncode == -signal.SIGKILL
     done = command(*arguments)
     assert done.returncode == 0, done.stderr
-    assert_same_bits(tmp_path, whole(f"--set=train.cpu_devices={devices}"))
+    assert_complete_with_same_bits(tmp_path, whole(f"--set=train.cpu_devices={devices}"))
 
 
 @pytest.mark.slow
@@ -167,7 +155,7 @@ def test_a_group_that_loses_a_worker_goes_on_to_the_bits_of_one_process_with_two
     assert time.monotonic() - killed < 60
     _, log = process.communicate()
     assert process.returncode == 0, log
-    assert_same_bits(tmp_path, whole("--set=train.cpu_devices=2"))
+    assert_complete_with_same_bits(tmp_path, whole("--set=train.cpu_devices=2"))
 
 
 @pytest.mark.slow
@@ -195,7 +183,7 @@ def test_workers_that_get_a_sigterm_save_the_same_step_and_go_on(whole, argument
     process = start(command)
     _, log = process.communicate()
     assert process.returncode == 0, log
-    assert_same_bits(tmp_path, whole("--set=train.cpu_devices=2"))
+    assert_complete_with_same_bits(tmp_path, whole("--set=train.cpu_devices=2"))
 
 
 @pytest.mark.slow
