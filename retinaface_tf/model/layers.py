@@ -98,14 +98,15 @@ class BatchNormalization(keras.layers.BatchNormalization):
     """Keras' batch norm by TensorFlow's fused kernel, forward and backward.
 
     Keras 3 makes it of a dozen operations that each read and write the whole map. Where the kernel
-    cannot serve, in float64 and for statistics that span several replicas, Keras' arithmetic does.
-    The name is Keras' too, since weights files are ordered by it.
+    cannot serve, in float64 and for statistics that span several replicas, the same arithmetic is
+    written out; replicas then exchange their sums once forward and once backward, where Keras does
+    five times. The name is Keras' too, since weights files are ordered by it.
     """
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        if self.synchronized or self.compute_dtype == "float64":
-            return super().call(inputs, training=training)
         learns = bool(training) and self.trainable
+        if self.compute_dtype == "float64" or (learns and self.synchronized):
+            return self._written_out(inputs, learns)
         if _is_slow_in_bfloat16(inputs):
             inputs = tf.cast(inputs, tf.float32)
         nothing = tf.zeros([0])
@@ -121,12 +122,36 @@ class BatchNormalization(keras.layers.BatchNormalization):
         if learns:
             # The kernel gives the variance of a sample; Keras keeps that of the population.
             count = tf.cast(tf.size(inputs) // inputs.shape[-1], tf.float32)
-            self._follow(self.moving_mean, mean)
-            self._follow(self.moving_variance, variance * (count - 1) / count)
+            self._follow(mean, variance * (count - 1) / count)
         return tf.cast(outputs, self.compute_dtype)
 
-    def _follow(self, average: keras.Variable, value: tf.Tensor) -> None:
-        average.assign(average * self.momentum + value * (1 - self.momentum))
+    def _written_out(self, inputs: tf.Tensor, learns: bool) -> tf.Tensor:
+        inputs = tf.cast(inputs, self.variable_dtype)  # sums of a whole map in bfloat16 are wrong
+        mean, variance = self.moving_mean, self.moving_variance
+        if learns:
+            mean, variance = _moments(inputs, of_all_replicas=self.synchronized)
+            self._follow(mean, variance)
+        outputs = tf.nn.batch_normalization(
+            inputs, mean, variance, self.beta, self.gamma, self.epsilon
+        )
+        return tf.cast(outputs, self.compute_dtype)
+
+    def _follow(self, mean: tf.Tensor, variance: tf.Tensor) -> None:
+        for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            average.assign(average * self.momentum + value * (1 - self.momentum))
+
+
+def _moments(maps: tf.Tensor, *, of_all_replicas: bool) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mean and variance of each channel; replicas have maps of the same size."""
+    mean, variance = tf.nn.moments(maps, [0, 1, 2])
+    context = tf.distribute.get_replica_context()
+    if not of_all_replicas or context is None:
+        return mean, variance
+    # The mean of squares adds up over replicas as the variance does not. TensorFlow keeps a record
+    # of every all-reduce of every call, so there is one for both.
+    both = tf.stack([mean, variance + tf.square(mean)])
+    mean, square = tf.unstack(context.all_reduce("MEAN", both))
+    return mean, tf.maximum(square - tf.square(mean), 0.0)
 
 
 def _is_slow_in_bfloat16(maps: tf.Tensor) -> bool:

@@ -142,7 +142,7 @@ def test_without_a_data_set_faces_are_drawn_to_compare(detector, tmp_path, caplo
             Detector(detector.network, absent), tmp_path / "models", source="weights"
         )
     assert names(version.parent) == ["1"]
-    assert "drawing 2 images" in caplog.text
+    assert "no image to compare by, drawing 2" in caplog.text
     assert "2 images" in caplog.text
     assert not (tmp_path / "none").exists()
 
