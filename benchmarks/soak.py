@@ -23,7 +23,7 @@ from retinaface_tf import cli
 from retinaface_tf.training.checkpoint import saved_checkpoints
 
 MOST_GROWTH = 1.05
-STEPS_PER_SECOND = 3.2  # to begin with; only the length of the soak depends on it
+STEPS_PER_SECOND = 9  # to begin with; only the length of the soak depends on it
 BATCH, IMAGES = 8, 64
 
 _MINUTES = flags.DEFINE_float("minutes", 30, "About how long to train.", lower_bound=0.5)
@@ -102,10 +102,10 @@ def start(folder: Path, name: str, epochs: int) -> "subprocess.Popen[bytes]":
         "train.batch_per_device": BATCH,
         "train.cpu_devices": 2,
         "train.deterministic": "true",
-        "train.checkpoint_steps": 25,
+        "train.checkpoint_steps": 50,
         "train.validate_epochs": 50,
         "train.validate_images": 8,
-        "train.steps_per_call": 25,
+        "train.steps_per_call": 50,
     }
     flags_ = [f"--set={key}={value}" for key, value in settings.items()]
     log = (folder / f"{name}.log").open("ab")
