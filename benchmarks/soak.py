@@ -23,7 +23,7 @@ from retinaface_tf import cli
 from retinaface_tf.training.checkpoint import saved_checkpoints
 
 MOST_GROWTH = 1.05
-STEPS_PER_SECOND = 9  # to begin with; only the length of the soak depends on it
+STEPS_PER_SECOND = 12  # to begin with; only the length of the soak depends on it
 BATCH, IMAGES = 8, 64
 
 _MINUTES = flags.DEFINE_float("minutes", 30, "About how long to train.", lower_bound=0.5)
