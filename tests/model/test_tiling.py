@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
+from bright_cells import BrightCells
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial import KDTree
@@ -103,21 +104,6 @@ def test_no_backbone_sees_beyond_the_margin(config, backbone):
             assert sees[abs(centres - middle) < 2 * STRIDE].any()
 
 
-class BrightCells:
-    """A network that finds a face in each cell of 32 x 32, as probable as its corner is bright."""
-
-    variables = ()
-
-    def __call__(self, images, training):
-        corners = tf.cast(images[:, ::CELL, ::CELL, 0], tf.float32) / 200
-        face = tf.reshape(corners, [tf.shape(images)[0], -1])
-        return {
-            "boxes": tf.zeros([*tf.unstack(tf.shape(face)), 4]),
-            "logits": tf.math.log(tf.stack([1 - face, face], axis=-1)),
-            "landmarks": tf.zeros([*tf.unstack(tf.shape(face)), 5, 2]),
-        }
-
-
 @pytest.fixture
 def detectors(config):
     """A detector of bright cells that takes images of 4,000,000 pixels, tiled and not tiled."""
@@ -125,7 +111,7 @@ def detectors(config):
     def with_settings(**settings):
         anchors = AnchorConfig(sizes=((CELL,),), strides=(CELL,))
         limits = DetectorConfig(**{"max_pixels": BUDGET, **settings})
-        detector = Detector(BrightCells(), replace(config, anchors=anchors, detector=limits))
+        detector = Detector(BrightCells(CELL), replace(config, anchors=anchors, detector=limits))
         return TiledDetector(detector), detector
 
     return with_settings

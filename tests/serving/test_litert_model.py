@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
+from bright_cells import BrightCells, thousand_faces
 from tiny_network import noise, tiny_detector
 
+from retinaface_tf.config import AnchorConfig, DetectorConfig
 from retinaface_tf.errors import InputError
 from retinaface_tf.serving.letterbox import letterbox
 from retinaface_tf.serving.litert_detector import LiteRtDetector
@@ -72,6 +74,18 @@ def test_no_images_and_images_without_pixels_have_no_detections(exported, shape)
     most = exported[0].config.detector.max_detections
     assert found.boxes.shape == (shape[0], most, 4)
     assert not found.num_detections.any()
+
+
+def test_of_a_thousand_faces_the_best_750_are_told(config, tmp_path):
+    cells = AnchorConfig(sizes=((16,),), strides=(16,))
+    crowd = replace(config, anchors=cells, detector=DetectorConfig())
+    image, best = thousand_faces(cell=16)
+    side = image.shape[1]
+    network = BrightCells(16, certain=256)
+    file, _ = write_litert(network, side, tmp_path, {"config": crowd.as_dict()})
+    found = LiteRtDetector(file)(image)
+    assert found.num_detections.tolist() == [750]
+    np.testing.assert_allclose(found.scores[0], best, rtol=1e-5)
 
 
 def test_the_file_carries_the_settings_that_it_is_decoded_by(config, tmp_path):

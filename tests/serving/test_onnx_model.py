@@ -6,9 +6,12 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import pytest
+from bright_cells import BrightCells, thousand_faces
 from tiny_network import noise, tiny_detector
 
+from retinaface_tf.config import AnchorConfig, DetectorConfig
 from retinaface_tf.errors import InputError
+from retinaface_tf.model.detector import Detector
 from retinaface_tf.serving.extras import import_extra
 from retinaface_tf.serving.onnx_model import OPSET, OnnxDetector, write_onnx
 
@@ -69,6 +72,17 @@ def test_nothing_above_the_threshold_is_an_answer_of_zeros(config, tmp_path):
     found = OnnxDetector(file)(noise(1, 64, 64))
     assert found.boxes.shape == (1, limits.max_detections, 4)
     assert not any(part.any() for part in found)
+
+
+def test_of_a_thousand_faces_the_best_750_are_told(config, tmp_path):
+    cells = AnchorConfig(sizes=((16,),), strides=(16,))
+    crowd = replace(config, anchors=cells, detector=DetectorConfig())
+    detector = Detector(BrightCells(16, certain=256), crowd)
+    file = write_onnx(detector, tmp_path, {"config": crowd.as_dict()})
+    image, best = thousand_faces(cell=16)
+    found = OnnxDetector(file)(image)
+    assert found.num_detections.tolist() == [750]
+    np.testing.assert_allclose(found.scores[0], best, rtol=1e-5)
 
 
 def test_the_file_is_plain_onnx_of_todays_operators_and_tells_what_it_is(exported, config):

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from bright_cells import BrightCells, thousand_faces
 from PIL import Image
 from serving.c_api import CModel
 from serving.conftest import SIDE, encode, png_of
@@ -251,40 +252,21 @@ def test_nothing_above_the_threshold_is_no_detection_and_no_error(model, kinds):
     assert not answer["boxes"].any()
 
 
-class BrightCells:
-    """A network that finds a face in each cell of 16 pixels, as probable as it is bright."""
-
-    variables = ()
-
-    def __call__(self, images, training):
-        face = tf.cast(images[:, ::16, ::16, 0], tf.float32) / 256
-        face = tf.reshape(face, [tf.shape(images)[0], -1])
-        return {
-            "boxes": tf.zeros([*tf.unstack(tf.shape(face)), 4]),
-            "logits": tf.math.log(tf.stack([1 - face, face], axis=-1)),
-            "landmarks": tf.zeros([*tf.unstack(tf.shape(face)), 5, 2]),
-        }
-
-
 def bright_service(served_config, **settings):
     config = replace(
         served_config,
         anchors=AnchorConfig(sizes=((16,),), strides=(16,)),
         detector=DetectorConfig(**settings),
     )
-    return Service(Detector(BrightCells(), config))
+    return Service(Detector(BrightCells(16, certain=256), config))
 
 
 def test_of_a_thousand_faces_the_best_750_are_told(served_config):
-    brightness = np.random.default_rng(1).permutation(1000) % 250 + 5
-    cells = brightness.astype(np.uint8).reshape(25, 40)
-    image = np.kron(cells, np.ones((16, 16), np.uint8))[..., None].repeat(3, axis=-1)
+    image, best = thousand_faces(cell=16)
     service = bright_service(served_config)
-    answer = service.serving_default(tf.constant([encode(Image.fromarray(image), "PNG")]))
+    answer = service.serving_default(tf.constant([encode(Image.fromarray(image[0]), "PNG")]))
     assert answer["num_detections"].numpy().tolist() == [750]
-    # Of four cells of each brightness from 5 to 254, those of the 187 brightest and two more.
-    expected = np.sort(brightness)[::-1][:750] / 256
-    np.testing.assert_allclose(answer["scores"][0], expected, rtol=1e-5)
+    np.testing.assert_allclose(answer["scores"][0], best, rtol=1e-5)
 
 
 def test_pixels_of_more_than_the_network_may_see_at_once_are_seen_one_by_one(served_config):

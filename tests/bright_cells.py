@@ -1,0 +1,39 @@
+"""A network whose answer can be told by looking at the image."""
+
+import numpy as np
+import tensorflow as tf
+
+
+class BrightCells:
+    """Finds a face in each cell, as probable as the cell's corner is bright.
+
+    A corner as bright as `certain` would be a face for sure; brighter there must be none.
+    """
+
+    variables = ()
+
+    def __init__(self, cell, certain=200):
+        self.cell, self.certain = cell, certain
+
+    def __call__(self, images, training):
+        assert not training
+        corners = images[:, :: self.cell, :: self.cell, 0]
+        face = tf.cast(corners, tf.float32) / self.certain
+        face = tf.reshape(face, [tf.shape(images)[0], -1])
+        return {
+            "boxes": tf.zeros([*tf.unstack(tf.shape(face)), 4]),
+            "logits": tf.math.log(tf.stack([1 - face, face], axis=-1)),
+            "landmarks": tf.zeros([*tf.unstack(tf.shape(face)), 5, 2]),
+        }
+
+
+def thousand_faces(cell):
+    """An image [1, 32 * cell, 32 * cell, 3] of 1,000 faces and 24 cells without.
+
+    Also the 750 best scores, best first, for a network that is certain at 256.
+    """
+    brightness = np.random.default_rng(1).permutation(1024) % 250 + 5
+    brightness[1000:] = 0
+    cells = brightness.astype(np.uint8).reshape(32, 32)
+    image = np.kron(cells, np.ones((cell, cell), np.uint8))[None, ..., None].repeat(3, axis=-1)
+    return image, np.sort(brightness)[::-1][:750] / 256
