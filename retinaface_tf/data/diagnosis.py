@@ -1,6 +1,5 @@
 """What was found in a data set: how much of it would hurt training, as text and for JSON."""
 
-import itertools
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -10,8 +9,8 @@ from numpy.typing import NDArray
 
 from retinaface_tf.config import Config
 from retinaface_tf.data.checks import KINDS, Finding, Half
+from retinaface_tf.geometry.heights import HEIGHT_NAMES, height_class
 
-HEIGHTS = (10, 20, 50, 100, 300)  # pixels of the image as it is
 LEAST_REACHED = 0.5  # a share of faces; WIDER FACE at 640 pixels has 0.65
 EXAMPLES = 3  # of each kind on a terminal
 
@@ -70,14 +69,12 @@ class Diagnosis(NamedTuple):
 
 
 def height_table(patient: Patient) -> list[tuple[str, int, int]]:
-    """Faces by height: its range in pixels, how many, and how many of these an anchor reaches."""
+    """Faces by height: its class, how many, and how many of these an anchor reaches."""
     boxes = patient.half.records.boxes
-    place = np.digitize(boxes[:, 3] - boxes[:, 1], HEIGHTS)
-    between = [f"{a}-{b}" for a, b in itertools.pairwise(HEIGHTS)]
-    names = [f"<{HEIGHTS[0]}", *between, f">={HEIGHTS[-1]}"]
+    place = height_class(boxes[:, 3] - boxes[:, 1])
     return [
         (name, int((place == i).sum()), int(patient.reached[place == i].sum()))
-        for i, name in enumerate(names)
+        for i, name in enumerate(HEIGHT_NAMES)
     ]
 
 

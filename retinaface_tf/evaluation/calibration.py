@@ -9,7 +9,8 @@ import numpy as np
 
 from retinaface_tf.errors import InputError
 from retinaface_tf.evaluation.average_precision import Floats, Mask
-from retinaface_tf.evaluation.outcome import HEIGHTS, Outcome, height_class, regarded
+from retinaface_tf.evaluation.outcome import Outcome, regarded
+from retinaface_tf.geometry.heights import HEIGHTS, height_class
 
 CALIBRATION_FILE = "calibration.json"
 SET = "hard"  # the one with the most faces

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retinaface_tf.evaluation.average_precision import Floats
-from retinaface_tf.evaluation.outcome import HEIGHT_NAMES, Outcome, height_class, why_false
+from retinaface_tf.evaluation.outcome import Outcome, why_false
+from retinaface_tf.geometry.heights import HEIGHT_NAMES, height_class
 
 # A page has to open on a phone: 100 pictures of at most some 25 kB each.
 MOST = 48

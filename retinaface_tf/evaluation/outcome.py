@@ -24,9 +24,6 @@ from retinaface_tf.evaluation.average_precision import (
 
 Indices = NDArray[np.int64]
 
-# Edges of the classes of face heights in pixels; each begins at its edge.
-HEIGHTS = (0, 10, 20, 50, 100, 300)
-HEIGHT_NAMES = ("< 10", "10-20", "20-50", "50-100", "100-300", "> 300")
 # A false detection that overlaps a face less than this has nothing to do with it.
 _NEAR = 0.1
 
@@ -85,11 +82,6 @@ def _hits(matches: Matches) -> Mask:
     hit = np.zeros(len(matches.rows), bool)
     hit[best[first]] = True
     return hit
-
-
-def height_class(heights: Floats) -> Indices:
-    """Position in HEIGHT_NAMES of heights in pixels."""
-    return np.digitize(heights, HEIGHTS[1:])
 
 
 def regarded(outcome: Outcome, name: str) -> Mask:

@@ -11,7 +11,6 @@ from retinaface_tf.errors import InputError
 from retinaface_tf.evaluation import gallery
 from retinaface_tf.evaluation.average_precision import SETS, precision_recall_of
 from retinaface_tf.evaluation.outcome import (
-    HEIGHT_NAMES,
     Outcome,
     best_threshold,
     examine,
@@ -23,6 +22,7 @@ from retinaface_tf.evaluation.published import PUBLISHED
 from retinaface_tf.evaluation.report import Evaluated
 from retinaface_tf.evaluation.subsets import ap_by_attribute, ap_by_event, ap_by_height
 from retinaface_tf.evaluation.wider import load_attributes
+from retinaface_tf.geometry.heights import HEIGHT_NAMES
 
 try:
     import jinja2

@@ -16,7 +16,8 @@ from retinaface_tf.evaluation.average_precision import (
     average_precision,
     precision_recall_of,
 )
-from retinaface_tf.evaluation.outcome import HEIGHT_NAMES, Outcome, height_class, regarded
+from retinaface_tf.evaluation.outcome import Outcome, regarded
+from retinaface_tf.geometry.heights import HEIGHT_NAMES, height_class
 
 
 class Subset(NamedTuple):

@@ -17,7 +17,7 @@ from retinaface_tf.picture import draw_faces, write_picture
 from retinaface_tf.serving.image_error import ImageError
 
 
-class Answer(NamedTuple):
+class FoundFaces(NamedTuple):
     """The detections of one image, best first."""
 
     boxes: NDArray[np.float32]  # [N, 4], pixels of the upright image
@@ -62,7 +62,7 @@ class Client:
         score_threshold: float | None = None,
         nms_iou: float | None = None,
         resized: bool = False,
-    ) -> list[Answer]:
+    ) -> list[FoundFaces]:
         """Detects faces.
 
         Args:
@@ -84,7 +84,7 @@ class Client:
                 f"{signature} by REST: expected both thresholds, as the server takes no defaults "
                 f"there, found {', '.join(thresholds) or 'neither'}; or ask by grpc://"
             )
-        answers: list[Answer] = []
+        answers: list[FoundFaces] = []
         for start in range(0, len(images), self.batch):
             part = list(images[start : start + self.batch])
             # One of each image: a server that merges requests needs as many as there are images.
@@ -94,12 +94,12 @@ class Client:
         return answers
 
 
-def _answer(found: dict[str, NDArray[Any]], place: int) -> Answer:
+def _answer(found: dict[str, NDArray[Any]], place: int) -> FoundFaces:
     count = int(found["num_detections"][place])
     boxes, scores, landmarks = (
         found[name][place][:count].astype(np.float32) for name in ("boxes", "scores", "landmarks")
     )
-    return Answer(boxes, scores, landmarks, ImageError(int(found["error"][place])))
+    return FoundFaces(boxes, scores, landmarks, ImageError(int(found["error"][place])))
 
 
 def main(arguments: list[str]) -> int:

@@ -19,7 +19,7 @@ from retinaface_tf.data.synthetic import draw_dataset
 from retinaface_tf.errors import DoesNotHold, InputError
 from retinaface_tf.evaluation.average_precision import GroundTruth
 from retinaface_tf.evaluation.wider import load_ground_truth
-from retinaface_tf.serving.parity import Answer, Parity, Tolerance, compare
+from retinaface_tf.serving.parity import DetectFile, Parity, Tolerance, compare
 
 log = logging.getLogger(__name__)
 
@@ -27,12 +27,12 @@ log = logging.getLogger(__name__)
 class Gate(NamedTuple):
     """Images by name, their faces where they are known, and how the source answers about them."""
 
-    reference: Answer
+    reference: DetectFile
     files: Mapping[str, Path]
     truth: Mapping[str, GroundTruth] | None
     config: Config
 
-    def check(self, name: str, other: Answer, tolerance: Tolerance) -> Parity:
+    def check(self, name: str, other: DetectFile, tolerance: Tolerance) -> Parity:
         """Compares an export with its source, and tells.
 
         Args:
@@ -55,7 +55,7 @@ class Gate(NamedTuple):
 
 
 @contextmanager
-def open_gate(reference: Answer, config: Config) -> Iterator[Gate]:
+def open_gate(reference: DetectFile, config: Config) -> Iterator[Gate]:
     """The first `export.parity_images` images of the validation set that a served model takes.
 
     Without a validation set, or where all are too large, it is drawn ones.

@@ -18,7 +18,7 @@ from retinaface_tf.evaluation.voting import overlap
 from retinaface_tf.structures import Detections
 
 # Detects on a file, [1, D, ...] of tensors or arrays.
-Answer = Callable[[Path], Detections]
+DetectFile = Callable[[Path], Detections]
 Floats = NDArray[np.float64]
 
 PAIRED = 1.0  # pixels between corners, from which on two boxes are not the same
@@ -69,14 +69,14 @@ class Parity(NamedTuple):
         return f"{text}; AP {names} {of_source} of the source, {of_export} of the export"
 
 
-def on_pixels(detect: Detect) -> Answer:
+def on_pixels(detect: Detect) -> DetectFile:
     """The answer of what takes images [1, H, W, 3] and their scale, as a Detector does."""
     return lambda file: detect(decode_image(tf.io.read_file(str(file)))[None], 1.0)
 
 
 def compare(
-    reference: Answer,
-    other: Answer,
+    reference: DetectFile,
+    other: DetectFile,
     files: Mapping[str, Path],
     config: Config,
     tolerance: Tolerance,

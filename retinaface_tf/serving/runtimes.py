@@ -22,7 +22,7 @@ from retinaface_tf.serving.letterbox import letterbox
 from retinaface_tf.serving.litert_detector import LiteRtDetector
 from retinaface_tf.serving.metadata import describe, write_metadata
 from retinaface_tf.serving.onnx_model import OnnxDetector
-from retinaface_tf.serving.parity import OTHER_RUNTIME, Answer, Parity, compare, on_pixels
+from retinaface_tf.serving.parity import OTHER_RUNTIME, DetectFile, Parity, compare, on_pixels
 from retinaface_tf.serving.versions import check_kind, new_version
 from retinaface_tf.structures import Detections
 
@@ -106,7 +106,7 @@ def _representative(config: Config) -> Iterator[NDArray[np.uint8]]:
         raise fault from None
 
 
-def _on_squares(detector: Detector, side: int) -> Answer:
+def _on_squares(detector: Detector, side: int) -> DetectFile:
     def answer(file: Path) -> Detections:
         square, scale = letterbox(decode_image(tf.io.read_file(str(file))), side)
         return detector(square[None], scale)

@@ -5,11 +5,9 @@ import pytest
 
 from retinaface_tf.evaluation.average_precision import SETS, GroundTruth
 from retinaface_tf.evaluation.outcome import (
-    HEIGHT_NAMES,
     best_threshold,
     examine,
     false_detections,
-    height_class,
     missed_faces,
     reliability,
     why_false,
@@ -77,14 +75,6 @@ def test_the_best_threshold_lets_hits_in_and_keeps_false_ones_out():
     # At 0.7 both faces are found by two detections; below, false ones come in.
     rows = [[*SMALL, 0.9], [*TALL, 0.7], [*NOWHERE, 0.4], [*NOWHERE, 0.3]]
     assert best_threshold(outcome(*rows), "hard") == 0.7
-
-
-@pytest.mark.parametrize(
-    ("height", "name"),
-    [(0, "< 10"), (9, "< 10"), (10, "10-20"), (20, "20-50"), (299, "100-300"), (300, "> 300")],
-)
-def test_a_class_of_heights_begins_at_its_edge(height, name):
-    assert HEIGHT_NAMES[int(height_class(np.array([height]))[0])] == name
 
 
 def test_reliability_counts_hits_among_the_detections_of_a_tenth():

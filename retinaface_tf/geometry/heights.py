@@ -1,0 +1,13 @@
+"""Classes of face heights, by which faces are counted and detections judged."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Edges of the classes in pixels; each begins at its edge.
+HEIGHTS = (0, 10, 20, 50, 100, 300)
+HEIGHT_NAMES = ("< 10", "10-20", "20-50", "50-100", "100-300", "> 300")
+
+
+def height_class(heights: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Position in HEIGHT_NAMES of heights in pixels."""
+    return np.digitize(heights, HEIGHTS[1:])
