@@ -4,6 +4,7 @@ Writes a picture of each image with its faces. `Client` is the same for programs
 """
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -44,7 +45,7 @@ class Client:
             url: `grpc://host:8500` or `http://host:8501`; `grpcs` and `https` are encrypted.
             model: its name on the server.
             batch: images of a request; more than that are several requests.
-            timeout: seconds that an attempt may take.
+            timeout: seconds that a request may take, all attempts together by gRPC, each by REST.
             attempts: how often to ask a server that is not there or busy.
 
         Raises:
@@ -107,12 +108,15 @@ def main(arguments: list[str]) -> int:
         raise InputError("expected images: python -m retinaface_tf.serving.client IMAGE...")
     given = flags.FLAGS
     files = [Path(argument) for argument in arguments]
+    if twice := [name for name, count in Counter(f.name for f in files).items() if count > 1]:
+        raise InputError(f"{', '.join(twice)}: more than one, and their pictures have one name")
     contents = [file.read_bytes() for file in files]
     cli.start_tensorflow()
     from retinaface_tf.data.decode import decode_image
 
     client = Client(given.url, given.model, batch=given.batch, timeout=given.timeout)
-    answers = client.detect(contents, resized=given.resized)
+    thresholds = {"score_threshold": given.score_threshold, "nms_iou": given.nms_iou}
+    answers = client.detect(contents, resized=given.resized, **thresholds)
     refused = []
     for file, content, answer in zip(files, contents, answers, strict=True):
         if answer.error is not ImageError.NONE:
@@ -136,7 +140,9 @@ if __name__ == "__main__":
     flags.DEFINE_string("model", "retinaface", "The model's name on the server.")
     flags.DEFINE_string("out", "answers", "Folder of the pictures.")
     flags.DEFINE_float("score", 0.5, "Faces below this score are left out.", 0.0, 1.0)
+    flags.DEFINE_float("score_threshold", None, "Instead of the model's.", 0.0, 1.0)
+    flags.DEFINE_float("nms_iou", None, "Instead of the model's.", 0.0, 1.0)
     flags.DEFINE_bool("resized", False, "Let the server bring images to one size.")
     flags.DEFINE_integer("batch", 8, "Images of a request.", lower_bound=1)
-    flags.DEFINE_float("timeout", 60.0, "Seconds that an attempt may take.", lower_bound=0.001)
+    flags.DEFINE_float("timeout", 60.0, "Seconds that a request may take.", lower_bound=0.001)
     cli.run(main)

@@ -82,12 +82,13 @@ class Checkpoints:
         state = tf.train.get_checkpoint_state(str(self.folder))
         paths, times = state.all_model_checkpoint_paths, state.all_model_checkpoint_timestamps
         good = [pair for pair in zip(paths, times, strict=False) if pair[0] not in broken]
+        # By their names alone: TensorFlow puts the folder before them whenever it reads the list.
         state.ClearField("all_model_checkpoint_paths")
         state.ClearField("all_model_checkpoint_timestamps")
         for path, time in good:
-            state.all_model_checkpoint_paths.append(path)
+            state.all_model_checkpoint_paths.append(Path(path).name)
             state.all_model_checkpoint_timestamps.append(time)
-        state.model_checkpoint_path = newest
+        state.model_checkpoint_path = Path(newest).name
         write_whole(self.folder / "checkpoint", text_format.MessageToString(state))
         self._manager = self._make_manager()
 

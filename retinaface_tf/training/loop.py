@@ -43,7 +43,8 @@ def train(config: Config, *, resume: bool = True) -> bool:
         with logged(Path(config.train.workdir)) if cluster.is_chief else nullcontext():
             return _resume(run)
     except tf.errors.OpError as error:
-        if cluster.is_alone:
+        # Memory that is short is this worker's own, and would be short again.
+        if cluster.is_alone or isinstance(error, tf.errors.ResourceExhaustedError):
             raise
         reason = " ".join(str(error).split())[-200:]
         raise LostWorkerError(

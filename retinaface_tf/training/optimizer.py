@@ -31,6 +31,12 @@ class CoupledSGD(keras.optimizers.SGD):
         super().__init__(learning_rate=PerStep(rates), momentum=momentum, name="sgd", **kwargs)
         self.coupled_weight_decay = coupled_weight_decay
 
+    def build(self, variables: list[keras.Variable]) -> None:
+        """Averages begin as the weights; Keras' begin as 0, and stay so if step 1 is skipped."""
+        super().build(variables)
+        for average, variable in zip(self.averages, variables, strict=False):
+            average.assign(variable)
+
     @property
     def averages(self) -> list[keras.Variable]:
         """Moving averages of the trainable weights, in their order; empty where none are kept."""

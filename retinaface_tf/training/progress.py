@@ -3,6 +3,8 @@
 import logging
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from retinaface_tf.config import Config
+from retinaface_tf.errors import InputError
 from retinaface_tf.picture import Picture
 from retinaface_tf.training.bad_batches import BadBatches
 from retinaface_tf.training.step import INPUT_WAIT, METRICS
@@ -36,10 +39,13 @@ class Progress:
         self.config, self.rates, self.steps_per_epoch = config, rates, steps_per_epoch
         self.bad = bad
         self.total = len(rates)
-        folder = str(Path(config.train.workdir) / "tensorboard")
-        self.writer = (
-            tf.summary.create_file_writer(folder) if shows else tf.summary.create_noop_writer()
-        )
+        self.folder = str(Path(config.train.workdir) / "tensorboard")
+        with self._telling_of_folder():
+            self.writer = (
+                tf.summary.create_file_writer(self.folder)
+                if shows
+                else tf.summary.create_noop_writer()
+            )
         on_terminal = shows and sys.stderr.isatty()
         self.bar = tqdm(total=self.total, initial=start, unit="step") if on_terminal else None
         self._restart(start)
@@ -48,9 +54,10 @@ class Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.writer.close()
         if self.bar is not None:
             self.bar.close()
+        with self._telling_of_folder():
+            self.writer.close()
 
     def update(self, done: int, metrics: dict[str, tf.Tensor]) -> None:
         """Notes what `TrainStep.several` told, up to step `done`, and reports it if that is due."""
@@ -64,7 +71,8 @@ class Progress:
         """Reports the steps since the last report.
 
         Raises:
-            InputError: too many of them were skipped in a row.
+            InputError: too many of them were skipped in a row, or TensorBoard's folder cannot be
+                written.
         """
         if not self.untold:
             return
@@ -95,7 +103,7 @@ class Progress:
 
     def show(self, name: str, pictures: list[Picture]) -> None:
         """Puts pictures, which may differ in size, into TensorBoard."""
-        with self.writer.as_default(step=self.last):
+        with self._telling_of_folder(), self.writer.as_default(step=self.last):
             for number, picture in enumerate(pictures):
                 tf.summary.image(f"{name}/{number}", picture[None])
 
@@ -104,9 +112,20 @@ class Progress:
         self.untold: list[dict[str, tf.Tensor]] = []
 
     def _write(self, done: int, values: dict[str, float]) -> None:
-        with self.writer.as_default(step=done):
+        with self._telling_of_folder(), self.writer.as_default(step=done):
             for name, value in values.items():
                 tf.summary.scalar(name, value)
+
+    @contextmanager
+    def _telling_of_folder(self) -> Iterator[None]:
+        """Events go to the disk as a writer is left, or made, or closed."""
+        try:
+            yield
+        except tf.errors.OpError as error:
+            reason = " ".join(str(error).split())[:120]
+            raise InputError(
+                f"{self.folder}: events cannot be written, the last checkpoint is kept: {reason}"
+            ) from None
 
     def _print(self, done: int, values: dict[str, float]) -> None:
         epoch = (done - 1) // self.steps_per_epoch + 1

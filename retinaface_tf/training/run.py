@@ -22,7 +22,7 @@ from retinaface_tf.training.cluster import ALONE, Cluster
 from retinaface_tf.training.devices import make_strategy, of_each_replica, wait_for_all
 from retinaface_tf.training.optimizer import CoupledSGD, make_optimizer
 from retinaface_tf.training.schedule import learning_rates
-from retinaface_tf.training.validation import Validation
+from retinaface_tf.training.validation import BEST_REPORT, Validation
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +110,10 @@ def prepare(config: Config, cluster: Cluster = ALONE, *, resume: bool = True) ->
     workdir = Path(config.train.workdir)
     if not resume and (workdir / "checkpoints").exists():
         raise InputError(f"{workdir}: holds a run; --noresume does not overwrite it, move it away")
+    if (workdir / BEST_REPORT).exists() and not saved_checkpoints(workdir):
+        raise InputError(
+            f"{workdir / BEST_REPORT}: is of a run whose checkpoints are gone; move it away"
+        )
     strategy = make_strategy(config.train, cluster)  # before anything else uses a device
     records = _training_set(config, cluster, strategy)
     steps_per_epoch = len(records) // config.train.global_batch

@@ -160,8 +160,17 @@ def test_the_readmes_json_is_answered(urls, kinds, trouble):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scheme", ["grpc", "rest"])
-def test_the_command_draws_what_the_server_found(urls, command, kinds, tmp_path, scheme, trouble):
+@pytest.mark.parametrize(
+    ("scheme", "further"),
+    [
+        ("grpc", []),
+        ("rest", []),
+        ("rest", ["--resized", "--score_threshold=0.02", "--nms_iou=0.4"]),
+    ],
+)
+def test_the_command_draws_what_the_server_found(
+    urls, command, kinds, tmp_path, scheme, further, trouble
+):
     trouble.__init__()
     good, bad = tmp_path / "good.png", tmp_path / "bad.png"
     good.write_bytes(kinds["PNG"])
@@ -169,13 +178,19 @@ def test_the_command_draws_what_the_server_found(urls, command, kinds, tmp_path,
     out = tmp_path / "out"
     done = command(
         *("-m", "retinaface_tf.serving.client", good, bad),
-        *(f"--url={urls[scheme]}", f"--out={out}", "--score=0.1"),
+        *(f"--url={urls[scheme]}", f"--out={out}", "--score=0.1", *further),
     )
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == f"error: 1 of 2 refused: {bad} (UNKNOWN_KIND)"
     drawn = decode_image((out / "good.png.jpg").read_bytes()).numpy()
     assert drawn.shape == decode_image(kinds["PNG"]).shape
     assert [path.name for path in out.iterdir()] == ["good.png.jpg"]
+
+
+def test_images_whose_pictures_would_have_one_name_are_refused(command):
+    done = command("-m", "retinaface_tf.serving.client", "a/1.jpg", "b/1.jpg", "b/2.jpg")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("error: 1.jpg: more than one")
 
 
 def test_the_servers_config_names_the_model_as_the_client_does():

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,8 @@ from retinaface_tf.training.optimizer import make_optimizer
 def start(tmp_path):
     """Builds a run in tmp_path: its config, network, optimizer and checkpoints."""
 
-    def build(*overrides: str):
-        config = load_config("configs/mobilenet025.yaml", [f"train.workdir={tmp_path}", *overrides])
+    def build(*overrides: str, workdir: str = str(tmp_path)):
+        config = load_config("configs/mobilenet025.yaml", [f"train.workdir={workdir}", *overrides])
         network = build_network(config)
         optimizer = make_optimizer(config.optimizer, np.array([0.1]))
         optimizer.build(network.trainable_variables)
@@ -113,8 +114,12 @@ def cut(folder: Path, step: int) -> None:
     data.write_bytes(data.read_bytes()[:-1000])
 
 
-def test_where_the_newest_checkpoint_is_broken_the_one_before_serves(start, tmp_path, caplog):
-    config, network, optimizer, checkpoints = start("train.keep_checkpoints=3")
+@pytest.mark.parametrize("shown", [str, os.path.relpath])
+def test_where_the_newest_checkpoint_is_broken_the_one_before_serves(
+    start, tmp_path, caplog, shown
+):
+    settings, workdir = ("train.keep_checkpoints=3",), {"workdir": shown(tmp_path)}
+    config, network, optimizer, checkpoints = start(*settings, **workdir)
     weights = {}
     for number in (1, 2, 3):
         step(network, optimizer)
@@ -122,7 +127,7 @@ def test_where_the_newest_checkpoint_is_broken_the_one_before_serves(start, tmp_
         checkpoints.save()
     cut(tmp_path, 3)
     cut(tmp_path, 2)
-    _, fresh, fresh_optimizer, fresh_checkpoints = start("train.keep_checkpoints=3")
+    _, fresh, fresh_optimizer, fresh_checkpoints = start(*settings, **workdir)
     assert fresh_checkpoints.restore() == 1
     for ours, expected in zip(fresh.get_weights(), weights[1], strict=True):
         np.testing.assert_array_equal(ours, expected)
@@ -138,7 +143,7 @@ def test_where_the_newest_checkpoint_is_broken_the_one_before_serves(start, tmp_
     step(fresh, fresh_optimizer)
     fresh_checkpoints.save()
     cut(tmp_path, 2)
-    assert start("train.keep_checkpoints=3")[3].restore() == 1
+    assert start(*settings, **workdir)[3].restore() == 1
 
 
 def test_a_byte_that_changed_on_the_disk_is_noticed(start, tmp_path):

@@ -41,5 +41,10 @@ def test_the_average_follows_the_weights_slowly():
     assert optimizer.averages[0].numpy().item() == pytest.approx(0.825)
 
 
+def test_before_the_first_step_the_average_is_the_weight():
+    # So it is, too, if that step is skipped.
+    assert run(OptimizerConfig(ema=0.5), [0.1], [])[1].averages[0].numpy().item() == 1.0
+
+
 def test_without_ema_there_are_no_averages():
     assert run(OptimizerConfig(), [0.1], [1.0])[1].averages == []

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from retinaface_tf.config_file import load_config
-from retinaface_tf.training.run import Run
+from retinaface_tf.errors import InputError
+from retinaface_tf.training.run import Run, prepare
 
 
 def run_of(steps: int, *settings: str) -> Run:
@@ -41,3 +42,10 @@ def test_several_steps_at_once_pass_over_nothing_that_is_due(start):
 def test_a_run_without_validation_stops_for_none():
     run = run_of(50, "train.steps_per_call=50", "train.log_steps=50", "train.validate_epochs=0")
     assert stops(run, 0) == [50]
+
+
+def test_the_best_of_a_run_whose_checkpoints_are_gone_is_not_taken_for_this_ones(tmp_path):
+    (tmp_path / "best.json").write_text("{}")
+    config = load_config("configs/quickstart.yaml", [f"train.workdir={tmp_path}"])
+    with pytest.raises(InputError, match=r"best\.json: is of a run whose checkpoints are gone"):
+        prepare(config)
