@@ -5,6 +5,7 @@ import pytest
 from retinaface_tf.doctor import advice, verdict
 
 
+@pytest.mark.slow
 def test_env_tells_versions_devices_and_speeds_and_keeps_nothing(command, drawn, tmp_path):
     workdir = tmp_path / "run"
     done = command(

@@ -202,6 +202,7 @@ def test_exporting_again_adds_the_next_version(trained, exported, command):
     assert sorted(path.name for path in exported.parent.iterdir()) == ["1", "2"]
 
 
+@pytest.mark.slow
 def test_evaluation_of_the_exported_model_gives_the_ap_of_the_checkpoint(
     trained, exported, command, tmp_path
 ):

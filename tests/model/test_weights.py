@@ -70,6 +70,7 @@ def write_more_anchors(path, theirs):
     safetensors.numpy.save_file({**state, **heads}, path)
 
 
+@pytest.mark.slow
 def test_an_imported_detector_detects_as_its_source_and_as_its_export(
     run, theirs, config, tmp_path
 ):

@@ -34,6 +34,7 @@ def arguments(drawn) -> list[str]:
         "train.checkpoint_steps": 1,
         "train.log_steps": 2,
         "train.deterministic": "true",
+        "train.validate_epochs": 0,  # test_end_to_end.py and benchmarks/soak.py are stopped there
         "schedule.warmup_epochs": 1,
     }
     settings = [f"--set={key}={value}" for key, value in values.items()]
