@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from made_up_weights import made_up_state, with_made_up_weights
+from torch_files import write_torch_old, write_torch_zip
 
 from retinaface_tf.config import Config
 from retinaface_tf.data.synthetic import draw_dataset
@@ -63,6 +64,15 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("drawn") / "faces"
     draw_dataset(root, 16, 4)
     return root
+
+
+@pytest.fixture(scope="session")
+def torch_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of `torch_tiny.pth` and, in the format before 1.6, `torch_tiny_old.pth`."""
+    folder = tmp_path_factory.mktemp("torch")
+    write_torch_zip(folder / "torch_tiny.pth")
+    write_torch_old(folder / "torch_tiny_old.pth")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -29,8 +29,8 @@ def hub(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("file", ["torch_tiny.pth", "torch_tiny_old.pth"])
-def test_tensors_of_pytorch_are_found_below_state_dict(file):
-    state = read_state_dict(VECTORS / file)
+def test_tensors_of_pytorch_are_found_below_state_dict(torch_files, file):
+    state = read_state_dict(torch_files / file)
     assert state.kind == "PyTorch"
     np.testing.assert_array_equal(state.tensors["part"], [0.5, 0.625])
 

@@ -1,5 +1,6 @@
-"""PyTorch's files, read without PyTorch; `tests/vectors/torch_tiny.py` wrote two of them."""
+"""PyTorch's files, read without PyTorch; `torch_files.py` draws two of them."""
 
+import hashlib
 import io
 import os
 import pickle
@@ -9,24 +10,15 @@ from collections import Counter
 import ml_dtypes
 import numpy as np
 import pytest
-from conftest import VECTORS
+from torch_files import TENSORS
 
 from retinaface_tf.errors import InputError
 from retinaface_tf.model import torch_file
 from retinaface_tf.model.torch_file import read_torch_file
 
-EIGHTHS = np.arange(12, dtype=np.float32) / 8
-CONTENT = {
-    "whole": EIGHTHS.reshape(3, 4),
-    "turned": EIGHTHS.reshape(3, 4).T,
-    "part": EIGHTHS[4:6],
-    "half": EIGHTHS[:2].astype(np.float16),
-    "brain": EIGHTHS[:2].astype(ml_dtypes.bfloat16),
-    "count": np.array(7),
-    "parameter": EIGHTHS[:3],
-    "empty": np.zeros((0, 3), np.float32),
-}
 FILES = ["torch_tiny.pth", "torch_tiny_old.pth"]
+# Of the pickle that torch.save of PyTorch 2.13 wrote of TENSORS into its zip.
+PICKLE = "d0f7c623c45a9c6bea6e7c24fc625e31f9e1e2d28bbf15c064f2a22c98036caf"
 
 
 class Call:
@@ -56,11 +48,16 @@ def tensor_of_four_numbers(*measures):
     return b"\x80\x02}Va\n" + call + b"s."
 
 
+def test_the_drawn_file_holds_what_pytorch_wrote(torch_files):
+    with zipfile.ZipFile(torch_files / "torch_tiny.pth") as archive:
+        assert hashlib.sha256(archive.read("torch_tiny/data.pkl")).hexdigest() == PICKLE
+
+
 @pytest.mark.parametrize("file", FILES)
-def test_every_kind_of_tensor_is_read_as_pytorch_wrote_it(file):
-    tensors = read_torch_file(VECTORS / file)
-    assert tensors.keys() == CONTENT.keys()
-    for name, expected in CONTENT.items():
+def test_every_kind_of_tensor_is_read_as_pytorch_wrote_it(torch_files, file):
+    tensors = read_torch_file(torch_files / file)
+    assert tensors.keys() == TENSORS.keys()
+    for name, expected in TENSORS.items():
         found = tensors[name]
         assert found.dtype == expected.dtype, name
         np.testing.assert_array_equal(found, expected, err_msg=name)
@@ -68,8 +65,8 @@ def test_every_kind_of_tensor_is_read_as_pytorch_wrote_it(file):
 
 @pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize("part", [0.1, 0.5, 0.99])
-def test_a_file_cut_short_is_refused_in_one_line(file, part, tmp_path):
-    whole = (VECTORS / file).read_bytes()
+def test_a_file_cut_short_is_refused_in_one_line(torch_files, file, part, tmp_path):
+    whole = (torch_files / file).read_bytes()
     (tmp_path / "cut.pth").write_bytes(whole[: int(len(whole) * part)])
     with pytest.raises(
         InputError, match=r"cut\.pth: expected a whole file of torch\.save"
