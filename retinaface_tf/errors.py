@@ -16,3 +16,8 @@ class DoesNotHold(Exception):
 
 class LostWorkerError(Exception):
     """Another worker of the run is gone. Entry points say so and exit with code 75: start again."""
+
+
+def one_line(told: object) -> str:
+    """What others' code told, perhaps over several lines, as part of such a message."""
+    return " ".join(str(told).split())

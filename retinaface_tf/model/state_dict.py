@@ -10,7 +10,7 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from retinaface_tf.errors import InputError
+from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.model.mindspore_file import read_mindspore_checkpoint
 from retinaface_tf.model.torch_file import is_torch_file, read_torch_file
 
@@ -58,7 +58,7 @@ def _download(repository: str) -> Path:
         return Path(huggingface_hub.hf_hub_download(repository, HUB_FILE))
     # It raises errors of its own, of HTTP and of files.
     except Exception as error:
-        reason = " ".join(str(error).split())[:160]
+        reason = one_line(error)[:160]
         raise InputError(
             f"{repository}: neither a file nor a repository of the Hugging Face hub that could be "
             f"read: {reason}"

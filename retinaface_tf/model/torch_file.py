@@ -18,7 +18,7 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from retinaface_tf.errors import InputError
+from retinaface_tf.errors import InputError, one_line
 
 _ZIP_START = b"PK\x03\x04"
 # Before PyTorch 1.6: a pickle of this number.
@@ -133,7 +133,7 @@ def read_torch_file(path: Path) -> dict[str, NDArray[Any]]:
             return read(file)
     # A broken pickle can raise nearly anything.
     except Exception as error:
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        reason = one_line(error)[:120] or type(error).__name__
         raise InputError(f"{path}: expected a whole file of torch.save: {reason}") from None
 
 

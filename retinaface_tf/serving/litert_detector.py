@@ -9,7 +9,7 @@ import tensorflow as tf
 from pydantic import TypeAdapter
 
 from retinaface_tf.config import Config
-from retinaface_tf.errors import InputError
+from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.serving.extras import import_extra
 from retinaface_tf.serving.letterbox import letterbox
 from retinaface_tf.serving.litert_model import METADATA
@@ -34,7 +34,7 @@ class LiteRtDetector:
             interpreter = _interpreter(path)
             self.metadata = _read_metadata(self.path)
         except (OSError, ValueError, KeyError) as error:
-            reason = " ".join(str(error).split())[:120]
+            reason = one_line(error)[:120]
             raise InputError(f"{path}: not a model that export.py wrote: {reason}") from None
         self.config: Config = TypeAdapter(Config).validate_python(self.metadata["config"])
         self._most = self.metadata["config"]["detector"]["max_detections"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from retinaface_tf.errors import InputError
+from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.serving.image_error import ImageError
 from retinaface_tf.serving.versions import versions
 from retinaface_tf.structures import Detections
@@ -27,7 +27,7 @@ class ExportedDetector:
             # Functions, as TensorFlow in Python knows no defaults of a signature's inputs.
             self._of_images, self._of_bytes = self._model.detect_images, self._model.serving_default
         except (OSError, ValueError, AttributeError, tf.errors.OpError) as error:
-            reason = " ".join(str(error).split())[:120]
+            reason = one_line(error)[:120]
             raise InputError(f"{path}: not a model that export.py wrote: {reason}") from None
 
     def __call__(self, images: tf.Tensor, scale: float | tf.Tensor = 1.0) -> Detections:

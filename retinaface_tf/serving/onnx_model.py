@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from retinaface_tf.errors import InputError
+from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.model.detector import Detector
 from retinaface_tf.serving.extras import import_extra
 from retinaface_tf.serving.raw_heads import nothing
@@ -70,7 +70,7 @@ class OnnxDetector:
             metadata = self._session.get_modelmeta().custom_metadata_map[METADATA]
             self.metadata = json.loads(metadata)
         except Exception as error:  # onnxruntime has a dozen kinds of its own
-            reason = " ".join(str(error).split())[:120]
+            reason = one_line(error)[:120]
             raise InputError(f"{path}: not a model that export.py wrote: {reason}") from None
         self._most = self.metadata["config"]["detector"]["max_detections"]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from retinaface_tf.config import Config
 from retinaface_tf.data.pipeline import images_of_batches, training_batches
 from retinaface_tf.data.records import Records
-from retinaface_tf.errors import InputError
+from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.geometry.targets import make_targets
 from retinaface_tf.model.loading import SUFFIX, save_weights
@@ -111,7 +111,7 @@ def read_batch(file: Path) -> tuple[list[str], Batch]:
             faces = Faces(*(kept[name] for name in Faces._fields))
             return kept["names"].tolist(), Batch(kept["images"], faces, np.arange(len(faces[0])))
     except (OSError, ValueError, KeyError, EOFError, BadZipFile, AttributeError) as error:
-        reason = " ".join(str(error).split())[:120]
+        reason = one_line(error)[:120]
         raise InputError(f"{file}: not a batch that a run has kept: {reason}") from None
 
 

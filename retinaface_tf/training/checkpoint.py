@@ -16,7 +16,7 @@ from google.protobuf import text_format
 
 from retinaface_tf.config import Config
 from retinaface_tf.config_file import load_config
-from retinaface_tf.errors import InputError
+from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.model.loading import load_weights
 from retinaface_tf.model.network import build_network
 from retinaface_tf.training.atomic import write_whole
@@ -108,7 +108,7 @@ class Checkpoints:
             save_config(self.config)
             self._manager.save(checkpoint_number=self.step)
         except (OSError, tf.errors.OpError) as error:
-            reason = " ".join(str(error).split())[:120]
+            reason = one_line(error)[:120]
             raise InputError(
                 f"{self.folder}: the checkpoint of step {self.step} cannot be written, those "
                 f"before are kept: {reason}"
@@ -223,7 +223,7 @@ def _restore(checkpoint: tf.train.Checkpoint, path: str) -> None:
     try:
         checkpoint.restore(path).assert_existing_objects_matched().expect_partial()
     except (tf.errors.OpError, AssertionError, ValueError, TypeError, IndexError) as error:
-        reason = " ".join(str(error).split())[:120]
+        reason = one_line(error)[:120]
         raise InputError(
             f"{path}: cannot be read as a checkpoint of this model: {reason}"
         ) from None

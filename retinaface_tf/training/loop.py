@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from retinaface_tf.config import Config
 from retinaface_tf.data.pipeline import explain_unreadable, training_batches
-from retinaface_tf.errors import InputError, LostWorkerError
+from retinaface_tf.errors import InputError, LostWorkerError, one_line
 from retinaface_tf.structures import Batch
 from retinaface_tf.training.bad_batches import BadBatches
 from retinaface_tf.training.cluster import find_cluster
@@ -46,7 +46,7 @@ def train(config: Config, *, resume: bool = True) -> bool:
         # Memory that is short is this worker's own, and would be short again.
         if cluster.is_alone or isinstance(error, tf.errors.ResourceExhaustedError):
             raise
-        reason = " ".join(str(error).split())[-200:]
+        reason = one_line(error)[-200:]
         raise LostWorkerError(
             f"worker {cluster.index + 1} of {cluster.size}: lost another; start all again, and "
             f"they go on from the last checkpoint ({reason})"

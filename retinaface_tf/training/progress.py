@@ -14,7 +14,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from retinaface_tf.config import Config
-from retinaface_tf.errors import InputError
+from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.picture import Picture
 from retinaface_tf.training.bad_batches import BadBatches
 from retinaface_tf.training.step import INPUT_WAIT, METRICS
@@ -122,7 +122,7 @@ class Progress:
         try:
             yield
         except tf.errors.OpError as error:
-            reason = " ".join(str(error).split())[:120]
+            reason = one_line(error)[:120]
             raise InputError(
                 f"{self.folder}: events cannot be written, the last checkpoint is kept: {reason}"
             ) from None
