@@ -1,57 +1,7 @@
-"""Exports a trained detector: python export.py --format savedmodel --out models/retinaface.
-
-`savedmodel` is for TensorFlow Serving, `onnx` for onnxruntime, `litert` for phones.
-"""
-
-from pathlib import Path
-
-from absl import flags
+"""Exports a trained detector: python export.py --format savedmodel --out models/retinaface."""
 
 from retinaface_tf import cli
-from retinaface_tf.evaluation.calibration import read_threshold
-
-# A server loads the newest version of a folder, so that each format has its own.
-FOLDERS = {
-    "savedmodel": "models/retinaface",
-    "onnx": "models/retinaface_onnx",
-    "litert": "models/retinaface_litert",
-}
-
-_WEIGHTS = flags.DEFINE_string("weights", None, "A weights file, instead of a checkpoint.")
-_FORMAT = flags.DEFINE_enum("format", "savedmodel", list(FOLDERS), "What to export for.")
-_OUT = flags.DEFINE_string(
-    "out", None, f"Folder of the model's versions; by format {', '.join(FOLDERS.values())}."
-)
-_KEEP = flags.DEFINE_integer(
-    "keep", None, "How many of the newest versions to keep.", lower_bound=1
-)
-_CALIBRATION = flags.DEFINE_string(
-    "calibration", None, "The calibration.json of eval.py, whose score threshold becomes default."
-)
-
-
-def main(arguments: list[str]) -> int:
-    cli.expect_no(arguments)
-    threshold = None if _CALIBRATION.value is None else read_threshold(Path(_CALIBRATION.value))
-    config = cli.read_config(eval__weights=_WEIGHTS.value, detector__score_threshold=threshold)
-    cli.start_tensorflow()
-    from retinaface_tf.model.detector import Detector
-    from retinaface_tf.serving import runtimes
-    from retinaface_tf.serving.export import export_saved_model
-    from retinaface_tf.training.checkpoint import load_network
-
-    source, network = load_network(config)
-    exports = {
-        "savedmodel": export_saved_model,
-        "onnx": runtimes.export_onnx,
-        "litert": runtimes.export_litert,
-    }
-    models = Path(_OUT.value or FOLDERS[_FORMAT.value])
-    export = exports[_FORMAT.value]
-    version = export(Detector(network, config), models, source=source, keep=_KEEP.value)
-    print(f"{source} exported to {version}")
-    return 0
-
+from retinaface_tf.export.__main__ import main
 
 if __name__ == "__main__":
     cli.run(main)

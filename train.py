@@ -1,22 +1,7 @@
 """Trains RetinaFace: python train.py --cfg configs/res50.yaml."""
 
-from absl import flags
-
 from retinaface_tf import cli
-
-_RESUME = flags.DEFINE_bool(
-    "resume", True, "Go on from the newest checkpoint of the workdir; --noresume refuses to."
-)
-
-
-def main(arguments: list[str]) -> int:
-    cli.expect_no(arguments)
-    config = cli.read_config()
-    cli.start_tensorflow()
-    from retinaface_tf.training.loop import train
-
-    return 0 if train(config, resume=_RESUME.value) else cli.STOPPED
-
+from retinaface_tf.training.__main__ import main
 
 if __name__ == "__main__":
     cli.run(main)

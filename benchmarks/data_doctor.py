@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> int:
     config = cli.read_config()
     cli.start_tensorflow()
     from retinaface_tf.data.decode import find_undecodable
-    from retinaface_tf.data.doctor import examine
+    from retinaface_tf.doctor.data import examine
 
     logging.getLogger("retinaface_tf").setLevel(logging.ERROR)  # faces dropped, once a round
     labels = (config.data.train_labels, config.data.val_labels)

@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
     from retinaface_tf.data.dataset import validation_set
     from retinaface_tf.data.decode import decode_image
     from retinaface_tf.model.detector import Detector
-    from retinaface_tf.training.checkpoint import load_network
+    from retinaface_tf.runtimes.run_folder import load_network
 
     network = load_network(config)[1]
     detector = Detector(network, config)

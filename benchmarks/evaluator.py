@@ -18,7 +18,7 @@ from absl import flags
 
 from retinaface_tf import cli
 from retinaface_tf.evaluation.average_precision import evaluate_predictions
-from retinaface_tf.evaluation.report import summary
+from retinaface_tf.evaluation.result import summary
 from retinaface_tf.evaluation.wider import load_ground_truth, read_predictions, write_predictions
 
 _PREDICTIONS = flags.DEFINE_string("predictions", None, "A folder or zip of predictions.")

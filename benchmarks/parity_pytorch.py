@@ -61,7 +61,7 @@ def main(arguments: list[str]) -> int:
     cli.start_tensorflow()
     from retinaface_tf.data.dataset import validation_set
     from retinaface_tf.evaluation.average_precision import evaluate_predictions
-    from retinaface_tf.evaluation.report import summary
+    from retinaface_tf.evaluation.result import summary
     from retinaface_tf.evaluation.wider import load_ground_truth
 
     files = validation_set(config).files()
@@ -88,7 +88,7 @@ def run_ours(files: dict[str, Path], config: Config) -> tuple[list[tuple[Answer,
     """Answers before and after NMS, and predictions as eval.py has them."""
     from retinaface_tf.evaluation.predict import predict
     from retinaface_tf.model.detector import Detector
-    from retinaface_tf.training.checkpoint import load_network
+    from retinaface_tf.runtimes.run_folder import load_network
 
     detector = Detector(load_network(config)[1], config)
     answers = []
@@ -126,7 +126,7 @@ def as_answer(found: NDArray[np.float32]) -> Answer:
 
 def resized(pixels: NDArray[np.float32], config: Config) -> tuple[NDArray[np.float32], float]:
     """The image as the protocol wants it, by OpenCV, and the factor."""
-    from retinaface_tf.evaluation.scaling import network_scale
+    from retinaface_tf.evaluation.protocols import network_scale
 
     scale = float(network_scale(*pixels.shape[:2], config.eval))
     if scale != 1:

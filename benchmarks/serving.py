@@ -111,15 +111,15 @@ def _peer(config: Config) -> dict[str, Callable[[Sequence[bytes]], Any]]:
 
 def _runners(config: Config, folder: Path, peer: dict[str, Any]) -> Runners:
     import tensorflow as tf
+    from retinaface_tf.export.runtimes import export_onnx
 
     from retinaface_tf.data.decode import decode_image
+    from retinaface_tf.export.savedmodel import export_saved_model
     from retinaface_tf.model.detector import Detector
     from retinaface_tf.model.network import build_network
-    from retinaface_tf.serving.export import export_saved_model
-    from retinaface_tf.serving.load import ExportedDetector
-    from retinaface_tf.serving.onnx_model import OnnxDetector
-    from retinaface_tf.serving.runtimes import export_onnx
-    from retinaface_tf.training.checkpoint import load_network
+    from retinaface_tf.runtimes.onnx import OnnxDetector
+    from retinaface_tf.runtimes.run_folder import load_network
+    from retinaface_tf.runtimes.saved_model import ExportedDetector
 
     network = load_network(config)[1] if config.eval.weights else build_network(config)
     detector = Detector(network, config)

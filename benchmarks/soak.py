@@ -20,7 +20,7 @@ import numpy as np
 from absl import flags
 
 from retinaface_tf import cli
-from retinaface_tf.training.checkpoint import saved_checkpoints
+from retinaface_tf.runtimes.run_folder import saved_checkpoints
 
 MOST_GROWTH = 1.05
 STEPS_PER_SECOND = 12  # to begin with; only the length of the soak depends on it
@@ -89,7 +89,7 @@ class Killed:
 
 
 def draw_faces(folder: Path) -> None:
-    from retinaface_tf.data.synthetic import draw_dataset
+    from retinaface_tf.data.synthetic.scenes import draw_dataset
 
     draw_dataset(folder / "faces", IMAGES, 8)
 

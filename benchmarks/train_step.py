@@ -63,8 +63,8 @@ def _ours(config: Config) -> tuple[list[Batch], Callable[[], turns.Piece]]:
     """Some batches, and the whole step on them."""
     from retinaface_tf.data.dataset import training_set
     from retinaface_tf.data.pipeline import training_batches
+    from retinaface_tf.doctor.machine import make_step
     from retinaface_tf.training.devices import make_strategy
-    from retinaface_tf.training.speed import make_step
 
     dataset = training_batches(training_set(config), config.data, batch=_BATCH.value, seed=1)
     step = make_step(config, make_strategy(config.train), dataset)

@@ -12,9 +12,14 @@ from absl import logging as absl_logging
 
 from retinaface_tf.config import Config
 from retinaface_tf.config_file import load_config
-from retinaface_tf.errors import DoesNotHold, InputError, LostWorkerError
-
-BAD_INPUT, DOES_NOT_HOLD, STOPPED = 1, 2, 75  # exit codes; 75 asks to be started again
+from retinaface_tf.errors import (
+    BAD_INPUT,
+    DOES_NOT_HOLD,
+    STOPPED,
+    DoesNotHold,
+    InputError,
+    LostWorkerError,
+)
 
 _CFG = flags.DEFINE_string("cfg", "configs/res50.yaml", "The config to run.")
 _SET = flags.DEFINE_multi_string("set", [], "Overrides a setting: --set section.key=value.")

@@ -13,6 +13,8 @@ Array = Any
 LANDMARKS = ("left_eye", "right_eye", "nose", "left_mouth_corner", "right_mouth_corner")
 # Mirroring an image exchanges left and right, also in the names of landmarks.
 MIRRORED_LANDMARKS = (1, 0, 2, 4, 3)
+# Of ImageNet, as the originals subtract it; padding of this colour is nothing to the network.
+MEAN_RGB = (123, 117, 104)
 
 
 class Faces(NamedTuple):

@@ -14,7 +14,7 @@ from made_up_weights import made_up_state, with_made_up_weights
 from torch_files import write_torch_old, write_torch_zip
 
 from retinaface_tf.config import Config
-from retinaface_tf.data.synthetic import draw_dataset
+from retinaface_tf.data.synthetic.scenes import draw_dataset
 
 ROOT = Path(__file__).parents[1]
 VECTORS = ROOT / "tests" / "vectors"

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from retinaface_tf.model.foreign import Foreign, assign
-from retinaface_tf.model.names import torch_names
+from retinaface_tf.model.weights.foreign import Foreign, assign
+from retinaface_tf.model.weights.names import torch_names
 
 STEM_VARIANCES = (
     "body.bn1.running_var",

@@ -18,9 +18,9 @@ from saved_tensors import assert_same_bits
 from retinaface_tf.config_file import load_config
 from retinaface_tf.data.decode import decode_image
 from retinaface_tf.model.detector import Detector
-from retinaface_tf.model.loading import load_weights
 from retinaface_tf.model.network import build_backbone
-from retinaface_tf.training.checkpoint import load_network
+from retinaface_tf.model.weights.files import load_weights
+from retinaface_tf.runtimes.run_folder import load_network
 
 ROOT = Path(__file__).parents[1]
 QUICKSTART = "configs/quickstart.yaml"

@@ -10,11 +10,10 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from retinaface_tf.structures import MIRRORED_LANDMARKS, Faces
+from retinaface_tf.structures import MEAN_RGB, MIRRORED_LANDMARKS, Faces
 
 CROP_TRIES = 250
 BIUBUG6_SCALES = (0.3, 0.45, 0.6, 0.8, 1.0)
-MEAN_PIXEL = (123, 117, 104)  # what padding looks like: nothing, once the mean is subtracted
 
 BRIGHTNESS, CONTRAST, SATURATION, HUE = 32.0, (0.5, 1.5), (0.5, 1.5), 18 / 180
 
@@ -204,7 +203,7 @@ def pad_to_square(image: tf.Tensor) -> tf.Tensor:
     side = tf.maximum(height, width)
 
     def padded() -> tf.Tensor:
-        mean = tf.constant(MEAN_PIXEL, image.dtype)
+        mean = tf.constant(MEAN_RGB, image.dtype)
         return tf.pad(image - mean, [[0, side - height], [0, side - width], [0, 0]]) + mean
 
     return tf.cond(tf.equal(height, width), lambda: image, padded)

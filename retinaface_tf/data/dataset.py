@@ -5,7 +5,7 @@ from pathlib import Path
 
 from retinaface_tf.config import Config
 from retinaface_tf.data.records import Records, check_images, find_faults
-from retinaface_tf.data.synthetic import draw_dataset
+from retinaface_tf.data.synthetic.scenes import draw_dataset
 from retinaface_tf.data.widerface import read_records
 
 log = logging.getLogger(__name__)

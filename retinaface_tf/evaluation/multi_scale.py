@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from retinaface_tf.config import Config
-from retinaface_tf.evaluation.scaling import multiple_scales, resize
+from retinaface_tf.data.scaling import resize
+from retinaface_tf.evaluation.protocols import multiple_scales
 from retinaface_tf.evaluation.voting import Rows, vote
 from retinaface_tf.structures import MIRRORED_LANDMARKS, Detections
 

@@ -11,9 +11,10 @@ from tqdm import tqdm
 
 from retinaface_tf.config import Config, EvalConfig
 from retinaface_tf.data.decode import decode_image, why_undecodable
+from retinaface_tf.data.scaling import resize
 from retinaface_tf.errors import InputError
 from retinaface_tf.evaluation.multi_scale import MultiScaleFlip
-from retinaface_tf.evaluation.scaling import network_scale, resize
+from retinaface_tf.evaluation.protocols import network_scale
 from retinaface_tf.structures import Detections
 
 # What evaluation asks of a detector: images [1, H, W, 3] and their scale, as Detector has it.

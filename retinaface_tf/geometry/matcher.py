@@ -75,3 +75,20 @@ def _update(best: _Best, overlap: tf.Tensor, start: tf.Tensor, config: MatchConf
         # A maximum does not depend on the order of the claims, unlike a plain scatter on a GPU.
         claimed_by=tf.tensor_scatter_nd_max(best.claimed_by, best_anchor[:, None], claims),
     )
+
+
+def best_overlaps(boxes: tf.Tensor, anchors: tf.Tensor) -> tf.Tensor:
+    """The highest IoU of each face with any anchor; 0 for a box without area.
+
+    Args:
+        boxes: faces of any images, float32 [N, 4], `x1 y1 x2 y2`.
+        anchors: float32 [A, 4], `x1 y1 x2 y2` in the same unit.
+
+    Returns:
+        float32 [N].
+    """
+    blocks = [
+        tf.reduce_max(iou(boxes[start : start + FACES_PER_BLOCK], anchors), axis=1)
+        for start in range(0, len(boxes), FACES_PER_BLOCK)
+    ]
+    return tf.concat([tf.zeros([0]), *blocks], axis=0)

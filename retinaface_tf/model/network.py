@@ -9,9 +9,8 @@ from retinaface_tf.config import Config, ModelConfig
 from retinaface_tf.errors import InputError
 from retinaface_tf.model.backbones import BACKBONES
 from retinaface_tf.model.layers import Activation, conv, head, leaky_relu, relu
+from retinaface_tf.structures import MEAN_RGB
 
-# Of ImageNet, red first, as the originals subtract it; the pixels are not divided by anything.
-MEAN_RGB = (123.0, 117.0, 104.0)
 STRIDES = (8, 16, 32)
 Shape = tuple[int | None, ...]
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float64": "float64"}
@@ -55,7 +54,7 @@ def build_backbone(config: ModelConfig) -> keras.Model:
     """The backbone alone, from pixels to its three taps: what `model.pretrained` is a file of."""
     with _precision(config):
         images = keras.Input((None, None, 3), dtype=keras.config.floatx(), name="images")
-        offset = [-mean for mean in MEAN_RGB]
+        offset = [-float(mean) for mean in MEAN_RGB]
         x = keras.layers.Rescaling(scale=1.0, offset=offset, name="subtract_mean")(images)
         entry = BACKBONES[config.backbone]
         whole = keras.Model(images, entry.build(x), name=config.backbone)

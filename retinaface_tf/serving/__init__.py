@@ -1,1 +1,1 @@
-"""The detector as a file that other programs load."""
+"""Answers requests with a SavedModel: signatures, images anybody may send, the client."""

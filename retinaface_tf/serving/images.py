@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from retinaface_tf.data.decode import decode_image
 from retinaface_tf.data.header import Kind, image_kind, stored_size, without_later_frames
-from retinaface_tf.serving.image_error import ImageError
+from retinaface_tf.errors import ImageError
 
 Opened = tuple[tf.Tensor, tf.Tensor]
 

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -14,13 +13,8 @@ from numpy.typing import NDArray
 from retinaface_tf.config import Config
 from retinaface_tf.data.pipeline import images_of_batches, training_batches
 from retinaface_tf.data.records import Records
-from retinaface_tf.errors import InputError, one_line
-from retinaface_tf.geometry.anchors import make_anchors
-from retinaface_tf.geometry.targets import make_targets
-from retinaface_tf.model.loading import SUFFIX, save_weights
-from retinaface_tf.model.losses import Counts, MultiBoxLoss
-from retinaface_tf.model.network import build_network
-from retinaface_tf.structures import Batch, Faces, Predictions, Targets
+from retinaface_tf.errors import InputError
+from retinaface_tf.model.weights.files import SUFFIX, save_weights
 from retinaface_tf.training.checkpoint import save_config
 from retinaface_tf.training.step import METRICS
 
@@ -98,55 +92,3 @@ class BadBatches:
         except (OSError, InputError, tf.errors.OpError) as error:
             return f"{told}; they could not be kept: {error}"
         return f"{told}; look with: python -m retinaface_tf.doctor replay {file}"
-
-
-def read_batch(file: Path) -> tuple[list[str], Batch]:
-    """A batch that was kept, and the names of its images.
-
-    Raises:
-        InputError: no such file, or not one that a run kept.
-    """
-    try:
-        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as kept:
-            faces = Faces(*(kept[name] for name in Faces._fields))
-            return kept["names"].tolist(), Batch(kept["images"], faces, np.arange(len(faces[0])))
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile, AttributeError) as error:
-        reason = one_line(error)[:120]
-        raise InputError(f"{file}: not a batch that a run has kept: {reason}") from None
-
-
-def read_network(file: Path, config: Config) -> keras.Model:
-    """The network with the weights kept beside a batch, finite or not."""
-    network = build_network(config)
-    network.load_weights(file.with_suffix(SUFFIX))
-    return network
-
-
-def replay_batch(
-    network: keras.Model, batch: Batch, config: Config
-) -> tuple[dict[str, NDArray[Any]], float]:
-    """Boxes', scores' and landmarks' loss of each image [B], and the norm of their sum's gradient.
-
-    Losses are summed over anchors and divided by nothing.
-    """
-    side = config.data.image_size
-    anchors = make_anchors(side, side, config.anchors)
-    targets = make_targets(batch.faces, anchors, config.anchors, config.match)
-    loss, one = MultiBoxLoss(config.loss), Counts(tf.constant(1.0), tf.constant(1.0))
-    with tf.GradientTape() as tape:
-        predictions = Predictions(**network(batch.images, training=True))
-        every = [
-            loss(
-                Predictions(*(part[i : i + 1] for part in predictions)),
-                Targets(*(part[i : i + 1] for part in targets)),
-                one,
-            )
-            for i in range(len(batch.images))
-        ]
-        total = tf.add_n([losses.total for losses in every])
-    gradients = tape.gradient(total, [weight.value for weight in network.trainable_variables])
-    by_image = {
-        name: np.array([float(getattr(losses, name)) for losses in every])
-        for name in ("boxes", "scores", "landmarks")
-    }
-    return by_image, float(tf.linalg.global_norm(gradients))

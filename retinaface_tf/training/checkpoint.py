@@ -1,34 +1,37 @@
 """Checkpoints: weights, momenta, moving averages and step in one file, in a run's folder.
 
+Beside each lie the weights that evaluation takes, averaged where the run averages.
+
 The step is the optimizer's count; as data is a function of it, it is all that resuming needs.
 """
 
 import logging
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 import yaml
 from google.protobuf import text_format
 
 from retinaface_tf.config import Config
-from retinaface_tf.config_file import load_config
 from retinaface_tf.errors import InputError, one_line
-from retinaface_tf.model.loading import load_weights
+from retinaface_tf.files import write_whole
 from retinaface_tf.model.network import build_network
-from retinaface_tf.training.atomic import write_whole
-from retinaface_tf.training.optimizer import CoupledSGD, assign_averages, make_optimizer
+from retinaface_tf.model.weights.files import SUFFIX, save_weights
+from retinaface_tf.runtimes.run_folder import (
+    CHECKPOINTS,
+    CONFIG_FILE,
+    MODEL_KEYS,
+    check_same,
+    saved_checkpoints,
+)
+from retinaface_tf.training.optimizer import CoupledSGD, copy_averaged
 
-CONFIG_FILE = "config.yaml"
 log = logging.getLogger(__name__)
 
-# What a checkpoint's tensors depend on, and besides, what the order of data depends on.
-_MODEL_KEYS = ("model.backbone", "anchors.sizes", "anchors.variances", "anchors.clip")
+# What a checkpoint and the order of data depend on.
 _RESUME_KEYS = (
-    *_MODEL_KEYS,
+    *MODEL_KEYS,
     "model.precision",
     "model.freeze",
     "optimizer.ema",
@@ -45,8 +48,9 @@ class Checkpoints:
     ):
         """Writes nothing unless `writes`: of several workers, one does."""
         self.config, self.writes = config, writes
-        self.folder = Path(config.train.workdir) / "checkpoints"
-        self._optimizer = optimizer
+        self.folder = Path(config.train.workdir) / CHECKPOINTS
+        self._network, self._optimizer = network, optimizer
+        self._averaged: keras.Model | None = None  # made when it is needed
         self._checkpoint = _contents(network, optimizer)
         self._manager = self._make_manager()
 
@@ -106,7 +110,9 @@ class Checkpoints:
             return
         try:
             save_config(self.config)
+            self._save_weights()
             self._manager.save(checkpoint_number=self.step)
+            self._remove_old_weights()
         except (OSError, tf.errors.OpError) as error:
             reason = one_line(error)[:120]
             raise InputError(
@@ -114,91 +120,28 @@ class Checkpoints:
                 f"before are kept: {reason}"
             ) from None
 
+    def _save_weights(self) -> None:
+        """Writes what evaluation takes; first, so that no checkpoint is without."""
+        network = self._network
+        if self._optimizer.averages:
+            if self._averaged is None:
+                with tf.device("CPU:0"):
+                    self._averaged = build_network(self.config)
+            network = self._averaged
+            copy_averaged(self._network, self._optimizer, network)
+        save_weights(network, self.folder / f"step-{self.step}{SUFFIX}")
 
-def load_network(config: Config) -> tuple[str, keras.Model]:
-    """The network as evaluation and export want it: with averaged weights where the run kept them.
-
-    Its weights are those of `eval.weights`, or else of the newest checkpoint of `train.workdir`.
-
-    Returns:
-        The path of the weights, and the network.
-
-    Raises:
-        InputError: nothing there, or something else than weights of this network.
-    """
-    if config.eval.weights is not None:
-        network = build_network(config)
-        load_weights(network, config.eval.weights)
-        return config.eval.weights, network
-    folder = Path(config.train.workdir)
-    paths = saved_checkpoints(folder)
-    if not paths:
-        raise InputError(
-            f"{folder / 'checkpoints'}: looked for a checkpoint, found none; make one with "
-            f"`python train.py` and the same --cfg and --set, or name a file with --weights"
-        )
-    # What is frozen and averaged is the run's business, not that of the config given.
-    run = check_same(config, _MODEL_KEYS)
-    network = build_network(replace(config, model=replace(config.model, freeze=run.model.freeze)))
-    optimizer = make_optimizer(run.optimizer, np.array([run.optimizer.learning_rate]))
-    optimizer.build(network.trainable_variables)
-    path = _restore_newest(_contents(network, optimizer), paths)
-    assign_averages(optimizer, network)
-    return path, network
-
-
-def saved_checkpoints(workdir: Path) -> list[str]:
-    """The checkpoints of a run, the newest first.
-
-    Raises:
-        InputError: there are some, but the file that tells which is the newest is gone or broken.
-    """
-    folder = workdir / "checkpoints"
-    try:
-        state = tf.train.get_checkpoint_state(str(folder))
-    except (ValueError, tf.errors.OpError):
-        state = None
-    if state is not None:
-        newest = state.model_checkpoint_path
-        return [newest, *(p for p in state.all_model_checkpoint_paths[::-1] if p != newest)]
-    if any(folder.glob("step-*.index")):
-        raise InputError(
-            f"{folder / 'checkpoint'}: cannot be read, yet there are checkpoints beside it; "
-            f'expected a line such as model_checkpoint_path: "step-2000"'
-        )
-    return []
-
-
-def check_same(config: Config, keys: tuple[str, ...]) -> Config:
-    """Compares a config with the one that the run in its workdir was started with.
-
-    Returns:
-        The run's own config.
-
-    Raises:
-        InputError: naming each of `keys` that differs, and both values.
-    """
-    file = Path(config.train.workdir) / CONFIG_FILE
-    saved = load_config(file)
-    differing = [
-        f"{key} is {_value(config, key)} here and {_value(saved, key)} there"
-        for key in keys
-        if _value(config, key) != _value(saved, key)
-    ]
-    if differing:
-        raise InputError(f"{file}: its checkpoint is of another run: {'; '.join(differing)}")
-    return saved
+    def _remove_old_weights(self) -> None:
+        kept = {f"{Path(path).name}{SUFFIX}" for path in self._manager.checkpoints}
+        for file in self.folder.glob(f"step-*{SUFFIX}"):
+            if file.name not in kept:
+                file.unlink()
 
 
 def save_config(config: Config) -> None:
     """Writes the config beside the checkpoints, whole or not at all."""
     text = yaml.safe_dump(config.as_dict(), sort_keys=False)
     write_whole(Path(config.train.workdir) / CONFIG_FILE, text)
-
-
-def _value(config: Config, key: str) -> Any:
-    section, name = key.split(".")
-    return getattr(getattr(config, section), name)
 
 
 def _contents(network: keras.Model, optimizer: CoupledSGD) -> tf.train.Checkpoint:

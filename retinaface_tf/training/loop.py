@@ -19,8 +19,8 @@ from retinaface_tf.training.devices import of_each_replica
 from retinaface_tf.training.pictures import picture_targets
 from retinaface_tf.training.progress import Progress
 from retinaface_tf.training.run import Run, describe, prepare
+from retinaface_tf.training.run_files import logged, write_summary
 from retinaface_tf.training.step import TrainStep
-from retinaface_tf.training.summary import logged, write_summary
 
 log = logging.getLogger(__name__)
 

@@ -56,9 +56,17 @@ class CoupledSGD(keras.optimizers.SGD):
         self.assign_sub(variable, rate * step)
 
 
-def assign_averages(optimizer: CoupledSGD, network: keras.Model) -> None:
-    """Gives the trainable weights of `network` their moving averages, where they are kept."""
-    for average, weight in zip(optimizer.averages, network.trainable_variables, strict=False):
+def copy_averaged(network: keras.Model, optimizer: CoupledSGD, copy: keras.Model) -> None:
+    """Copies a network's variables, its weights averaged where the optimizer averages.
+
+    Args:
+        network: that is trained.
+        optimizer: of it.
+        copy: another of the same kind, built with the same config.
+    """
+    for theirs, ours in zip(network.variables, copy.variables, strict=True):
+        ours.assign(theirs.numpy())
+    for average, weight in zip(optimizer.averages, copy.trainable_variables, strict=False):
         weight.assign(average.numpy())
 
 

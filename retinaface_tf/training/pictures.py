@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from retinaface_tf.config import Config
 from retinaface_tf.data.decode import decode_image
+from retinaface_tf.drawing import BLUE, RED, Picture, draw_faces
 from retinaface_tf.evaluation.average_precision import GroundTruth
 from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.geometry.boxes import to_corners
 from retinaface_tf.geometry.targets import make_targets
-from retinaface_tf.picture import BLUE, RED, Picture, draw_faces
 from retinaface_tf.structures import Batch
 
 COUNT = 4  # pictures at a time

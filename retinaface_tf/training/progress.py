@@ -14,8 +14,8 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from retinaface_tf.config import Config
+from retinaface_tf.drawing import Picture
 from retinaface_tf.errors import InputError, one_line
-from retinaface_tf.picture import Picture
 from retinaface_tf.training.bad_batches import BadBatches
 from retinaface_tf.training.step import INPUT_WAIT, METRICS
 

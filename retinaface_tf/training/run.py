@@ -15,9 +15,10 @@ from retinaface_tf.data.dataset import training_set
 from retinaface_tf.data.pipeline import training_batches
 from retinaface_tf.data.records import Records
 from retinaface_tf.errors import InputError
-from retinaface_tf.model.loading import load_weights
 from retinaface_tf.model.network import build_backbone, build_network
-from retinaface_tf.training.checkpoint import Checkpoints, saved_checkpoints
+from retinaface_tf.model.weights.files import load_weights
+from retinaface_tf.runtimes.run_folder import saved_checkpoints
+from retinaface_tf.training.checkpoint import Checkpoints
 from retinaface_tf.training.cluster import ALONE, Cluster
 from retinaface_tf.training.devices import make_strategy, of_each_replica, wait_for_all
 from retinaface_tf.training.optimizer import CoupledSGD, make_optimizer

@@ -8,16 +8,16 @@ import keras
 
 from retinaface_tf.config import Config
 from retinaface_tf.data.dataset import validation_set
+from retinaface_tf.drawing import Picture
 from retinaface_tf.evaluation.average_precision import evaluate_predictions
 from retinaface_tf.evaluation.predict import predict
 from retinaface_tf.evaluation.wider import load_ground_truth
+from retinaface_tf.files import write_whole
 from retinaface_tf.model.detector import Detector
-from retinaface_tf.model.loading import SUFFIX, save_weights
 from retinaface_tf.model.network import build_network
 from retinaface_tf.model.tiling import TiledDetector
-from retinaface_tf.picture import Picture
-from retinaface_tf.training.atomic import write_whole
-from retinaface_tf.training.optimizer import CoupledSGD, assign_averages
+from retinaface_tf.model.weights.files import SUFFIX, save_weights
+from retinaface_tf.training.optimizer import CoupledSGD, copy_averaged
 from retinaface_tf.training.pictures import picture_detections
 
 BEST_WEIGHTS, BEST_REPORT = f"best{SUFFIX}", "best.json"
@@ -52,9 +52,7 @@ class Validation:
 
         `pictures` then shows some images of it.
         """
-        for theirs, ours in zip(network.variables, self.network.variables, strict=True):
-            ours.assign(theirs.numpy())
-        assign_averages(optimizer, self.network)
+        copy_averaged(network, optimizer, self.network)
         predictions = predict(self.detector, self.files, self.config)
         ap = evaluate_predictions(predictions, self.truth, self.config.eval.iou)
         self.pictures = picture_detections(self.files, self.truth, predictions)

@@ -15,7 +15,7 @@ from retinaface_tf.evaluation.calibration import (
     write_calibration,
 )
 from retinaface_tf.evaluation.outcome import examine
-from retinaface_tf.evaluation.report import Evaluated, write_report
+from retinaface_tf.evaluation.result import Evaluated, write_report
 
 # Heights of 15, 15 and 60 pixels; the last does not count.
 SMALL, SECOND, TALL, IGNORED = (

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from retinaface_tf.config import Config, DetectorConfig, ExportConfig, ModelConfig
+from retinaface_tf.export.savedmodel import export_saved_model
 from retinaface_tf.model.detector import Detector
 from retinaface_tf.model.network import build_network
-from retinaface_tf.serving.export import export_saved_model
-from retinaface_tf.serving.load import ExportedDetector
+from retinaface_tf.runtimes.saved_model import ExportedDetector
 
 SIDE = 96  # of what detect_resized sees
 

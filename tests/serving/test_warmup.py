@@ -6,7 +6,7 @@ import tensorflow as tf
 from serving.c_api import CModel
 from tensorflow_serving.apis import prediction_log_pb2
 
-from retinaface_tf.serving.service import SIGNATURES
+from retinaface_tf.serving.signatures import SIGNATURES
 
 
 @pytest.fixture(scope="module")

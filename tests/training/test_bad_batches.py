@@ -9,15 +9,11 @@ import tensorflow as tf
 from retinaface_tf.config_file import load_config
 from retinaface_tf.data.dataset import training_set
 from retinaface_tf.data.pipeline import sample_index
+from retinaface_tf.doctor.replay import read_batch, read_network, replay_batch
 from retinaface_tf.errors import InputError
 from retinaface_tf.model.network import build_network
 from retinaface_tf.training import bad_batches
-from retinaface_tf.training.bad_batches import (
-    BadBatches,
-    read_batch,
-    read_network,
-    replay_batch,
-)
+from retinaface_tf.training.bad_batches import BadBatches
 from retinaface_tf.training.step import METRICS
 
 BATCH = 4

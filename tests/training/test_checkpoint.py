@@ -8,7 +8,8 @@ import tensorflow as tf
 from retinaface_tf.config_file import load_config
 from retinaface_tf.errors import InputError
 from retinaface_tf.model.network import build_network
-from retinaface_tf.training.checkpoint import Checkpoints, load_network
+from retinaface_tf.runtimes.run_folder import load_network
+from retinaface_tf.training.checkpoint import Checkpoints
 from retinaface_tf.training.optimizer import make_optimizer
 
 
@@ -134,7 +135,7 @@ def test_where_the_newest_checkpoint_is_broken_the_one_before_serves(
     assert len(caplog.messages) == 2
     assert "step-3: cannot be read as a checkpoint of this model" in caplog.messages[0]
     assert caplog.messages[0].endswith("falling back to the one before")
-    assert load_network(config)[0].endswith("step-1")
+    assert load_network(config)[0].endswith("step-1.weights.h5")
     # The broken ones are out of the way of the next.
     checkpoints = tmp_path / "checkpoints"
     assert {path.name for path in checkpoints.glob("*.index")} == {

@@ -16,7 +16,7 @@ import pytest
 import tensorflow as tf
 from saved_tensors import assert_same_bits, saved_tensors
 
-from retinaface_tf.training.checkpoint import saved_checkpoints
+from retinaface_tf.runtimes.run_folder import saved_checkpoints
 
 ROOT = Path(__file__).parents[2]
 STEPS = 12

@@ -1,0 +1,1 @@
+"""Converts others' labelled images into the project's layout."""

@@ -1,0 +1,70 @@
+"""Brings labels of others into the project's layout.
+
+    python -m retinaface_tf.data.convert --from coco|yolo|voc|widerface --train X [--val Y] --to DIR
+
+X and Y are what the format has: a JSON file (coco), a folder of images (yolo) or of XML files
+(voc), a label file (widerface). Without Y, every tenth image of X is for validation. Besides
+`label.txt` DIR gets `ground_truth/*.mat`, so that `eval.py` measures AP on it. A face counts from a
+height of 50 (easy), 30 (medium) and 10 pixels (hard): nothing in these formats says how hard it is.
+
+Images are hard links where DIR is on the same disk, which take no room and outlive the originals;
+else copies.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+
+from retinaface_tf import cli
+from retinaface_tf.data.convert.dataset import split, write_dataset
+from retinaface_tf.data.convert.labelled import LabelledImage
+from retinaface_tf.data.convert.readers import READERS
+from retinaface_tf.data.layout import LEAST_HEIGHTS
+
+_FROM = flags.DEFINE_enum("from", None, list(READERS), "Whose labels.")
+_TRAIN = flags.DEFINE_string("train", None, "Labels to train on.")
+_VAL = flags.DEFINE_string("val", None, "Labels to validate on.")
+_TRAIN_IMAGES = flags.DEFINE_string("train_images", None, "Folder of the images of --train.")
+_VAL_IMAGES = flags.DEFINE_string("val_images", None, "Folder of the images of --val.")
+_VAL_EVERY = flags.DEFINE_integer(
+    "val_every", 10, "Without --val, each how manieth image of --train is for validation.", 2
+)
+_CATEGORY = flags.DEFINE_string("category", "face", "What is a face; yolo: a number, else class 0.")
+_TO = flags.DEFINE_string("to", None, "Folder to make.")
+flags.mark_flags_as_required(["from", "to"])
+
+
+def main(arguments: list[str]) -> int:
+    cli.expect_no(arguments)
+    halves = split(
+        _read(_TRAIN.value, _TRAIN_IMAGES.value),
+        _read(_VAL.value, _VAL_IMAGES.value),
+        _VAL_EVERY.value,
+    )
+    root = Path(str(_TO.value))
+    write_dataset(root, halves)
+    for name, images in halves.items():
+        print(f"{name}: {_counts(images)}")
+    if "val" in halves:
+        told = [f"{name} from {height}" for name, height in LEAST_HEIGHTS.items()]
+        print(f"ground truth by height in pixels: {', '.join(told)}")
+    print(f"written to {root}; next: python -m retinaface_tf.doctor data {root}")
+    return 0
+
+
+def _read(labels: str | None, images: str | None) -> list[LabelledImage]:
+    if labels is None:
+        return []
+    folder = None if images is None else Path(images)
+    return READERS[str(_FROM.value)](Path(labels), folder, _CATEGORY.value)
+
+
+def _counts(images: Sequence[LabelledImage]) -> str:
+    faces = [face for image in images for face in image.faces]
+    landmarks = sum(face.points is not None for face in faces)
+    return f"{len(images)} images, {len(faces)} faces, {landmarks} with landmarks"
+
+
+if __name__ == "__main__":
+    cli.run(main)

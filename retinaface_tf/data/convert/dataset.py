@@ -1,0 +1,108 @@
+"""Writes labelled images as a data set in the project's layout.
+
+Besides `label.txt` it gets `ground_truth/*.mat`, so that `eval.py` measures AP on it. A face counts
+from a height of 50 (easy), 30 (medium) and 10 pixels (hard): nothing in others' formats says how
+hard it is. Images are hard links where they can be, which take no room and outlive the originals;
+else copies.
+"""
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from retinaface_tf.data.convert.labelled import LabelledImage
+from retinaface_tf.data.layout import (
+    LEAST_HEIGHTS,
+    Truth,
+    box_columns,
+    landmark_columns,
+    new_folder,
+    write_ground_truth,
+)
+from retinaface_tf.errors import InputError
+
+NO_EVENT = "all"  # of images that lie in no folder
+FULL_QUALITY = 100  # pixels of height from which a face's quality is 1
+
+
+def split(
+    train: list[LabelledImage], val: list[LabelledImage], val_every: int
+) -> dict[str, list[LabelledImage]]:
+    """Train and val, those that there are; of a train alone every so many-th image is for val.
+
+    Raises:
+        InputError: there is neither.
+    """
+    if train and not val:
+        val = train[val_every - 1 :: val_every]
+        train = [image for i, image in enumerate(train, start=1) if i % val_every]
+    halves = {name: images for name, images in (("train", train), ("val", val)) if images}
+    if not halves:
+        raise InputError("no images to convert, expected --train or --val with some")
+    return halves
+
+
+def write_dataset(root: Path, halves: dict[str, list[LabelledImage]]) -> None:
+    """Writes images, labels and, of val, the ground truth.
+
+    Raises:
+        InputError: `root` exists, an image is missing, or two would get one name.
+    """
+    with new_folder(root) as folder:
+        for name, images in halves.items():
+            places = _places(images)
+            _write_half(folder / name, places)
+            if name == "val":
+                truth = [_truth(place, image) for place, image in places.items()]
+                write_ground_truth(folder / "ground_truth", truth)
+
+
+def _places(images: Sequence[LabelledImage]) -> dict[PurePosixPath, LabelledImage]:
+    """Images by `event/name.jpg`, those of an event together."""
+    places: dict[PurePosixPath, LabelledImage] = {}
+    taken: dict[PurePosixPath, Path] = {}
+    for image in images:
+        if not image.file.is_file():
+            mend = "--train_images and --val_images name their folders"
+            raise InputError(f"{image.file}: no such image; {mend}")
+        *folders, name = [
+            part for part in PurePosixPath(image.name).parts if part not in ("/", "..")
+        ]
+        place = PurePosixPath("_".join(folders) or NO_EVENT, name)
+        # Detections and ground truth know images without their extension.
+        other = taken.setdefault(place.with_suffix(""), image.file)
+        if other != image.file or place in places:
+            raise InputError(f"{image.file} and {other}: both would be {place.with_suffix('')}")
+        places[place] = image
+    return dict(sorted(places.items(), key=lambda item: item[0].parent))
+
+
+def _write_half(folder: Path, places: dict[PurePosixPath, LabelledImage]) -> None:
+    lines = []
+    for place, image in places.items():
+        target = folder / "images" / place
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _link(image.file.resolve(), target)
+        lines.append(f"# {place}")
+        for face in image.faces:
+            quality = min(max(face.box[3], 0) / FULL_QUALITY, 1)
+            points = landmark_columns(face.points, face.occluded, quality)
+            lines.append(f"{box_columns(face.box)} {points}")
+    (folder / "label.txt").write_text("\n".join([*lines, ""]), encoding="utf-8")
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, or one without links
+        shutil.copyfile(source, target)
+
+
+def _truth(place: PurePosixPath, image: LabelledImage) -> Truth:
+    boxes = np.array([face.box for face in image.faces], np.float64).reshape(-1, 4)
+    at_fault = np.array([face.counted for face in image.faces], np.bool_)
+    counted = {name: at_fault & (boxes[:, 3] >= least) for name, least in LEAST_HEIGHTS.items()}
+    return Truth(str(place.parent), place.stem, boxes, counted)

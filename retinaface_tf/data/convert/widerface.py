@@ -1,0 +1,36 @@
+"""WIDER FACE's own label files, to be brought into the layout again: any of the three formats.
+
+What `label.txt` says besides boxes and points is lost: flags of occlusion and quality, attributes.
+"""
+
+from pathlib import Path
+
+from retinaface_tf.data.convert.labelled import LabelledFace, LabelledImage, make_face
+from retinaface_tf.data.widerface import read_records
+
+
+def read_widerface(file: Path, images: Path | None, category: str) -> list[LabelledImage]:
+    """Reads a label file; its images are in `images`, by default the folder of that name beside it.
+
+    It has no categories.
+
+    Raises:
+        InputError: no such file, or a line that is none of the three formats.
+    """
+    records = read_records(file)
+    folder = images or file.parent / "images"
+
+    def faces(image: int) -> list[LabelledFace]:
+        return [
+            make_face(
+                [*records.boxes[row, :2], *(records.boxes[row, 2:] - records.boxes[row, :2])],
+                records.landmarks[row] if records.has_landmarks[row] else None,
+                where=f"{file}:{records.face_lines[row]}",
+            )
+            for row in range(records.splits[image], records.splits[image + 1])
+        ]
+
+    return [
+        LabelledImage(folder / str(name), str(name), faces(i))
+        for i, name in enumerate(records.images)
+    ]

@@ -1,0 +1,115 @@
+"""YOLO's text files, one for each image, all numbers in fractions of it.
+
+images/train/a.jpg    labels/train/a.txt    or a.txt beside a.jpg; without one, no faces
+class cx cy w h                               boxes
+class cx cy w h  x y (five times)             YOLO-face, -1 where there are no landmarks
+class cx cy w h  x y v (five times)           the same with 0 not labelled, 1 occluded, 2 visible
+"""
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from retinaface_tf.data.convert.labelled import (
+    LabelledFace,
+    LabelledImage,
+    make_face,
+    refuse_category,
+)
+from retinaface_tf.data.decode import open_image
+from retinaface_tf.errors import InputError
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
+BOX, WITH_POINTS, WITH_VISIBILITY = 5, 15, 20  # columns
+UNLABELLED, OCCLUDED = 0, 1
+
+
+def read_yolo(folder: Path, images: Path | None, category: str) -> list[LabelledImage]:
+    """Reads a folder of images, or `folder` of labels for the images in `images`.
+
+    `category` is a number, or anything else for class 0.
+
+    Raises:
+        InputError: no images there, an image of no size, or a line that is not as above.
+    """
+    wanted = int(category) if category.isdecimal() else 0
+    root = images or folder
+    files = sorted(file for file in root.rglob("*") if file.suffix.lower() in SUFFIXES)
+    if not files:
+        raise InputError(f"{root}: no images there, expected {', '.join(SUFFIXES)}")
+    classes: set[int] = set()
+    labelled = []
+    for file in files:
+        name = file.relative_to(root)
+        labels = folder / name.with_suffix(".txt") if images else _labels_of(file)
+        faces = []
+        if labels.exists():
+            rows = _read_rows(labels)
+            classes |= {int(row[0]) for _, row in rows}
+            ours = [(line, row) for line, row in rows if row[0] == wanted]
+            size = _size(file) if ours else np.ones(2)
+            faces = [_face(row, size, f"{labels}:{line}") for line, row in ours]
+        labelled.append(LabelledImage(file, name.as_posix(), faces))
+    if wanted not in classes:
+        raise refuse_category(folder, str(wanted), classes)
+    return labelled
+
+
+def _labels_of(image: Path) -> Path:
+    """Beside the image, or in `labels` where its path has `images`, the last time."""
+    beside = image.with_suffix(".txt")
+    parts = list(beside.parts)
+    if beside.exists() or "images" not in parts:
+        return beside
+    parts[len(parts) - 1 - parts[::-1].index("images")] = "labels"
+    return Path(*parts)
+
+
+def _read_rows(file: Path) -> list[tuple[int, list[float]]]:
+    """Lines by number, each with its columns."""
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not text"
+        raise InputError(f"{file}: cannot read labels ({reason})") from None
+    return [(i, _row(file, i, line)) for i, line in enumerate(lines, start=1) if line.strip()]
+
+
+def _row(file: Path, number: int, line: str) -> list[float]:
+    try:
+        row = [float(word) for word in line.split()]
+    except ValueError:
+        row = []
+    if len(row) not in (BOX, WITH_POINTS, WITH_VISIBILITY) or not np.isfinite(row).all():
+        expected = f"{BOX}, {WITH_POINTS} or {WITH_VISIBILITY} finite numbers"
+        raise InputError(f"{file}:{number}: expected {expected}, found {line.strip()!r:.80}")
+    return row
+
+
+def _face(row: list[float], size: NDArray[np.float64], where: str) -> LabelledFace:
+    """A row in pixels of an image of that size, width and height."""
+    centre, extent = np.array(row[1:3]), np.array(row[3:5])
+    box = np.concatenate([(centre - extent / 2) * size, extent * size])
+    points = np.array(row[5:]).reshape(5, -1) if len(row) > BOX else None
+    if points is None or (points[:, :2] < 0).all():
+        return make_face(box, where=where)
+    visibility = points[:, 2] if len(row) == WITH_VISIBILITY else np.full(5, 2.0)
+    if (visibility == UNLABELLED).any():
+        return make_face(box, where=where)
+    return make_face(box, points[:, :2] * size, visibility == OCCLUDED, where=where)
+
+
+def _size(image: Path) -> NDArray[np.float64]:
+    """Width and height of the upright image."""
+    try:
+        height, width = _upright_size(str(image)).numpy()
+    except tf.errors.OpError:
+        raise InputError(f"{image}: not an image, so that its labels have no size") from None
+    return np.array([width, height], np.float64)
+
+
+@tf.function(input_signature=[tf.TensorSpec([], tf.string)])
+def _upright_size(path: tf.Tensor) -> tf.Tensor:
+    return open_image(tf.io.read_file(path)).size

@@ -1,0 +1,32 @@
+"""Resizes images, in the graph: by a factor, or onto a square of one size."""
+
+import tensorflow as tf
+
+from retinaface_tf.structures import MEAN_RGB
+
+
+def resize(image: tf.Tensor, scale: tf.Tensor | float) -> tf.Tensor:
+    """An image uint8 [H, W, 3] by a factor, bilinear, to whole pixels, at least one."""
+    target = tf.cast(tf.round(tf.cast(tf.shape(image)[:2], tf.float64) * scale), tf.int32)
+    target = tf.maximum(target, 1)
+    return tf.saturate_cast(tf.round(tf.image.resize(image, target)), tf.uint8)
+
+
+def letterbox(image: tf.Tensor, side: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Brings the long side of an image to a length, and fills the rest of a square.
+
+    What lies right of the image and below it has the colour that the network subtracts.
+
+    Args:
+        image: uint8 [H, W, 3], of at least one pixel.
+        side: of the square, in pixels.
+
+    Returns:
+        uint8 [side, side, 3], and the scale: pixels of it per pixel of the image, float32.
+    """
+    scale = side / tf.cast(tf.reduce_max(tf.shape(image)[:2]), tf.float64)
+    mean = tf.cast(MEAN_RGB, tf.int32)
+    # The filling is 0 beside pixels less the mean.
+    shifted = tf.cast(resize(image, scale), tf.int32) - mean
+    square = tf.image.pad_to_bounding_box(shifted, 0, 0, side, side) + mean
+    return tf.cast(square, tf.uint8), tf.cast(scale, tf.float32)

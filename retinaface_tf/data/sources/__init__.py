@@ -1,1 +1,0 @@
-"""Labels of others: COCO, YOLO, VOC, each a reader that returns labelled images."""

@@ -1,0 +1,1 @@
+"""Draws data sets of cartoon faces, to try everything without WIDER FACE."""

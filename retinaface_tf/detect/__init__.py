@@ -1,0 +1,1 @@
+"""Detects faces in images, folders, videos and cameras, and writes what was found."""

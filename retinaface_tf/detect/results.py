@@ -1,0 +1,114 @@
+"""The schema of detections, as JSON lines and CSV.
+
+`detections.jsonl` has a line for each image or frame, always with the same keys:
+
+    file     as it was given
+    frame    its number in the video, from 0; null in an image
+    seconds  since the start of the video; null in an image
+    width, height    in pixels, upright
+    faces    best first, an empty list where there is none; each has
+        box        [x1, y1, x2, y2] in pixels
+        score      0..1
+        landmarks  [[x, y], ...]: left eye, right eye, nose, left and right mouth corner, as seen
+        crop       file of the face cut out, below the folder of results; null if not asked for
+        aligned    file of the face aligned; likewise
+        matrix     [2][3] that took pixels of the image to those of `aligned`; likewise
+
+`detections.csv` has a line for each face, its columns being CSV_COLUMNS.
+"""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retinaface_tf.detect.frames import Frame
+from retinaface_tf.structures import LANDMARKS, Detections
+
+LINES_FILE, CSV_FILE = "detections.jsonl", "detections.csv"
+CSV_COLUMNS = (
+    *("file", "frame", "seconds", "width", "height", "score", "x1", "y1", "x2", "y2"),
+    *(f"{name}_{axis}" for name in LANDMARKS for axis in "xy"),
+    *("crop", "aligned"),
+)
+
+
+class Found(NamedTuple):
+    """A face of an image."""
+
+    box: NDArray[np.float64]  # [4], x1 y1 x2 y2 in pixels
+    score: float
+    landmarks: NDArray[np.float64]  # [5, 2]
+    crop: str | None = None
+    aligned: str | None = None
+    matrix: NDArray[np.float64] | None = None  # [2, 3]
+
+
+def faces_of(detections: Detections, image: int, score: float) -> list[Found]:
+    """The detections of an image of a batch that have at least a score, best first."""
+    boxes, scores, landmarks = (np.asarray(part[image], np.float64) for part in detections[:3])
+    count = int(np.count_nonzero(scores[: int(detections.num_detections[image])] >= score))
+    return [Found(boxes[i], float(scores[i]), landmarks[i]) for i in range(count)]
+
+
+class Results:
+    """Writes both files as detections come: what was found stays if the rest does not."""
+
+    def __init__(self, folder: Path):
+        """Opens the files in a folder, which is made."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.images = self.faces = 0
+        self._lines = (folder / LINES_FILE).open("w", encoding="utf-8")
+        self._csv = (folder / CSV_FILE).open("w", encoding="utf-8", newline="")
+        self._rows = csv.DictWriter(self._csv, CSV_COLUMNS, lineterminator="\n")
+        self._rows.writeheader()
+
+    def __enter__(self) -> "Results":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lines.close()
+        self._csv.close()
+
+    def write(self, frame: Frame, faces: list[Found]) -> None:
+        """Adds an image or a frame."""
+        about = _about(frame)
+        line = about | {"faces": [_as_json(face) for face in faces]}
+        self._lines.write(json.dumps(line) + "\n")
+        self._rows.writerows(about | _as_columns(face) for face in faces)
+        self.images += 1
+        self.faces += len(faces)
+
+
+def _about(frame: Frame) -> dict[str, Any]:
+    height, width, _ = frame.pixels.shape
+    seconds = None if frame.seconds is None else round(frame.seconds, 3)
+    return {
+        "file": frame.source.path,
+        "frame": frame.number,
+        "seconds": seconds,
+        "width": width,
+        "height": height,
+    }
+
+
+def _as_json(face: Found) -> dict[str, Any]:
+    return {
+        "box": face.box.round(2).tolist(),
+        "score": round(face.score, 5),
+        "landmarks": face.landmarks.round(2).tolist(),
+        "crop": face.crop,
+        "aligned": face.aligned,
+        "matrix": None if face.matrix is None else face.matrix.round(6).tolist(),
+    }
+
+
+def _as_columns(face: Found) -> dict[str, Any]:
+    told = _as_json(face)
+    points = [value for point in told["landmarks"] for value in point]
+    columns = CSV_COLUMNS[6:20]  # the box's, then the landmarks'
+    numbers = dict(zip(columns, [*told["box"], *points], strict=True))
+    return numbers | {name: told[name] for name in ("score", "crop", "aligned")}

@@ -1,0 +1,77 @@
+"""Examines data, a machine, or what a run kept: python -m retinaface_tf.doctor data | env | replay.
+
+`data ROOT` examines the data set in ROOT, or that of `--cfg`: images that cannot be read, that EXIF
+turns, that train and val share; faces and landmarks that cannot be right; which faces the anchors
+cannot reach at `data.image_size`. It prints a summary and writes `data.json` and `data.html`, a
+contact sheet, to `--out`. The exit code is 2 if something would hurt training.
+
+`env` prints versions, devices and what might be installed, and how many images a second a run with
+the config of `--cfg` gets from its input alone, from its step alone and from both together.
+
+`replay FILE` prints the losses of each image of a batch that a run has skipped, by the weights kept
+beside it, and the norm of the gradient; the exit code is 2 if any is not finite.
+"""
+
+import dataclasses
+from pathlib import Path
+
+from absl import flags
+
+from retinaface_tf import cli
+from retinaface_tf.config import Config
+from retinaface_tf.errors import DOES_NOT_HOLD, InputError
+
+_SECONDS = flags.DEFINE_float("seconds", 10, "How long to measure each part.", lower_bound=0)
+_OUT = flags.DEFINE_string("out", "doctor", "Folder of what `data` found, as JSON and HTML.")
+
+
+def main(arguments: list[str]) -> int:
+    match arguments:
+        case ["data", *root] if len(root) < 2:
+            return _examine_data(cli.read_config(), *root)
+        case ["env"]:
+            return _examine_machine(cli.read_config())
+        case ["replay", file]:
+            return _replay(Path(file))
+    raise InputError(
+        f"expected `data ROOT`, `env` or `replay FILE` after python -m retinaface_tf.doctor, "
+        f"found {' '.join(arguments) or 'nothing'}"
+    )
+
+
+def _examine_data(config: Config, root: str | None = None) -> int:
+    cli.start_tensorflow()
+    from retinaface_tf.doctor.contact_sheet import write_contact_sheet
+    from retinaface_tf.doctor.data import examine
+
+    if root is not None:
+        config = dataclasses.replace(config, data=dataclasses.replace(config.data, root=root))
+    diagnosis = examine(config)
+    out = Path(_OUT.value)
+    diagnosis.save(out / "data.json")
+    write_contact_sheet(out / "data.html", diagnosis)
+    print(diagnosis)
+    print(f"all findings: {out / 'data.json'}, pictures: {out / 'data.html'}")
+    return DOES_NOT_HOLD if diagnosis.hurts() else 0
+
+
+def _examine_machine(config: Config) -> int:
+    cli.start_tensorflow()
+    from retinaface_tf.doctor.machine import examine_machine
+
+    for line in examine_machine(config, _SECONDS.value):
+        print(line, flush=True)
+    return 0
+
+
+def _replay(file: Path) -> int:
+    cli.start_tensorflow()
+    from retinaface_tf.doctor.replay import replay
+
+    replayed = replay(file)
+    print(replayed)
+    return 0 if replayed.is_finite else DOES_NOT_HOLD
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,165 @@
+"""Examines a machine: versions, devices, and how fast it feeds and trains a run."""
+
+import os
+import platform
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, requires, version
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from retinaface_tf.config import Config
+from retinaface_tf.data.dataset import training_set
+from retinaface_tf.data.pipeline import training_batches
+from retinaface_tf.model.network import build_network
+from retinaface_tf.structures import Batch
+from retinaface_tf.training.devices import make_strategy
+from retinaface_tf.training.optimizer import make_optimizer
+from retinaface_tf.training.run_files import PACKAGES
+from retinaface_tf.training.step import INPUT_WAIT, TrainStep
+
+WARM_UP, LEAST = 2, 2  # batches before the clock runs, and on it
+IDLE = 0.05  # a share of waiting that is not worth a word
+
+
+def examine_machine(config: Config, seconds: float) -> Iterator[str]:
+    """Yields lines on versions, devices, what might be installed, and speed.
+
+    Args:
+        config: of the run whose speed is measured.
+        seconds: how long to measure each part.
+    """
+    packages = [f"{name} {version(name)}" for name in PACKAGES]
+    yield ", ".join([f"Python {platform.python_version()}", *packages])
+    gpus = [gpu.name for gpu in tf.config.list_physical_devices("GPU")]
+    yield f"{os.cpu_count()} CPUs, {', '.join(gpus) or 'no GPU'}"
+    yield from advice(bool(gpus), shutil.which("nvidia-smi") is not None, _missing())
+    speed = measure_speed(config, seconds)
+    model = f"{config.model.backbone}, {config.model.precision}, batch {config.train.global_batch}"
+    yield f"input alone    {speed.input:8.1f} images/s, {config.data.image_size} pixels"
+    yield f"step alone     {speed.step:8.1f} images/s, {model}"
+    yield f"both together  {speed.training:8.1f} images/s, {speed.input_wait:.0%} waiting for input"
+    yield verdict(speed.input / speed.step, speed.input_wait)
+
+
+def advice(has_gpu: bool, has_driver: bool, missing: Mapping[str, list[str]]) -> Iterator[str]:
+    """What to install: for a GPU that is not seen, and of the extras, by what each misses."""
+    if has_driver and not has_gpu:
+        yield (
+            "an NVIDIA driver is here, but TensorFlow sees no GPU: "
+            "python -m pip install 'tensorflow[and-cuda]', as the extra `cuda` does"
+        )
+    for extra, packages in missing.items():
+        names = " ".join(packages)
+        yield f"extra `{extra}` is not installed: python -m pip install {names}"
+
+
+def _missing() -> dict[str, list[str]]:
+    """Packages of each extra that are not installed; only the names, without versions."""
+    missing: dict[str, list[str]] = {}
+    for requirement in requires("retinaface-tf") or ():
+        found = re.match(r"([\w.-]+).*extra == [\"'](\w+)[\"']", requirement)
+        if found and not _is_installed(found[1]):
+            missing.setdefault(found[2], []).append(found[1])
+    return missing
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return bool(version(package))
+    except PackageNotFoundError:
+        return False
+
+
+def verdict(ratio: float, input_wait: float) -> str:
+    """Which of the two a run waits for; `ratio` is how many such steps the input could feed."""
+    if ratio < 1:
+        return (
+            f"bound by the input, which could feed {ratio:.1f} of such a step: it needs more CPU "
+            f"cores, a faster disk, or smaller images on it"
+        )
+    if input_wait > IDLE:
+        return (
+            f"input and step take each other's CPU: alone, the input could feed {ratio:.1f} steps"
+        )
+    return f"bound by the step; the input could feed {ratio:.1f} of such a step"
+
+
+class Speed(NamedTuple):
+    input: float  # images a second of the pipeline alone, from files to batches
+    step: float  # of the step alone, its batch in memory
+    training: float  # of both together
+    input_wait: float  # share (0..1) of the time that training waited for a batch
+
+
+def measure_speed(config: Config, seconds: float) -> Speed:
+    """Measures a run with this config, each part for so many seconds; nothing is kept of it."""
+    images = config.train.global_batch
+    strategy = make_strategy(config.train)  # before anything else uses a device
+    records = training_set(config)
+    batches = training_batches(records, config.data, batch=images, seed=config.train.seed)
+    alone = _pace(iter(batches).__next__, seconds)
+    step = make_step(config, strategy, batches)
+
+    def train_on(dataset: tf.data.Dataset) -> Callable[[], float]:
+        iterator = iter(step.strategy.experimental_distribute_dataset(dataset))
+
+        def train() -> float:
+            metrics = step.several(iterator, 1)
+            metrics["loss"].numpy()  # a GPU has done the step only when it tells what came of it
+            return float(metrics[INPUT_WAIT][0])
+
+        return train
+
+    bare = _pace(train_on(repeat(next(iter(batches)), batches)), seconds)
+    both = _pace(train_on(batches), seconds)
+    return Speed(
+        input=images / alone.seconds,
+        step=images / bare.seconds,
+        training=images / both.seconds,
+        input_wait=float(np.mean(both.answers)) / both.seconds,
+    )
+
+
+def make_step(
+    config: Config, strategy: tf.distribute.Strategy, batches: tf.data.Dataset
+) -> TrainStep:
+    """A step for these batches that trains random weights."""
+    with strategy.scope():
+        network = build_network(config)
+        optimizer = make_optimizer(config.optimizer, np.zeros(1))  # at no rate: nothing diverges
+        optimizer.build(network.trainable_variables)
+    shared = strategy.experimental_distribute_dataset(batches)
+    return TrainStep(network, optimizer, config, strategy, shared.element_spec)
+
+
+def repeat(batch: Batch, batches: tf.data.Dataset) -> tf.data.Dataset:
+    """One batch in memory for ever, as a dataset that tells as little of shapes as `batches`."""
+
+    def forget(batch: Batch) -> Batch:
+        return tf.nest.map_structure(
+            lambda part, spec: tf.compat.v1.placeholder_with_default(part, spec.shape),
+            batch,
+            batches.element_spec,
+        )
+
+    return tf.data.Dataset.from_tensors(batch).repeat().map(forget)
+
+
+class _Pace(NamedTuple):
+    seconds: float  # that a batch takes
+    answers: list[Any]  # what processing each returned
+
+
+def _pace(process: Callable[[], Any], seconds: float) -> _Pace:
+    for _ in range(WARM_UP):
+        process()
+    start = time.perf_counter()
+    answers: list[Any] = []
+    while len(answers) < LEAST or time.perf_counter() - start < seconds:
+        answers.append(process())
+    return _Pace((time.perf_counter() - start) / len(answers), answers)

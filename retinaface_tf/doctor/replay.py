@@ -1,0 +1,114 @@
+"""Replays a batch that a run has skipped and kept, with the weights of that moment."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+from zipfile import BadZipFile
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from retinaface_tf.config import Config
+from retinaface_tf.config_file import load_config
+from retinaface_tf.errors import InputError, one_line
+from retinaface_tf.geometry.anchors import make_anchors
+from retinaface_tf.geometry.targets import make_targets
+from retinaface_tf.model.losses import Counts, MultiBoxLoss
+from retinaface_tf.model.network import build_network
+from retinaface_tf.model.weights.files import SUFFIX
+from retinaface_tf.structures import Batch, Faces, Predictions, Targets
+
+
+class Replay(NamedTuple):
+    """The losses of a kept batch, image by image."""
+
+    names: list[str]  # of its images [B]
+    faces: NDArray[np.int64]  # how many each has [B]
+    losses: dict[str, NDArray[np.float64]]  # term -> [B]
+    gradient_norm: float
+
+    @property
+    def broken(self) -> int:
+        """How many images have a loss that is not finite."""
+        return int(np.count_nonzero(~np.isfinite(list(self.losses.values())).all(axis=0)))
+
+    @property
+    def is_finite(self) -> bool:
+        return not self.broken and bool(np.isfinite(self.gradient_norm))
+
+    def __str__(self) -> str:
+        lines = []
+        for i, name in enumerate(self.names):
+            terms = ", ".join(f"{term} {values[i]:.4g}" for term, values in self.losses.items())
+            lines.append(f"{name}: {self.faces[i]} faces, {terms}")
+        lines.append(f"{self.broken} of {len(self.names)} images have a loss that is not finite")
+        lines.append(f"the norm of the gradient is {self.gradient_norm:.4g}")
+        return "\n".join(lines)
+
+
+def replay(file: Path) -> Replay:
+    """Computes the losses of a kept batch with the weights kept beside it.
+
+    Args:
+        file: `bad_batches/step-N.npz` of a run's folder.
+
+    Raises:
+        InputError: no such file, or not one that a run kept.
+    """
+    names, batch = read_batch(file)
+    config = load_config(file.resolve().parent.parent / "config.yaml")
+    losses, norm = replay_batch(read_network(file, config), batch, config)
+    return Replay(names, batch.faces.valid.sum(axis=1), losses, norm)
+
+
+def read_batch(file: Path) -> tuple[list[str], Batch]:
+    """A batch that was kept, and the names of its images.
+
+    Raises:
+        InputError: no such file, or not one that a run kept.
+    """
+    try:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as kept:
+            faces = Faces(*(kept[name] for name in Faces._fields))
+            return kept["names"].tolist(), Batch(kept["images"], faces, np.arange(len(faces[0])))
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, AttributeError) as error:
+        reason = one_line(error)[:120]
+        raise InputError(f"{file}: not a batch that a run has kept: {reason}") from None
+
+
+def read_network(file: Path, config: Config) -> keras.Model:
+    """The network with the weights kept beside a batch, finite or not."""
+    network = build_network(config)
+    network.load_weights(file.with_suffix(SUFFIX))
+    return network
+
+
+def replay_batch(
+    network: keras.Model, batch: Batch, config: Config
+) -> tuple[dict[str, NDArray[Any]], float]:
+    """Boxes', scores' and landmarks' loss of each image [B], and the norm of their sum's gradient.
+
+    Losses are summed over anchors and divided by nothing.
+    """
+    side = config.data.image_size
+    anchors = make_anchors(side, side, config.anchors)
+    targets = make_targets(batch.faces, anchors, config.anchors, config.match)
+    loss, one = MultiBoxLoss(config.loss), Counts(tf.constant(1.0), tf.constant(1.0))
+    with tf.GradientTape() as tape:
+        predictions = Predictions(**network(batch.images, training=True))
+        every = [
+            loss(
+                Predictions(*(part[i : i + 1] for part in predictions)),
+                Targets(*(part[i : i + 1] for part in targets)),
+                one,
+            )
+            for i in range(len(batch.images))
+        ]
+        total = tf.add_n([losses.total for losses in every])
+    gradients = tape.gradient(total, [weight.value for weight in network.trainable_variables])
+    by_image = {
+        name: np.array([float(getattr(losses, name)) for losses in every])
+        for name in ("boxes", "scores", "landmarks")
+    }
+    return by_image, float(tf.linalg.global_norm(gradients))

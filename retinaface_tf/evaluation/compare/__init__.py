@@ -1,0 +1,1 @@
+"""Compares evaluations by a bootstrap over images."""

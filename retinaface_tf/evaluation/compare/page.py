@@ -1,0 +1,27 @@
+"""Shows a comparison as one HTML page (needs matplotlib)."""
+
+from pathlib import Path
+
+from retinaface_tf.evaluation.average_precision import SETS
+from retinaface_tf.evaluation.compare.comparison import Comparison
+from retinaface_tf.evaluation.report import TEMPLATES, plots
+from retinaface_tf.pages import write_page
+
+PAGE_FILE = "compare.html"
+
+
+def write_comparison(folder: Path, comparison: Comparison) -> Path:
+    """Writes `compare.html` into a folder, which is made if it is not there."""
+    runs = comparison.runs
+    return write_page(
+        folder / PAGE_FILE,
+        TEMPLATES,
+        "compare.html",
+        rows=list(zip(runs, comparison.table, strict=True)),
+        images=comparison.images,
+        sets=SETS,
+        plots={
+            name: plots.precision_recall_plot({run.name: run.curves[name] for run in runs})
+            for name in SETS
+        },
+    )

@@ -1,0 +1,3 @@
+"""Shows an evaluation as one HTML page."""
+
+TEMPLATES = __name__  # the package whose folder `templates` has the pages and their style

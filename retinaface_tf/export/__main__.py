@@ -1,0 +1,43 @@
+"""Exports a trained detector: python export.py --format savedmodel --out models/retinaface.
+
+`savedmodel` is for TensorFlow Serving, `onnx` for onnxruntime, `litert` for phones.
+"""
+
+from pathlib import Path
+
+from absl import flags
+
+from retinaface_tf import cli
+from retinaface_tf.evaluation.calibration import read_threshold
+from retinaface_tf.export.formats import FORMATS, export_model
+
+_FOLDERS = ", ".join(entry.folder for entry in FORMATS.values())
+
+_WEIGHTS = flags.DEFINE_string("weights", None, "A weights file, instead of a checkpoint.")
+_FORMAT = flags.DEFINE_enum("format", "savedmodel", list(FORMATS), "What to export for.")
+_OUT = flags.DEFINE_string("out", None, f"Folder of the model's versions; by format {_FOLDERS}.")
+_KEEP = flags.DEFINE_integer(
+    "keep", None, "How many of the newest versions to keep.", lower_bound=1
+)
+_CALIBRATION = flags.DEFINE_string(
+    "calibration", None, "The calibration.json of eval.py, whose score threshold becomes default."
+)
+
+
+def main(arguments: list[str]) -> int:
+    cli.expect_no(arguments)
+    threshold = None if _CALIBRATION.value is None else read_threshold(Path(_CALIBRATION.value))
+    config = cli.read_config(eval__weights=_WEIGHTS.value, detector__score_threshold=threshold)
+    cli.start_tensorflow()
+    from retinaface_tf.model.detector import Detector
+    from retinaface_tf.runtimes.run_folder import load_network
+
+    source, network = load_network(config)
+    detector = Detector(network, config)
+    version = export_model(detector, _OUT.value, _FORMAT.value, source=source, keep=_KEEP.value)
+    print(f"{source} exported to {version}")
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)

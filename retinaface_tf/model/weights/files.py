@@ -1,0 +1,109 @@
+"""Files of weights into networks, and networks into files."""
+
+import hashlib
+import json
+import logging
+import warnings
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+
+from retinaface_tf.errors import InputError
+from retinaface_tf.model.network import name_of_network
+from retinaface_tf.model.weights.foreign import assign, check_full, read_foreign
+from retinaface_tf.model.weights.state_dict import find_file
+
+SUFFIX = ".weights.h5"
+# Attributes of a file: the network that it was saved from; where it comes from, in JSON.
+NETWORK, PROVENANCE = "network", "provenance"
+
+log = logging.getLogger(__name__)
+
+
+def load_weights(network: keras.Model, source: str | Path) -> None:
+    """Loads weights of ours or of others into a network or a backbone.
+
+    Args:
+        network: of build_network or build_backbone.
+        source: a file that `save_weights` wrote for the same kind of network; a file of PyTorch,
+            safetensors or MindSpore; a name of the Hugging Face hub.
+
+    Raises:
+        InputError: no such file, no weights, or not all and only those of this network.
+    """
+    path = find_file(source)
+    if path.name.endswith(SUFFIX):
+        _load_ours(network, path)
+        return
+    foreign = read_foreign(path)
+    check_full(assign(network, foreign), foreign, network)
+    log.info("%s: %s, SHA-256 %s", source, foreign.kind, sha256(path))
+
+
+def sha256(path: Path) -> str:
+    """Of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _load_ours(network: keras.Model, path: Path) -> None:
+    refusal = f"{path}: not the weights of a {network.name}"
+    try:
+        with h5py.File(path) as file:
+            saved = file.attrs.get(NETWORK, network.name)
+        # A backbone takes its part of a whole network.
+        if saved not in (network.name, name_of_network(network.name)):
+            raise InputError(f"{refusal}, but of a {saved}")
+        with warnings.catch_warnings():
+            # Keras only warns of layers that it leaves as they are.
+            warnings.simplefilter("error", UserWarning)
+            network.load_weights(path)
+    except (OSError, KeyError, ValueError, UserWarning):
+        raise InputError(f"{refusal}, or not with these anchors, or broken") from None
+    for variable in network.variables:
+        if not np.isfinite(variable.numpy().astype(np.float64)).all():
+            raise InputError(f"{path}: expected finite numbers, {variable.path} has others")
+
+
+def save_weights(
+    network: keras.Model, path: str | Path, provenance: Mapping[str, str] | None = None
+) -> None:
+    """Writes weights, beside their place first, so that what is there is whole.
+
+    Args:
+        network: whose weights to write.
+        path: ends in `.weights.h5`.
+        provenance: goes into the attribute `provenance` of the file, as JSON.
+
+    Raises:
+        InputError: another suffix, or a place that cannot be written.
+    """
+    path = Path(path)
+    check_name(path)
+    scratch = path.with_name(f".{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        network.save_weights(scratch)
+        with h5py.File(scratch, "a") as file:
+            file.attrs[NETWORK] = network.name
+            if provenance is not None:
+                file.attrs[PROVENANCE] = json.dumps(provenance)
+        scratch.rename(path)
+    except OSError as error:
+        with suppress(OSError):
+            scratch.unlink()
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def check_name(path: Path) -> None:
+    """Keras writes weights under such names only.
+
+    Raises:
+        InputError: it is another.
+    """
+    if not path.name.endswith(SUFFIX):
+        raise InputError(f"{path}: expected a name that ends in {SUFFIX}")

@@ -1,0 +1,113 @@
+"""Weight files of others as tensors by name, whatever wrote them and wherever they lie."""
+
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.numpy
+from numpy.typing import NDArray
+
+from retinaface_tf.errors import InputError, one_line
+from retinaface_tf.model.weights.mindspore_file import read_mindspore_checkpoint
+from retinaface_tf.model.weights.torch_file import is_torch_file, read_torch_file
+
+HUB_FILE = "model.safetensors"
+# Names that mean a file, even where there is none.
+SUFFIXES = (".bin", ".ckpt", ".h5", ".pt", ".pth", ".safetensors", ".tar")
+
+_HDF5_START = b"\x89HDF"
+
+
+@dataclass(frozen=True)
+class StateDict:
+    kind: str  # of file
+    tensors: dict[str, NDArray[Any]]
+
+
+def find_file(source: str | Path) -> Path:
+    """A local file, or that of a Hugging Face hub name such as `timm/resnet50.tv_in1k`.
+
+    Raises:
+        InputError: there is no such file, or the hub does not give it.
+    """
+    path = Path(source)
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise InputError(f"{source}: expected a file of weights, found a folder")
+    is_name = re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", str(source))
+    if not is_name or path.suffix in SUFFIXES or path.parent.is_dir():
+        raise InputError(f"{source}: no such weights file")
+    return _download(str(source))
+
+
+def _download(repository: str) -> Path:
+    try:
+        import huggingface_hub
+    except ImportError:
+        raise InputError(
+            f"{repository}: no such weights file; as a name of the Hugging Face hub it needs the "
+            "extra `hub`: pip install huggingface_hub"
+        ) from None
+    # It tells of each new attempt.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    try:
+        return Path(huggingface_hub.hf_hub_download(repository, HUB_FILE))
+    # It raises errors of its own, of HTTP and of files.
+    except Exception as error:
+        reason = one_line(error)[:160]
+        raise InputError(
+            f"{repository}: neither a file nor a repository of the Hugging Face hub that could be "
+            f"read: {reason}"
+        ) from None
+
+
+def read_state_dict(path: Path) -> StateDict:
+    """Reads a file of PyTorch or safetensors, told by its first bytes, or a `.ckpt` of MindSpore.
+
+    No code in it is run.
+
+    Raises:
+        InputError: it is none of these, or broken, or holds no tensors.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(16)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    if is_torch_file(start):
+        state = StateDict("PyTorch", read_torch_file(path))
+    elif start[8:9] == b"{":
+        state = StateDict("safetensors", _read_safetensors(path))
+    elif path.suffix == ".ckpt":
+        state = StateDict("MindSpore", _read_mindspore(path))
+    else:
+        raise InputError(f"{path}: {_what_else(start)}")
+    if not state.tensors:
+        raise InputError(f"{path}: expected tensors by name (a state dict), found none")
+    return state
+
+
+def _read_safetensors(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        return safetensors.numpy.load_file(path)
+    except (safetensors.SafetensorError, OSError, KeyError, ValueError) as error:
+        raise InputError(f"{path}: expected a whole safetensors file: {error}") from None
+
+
+def _read_mindspore(path: Path) -> dict[str, NDArray[Any]]:
+    tensors = read_mindspore_checkpoint(path)
+    # Words are tensors there too.
+    return {name: values for name, values in tensors.items() if values.dtype.kind != "U"}
+
+
+def _what_else(start: bytes) -> str:
+    if start.startswith(_HDF5_START):
+        return "is of Keras already; such weights are taken where the name ends in .weights.h5"
+    return (
+        "expected a file of torch.save, safetensors, MindSpore (.ckpt) or our own (.weights.h5), "
+        f"found one that begins with {start[:8]!r}"
+    )

@@ -1,0 +1,23 @@
+"""Trains RetinaFace: python train.py --cfg configs/res50.yaml."""
+
+from absl import flags
+
+from retinaface_tf import cli
+from retinaface_tf.errors import STOPPED
+
+_RESUME = flags.DEFINE_bool(
+    "resume", True, "Go on from the newest checkpoint of the workdir; --noresume refuses to."
+)
+
+
+def main(arguments: list[str]) -> int:
+    cli.expect_no(arguments)
+    config = cli.read_config()
+    cli.start_tensorflow()
+    from retinaface_tf.training.loop import train
+
+    return 0 if train(config, resume=_RESUME.value) else STOPPED
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,1 @@
+"""Starts the workers of one run on this machine."""

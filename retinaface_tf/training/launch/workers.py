@@ -1,0 +1,114 @@
+"""Starts workers as processes on this machine, and starts all again when one dies."""
+
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from retinaface_tf.errors import STOPPED, LostWorkerError
+
+GRACE = 10  # seconds in which the others may end by themselves
+
+log = logging.getLogger(__name__)
+
+
+class StopSignal:
+    """Hands a SIGTERM on to the workers, which save and end."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.workers: Sequence[subprocess.Popen[bytes]] = ()
+        signal.signal(signal.SIGTERM, self._ask)
+
+    def _ask(self, *_: object) -> None:
+        self.asked = True
+        for worker in self.workers:
+            worker.terminate()
+
+
+def launch(command: Sequence[str], count: int, restarts: int) -> int:
+    """Runs the workers of one run until it is done.
+
+    Args:
+        command: of Python, such as `["train.py", "--cfg", "configs/quickstart.yaml"]`.
+        count: how many workers to start.
+        restarts: how often to start all again after one has died.
+
+    Returns:
+        The exit code of the run.
+
+    Raises:
+        LostWorkerError: workers died more often than that.
+    """
+    stop = StopSignal()
+    for restart in range(restarts + 1):
+        if restart:
+            log.warning("starting all again, %d of %d times", restart, restarts)
+        codes = run_workers(command, count, stop)
+        dead = {worker: code for worker, code in enumerate(codes, start=1) if code < 0}
+        for worker, code in dead.items():
+            log.warning("worker %d was killed by %s", worker, signal.Signals(-code).name)
+        # Errors go before the 75 of those that lost a worker by them.
+        code = max(codes, key=lambda code: (code not in (0, STOPPED), code))
+        if not dead and (code != STOPPED or stop.asked):
+            return code
+        if stop.asked:
+            return STOPPED
+    raise LostWorkerError(
+        f"workers were lost {restarts + 1} times; the same command goes on from the last checkpoint"
+    )
+
+
+def run_workers(command: Sequence[str], count: int, stop: StopSignal) -> list[int]:
+    """Runs so many workers until all have ended; the first to fail ends the others.
+
+    Returns:
+        The exit code of each; of one that a signal killed the signal's number, negative. Those
+        that had to be ended for another's sake count as those that lost it, with code 75.
+    """
+    with ExitStack() as stack:
+        workers = [
+            stack.enter_context(subprocess.Popen([sys.executable, *command], env=environment))
+            for environment in _environments(count)
+        ]
+        stack.callback(_kill, workers)
+        stop.workers = workers
+        while all(worker.poll() in (None, 0) for worker in workers):
+            if all(worker.poll() == 0 for worker in workers):
+                return [0] * count
+            time.sleep(0.1)
+        deadline = time.monotonic() + GRACE
+        while any(worker.poll() is None for worker in workers):
+            if time.monotonic() > deadline and not stop.asked:
+                break
+            time.sleep(0.1)
+        return [STOPPED if (code := worker.poll()) is None else code for worker in workers]
+
+
+def _environments(count: int) -> list[dict[str, str]]:
+    """One for each worker, with its TF_CONFIG: addresses here, on ports that are free now."""
+    sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
+    addresses = [f"localhost:{opened.getsockname()[1]}" for opened in sockets]
+    for opened in sockets:
+        opened.close()
+    return [
+        os.environ
+        | {
+            "TF_CONFIG": json.dumps(
+                {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+            )
+        }
+        for index in range(count)
+    ]
+
+
+def _kill(workers: Sequence["subprocess.Popen[bytes]"]) -> None:
+    """They have no time to save; what counts is in their checkpoints."""
+    for worker in workers:
+        worker.kill()
