@@ -14,8 +14,8 @@ from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
 from retinaface_tf.config import DetectorConfig
 from retinaface_tf.data.synthetic.scenes import draw_image
+from retinaface_tf.serving.metadata import EXTRA
 
-EXTRA = "assets.extra"  # the folder of a version that servers pass over
 WARMUP_FILE = "tf_serving_warmup_requests"  # the name that the server looks for
 SIZES = ((640, 480), (480, 640), (1024, 768))  # width and height in pixels
 

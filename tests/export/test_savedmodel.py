@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
+from retinaface_tf.export.metadata import describe
 
 from retinaface_tf.config import DetectorConfig
 from retinaface_tf.errors import DoesNotHold, InputError
 from retinaface_tf.evaluation.result import Evaluated, write_report
 from retinaface_tf.export import savedmodel
-from retinaface_tf.export.metadata import describe
 from retinaface_tf.export.savedmodel import export_saved_model
 from retinaface_tf.export.versions import new_version
 from retinaface_tf.model.detector import Detector
