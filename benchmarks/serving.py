@@ -111,6 +111,7 @@ def _peer(config: Config) -> dict[str, Callable[[Sequence[bytes]], Any]]:
 
 def _runners(config: Config, folder: Path, peer: dict[str, Any]) -> Runners:
     import tensorflow as tf
+
     from retinaface_tf.data.decode import decode_image
     from retinaface_tf.export.formats import export_model
     from retinaface_tf.model.detector import Detector

@@ -105,7 +105,7 @@ class ParityCheck:
             export: the exported model.
             tolerance: differences that rounding explains.
         """
-        pairs = {name: (source(file), export(file)) for name, file in self.files.items()}
+        pairs = {image: (source(file), export(file)) for image, file in self.files.items()}
         parity = compare_detectors(pairs, self.config, tolerance, self.truth)
         log.info("%s: %s", name, parity)
         return parity
