@@ -270,7 +270,7 @@ def test_of_a_thousand_faces_the_best_750_are_told(tiny_config):
 
 def test_pixels_of_more_than_the_network_may_see_at_once_are_seen_one_by_one(tiny_config):
     service = bright_service(tiny_config, max_detections=5)
-    service._budget = 40 * 64
+    service._max_pixels = 40 * 64
     images = np.full((3, 32, 64, 3), 100, np.uint8)
     images[1, :16, :16] = 200
     answer = service.detect_images(images)
@@ -282,7 +282,7 @@ def test_pixels_of_more_than_the_network_may_see_at_once_are_seen_one_by_one(tin
 
 def test_squares_are_seen_in_parts_that_the_network_may_see_at_once(tiny_config):
     service = bright_service(tiny_config, max_detections=5)
-    service._budget = 2 * SIDE**2
+    service._max_pixels = 2 * SIDE**2
     files = []
     for bright in range(5):
         image = np.zeros((32, 48, 3), np.uint8)

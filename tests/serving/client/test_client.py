@@ -163,7 +163,6 @@ def test_the_readmes_json_is_answered(urls, kinds, trouble):
     ("scheme", "further"),
     [
         ("grpc", []),
-        ("rest", []),
         ("rest", ["--resized", "--score_threshold=0.02", "--nms_iou=0.4"]),
     ],
 )
