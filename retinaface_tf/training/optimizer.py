@@ -26,7 +26,7 @@ class CoupledSGD(keras.optimizers.SGD):
         coupled_weight_decay: float,
         ema: float | None = None,
     ):
-        """Takes the learning rate of each step [steps] and, to average weights, the EMA momentum."""
+        """Takes the learning rate of each step [steps] and the EMA's momentum, if any."""
         super().__init__(
             learning_rate=PerStep(rates),
             momentum=momentum,
@@ -37,7 +37,7 @@ class CoupledSGD(keras.optimizers.SGD):
         self.coupled_weight_decay = coupled_weight_decay
 
     def build(self, variables: list[keras.Variable]) -> None:
-        """Starts averages as the weights; Keras starts them as 0, which a skipped step 1 would keep."""
+        """Starts averages as the weights; Keras' 0 would stay if the first step is skipped."""
         super().build(variables)
         for average, variable in zip(self.averages, variables, strict=False):
             average.assign(variable)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from retinaface_tf.config import Config
 
-# The MindSpore original's warm-up of standard_lr: five epochs from a tenth of the rate, each 10 ** 0.2 higher.
+# The MindSpore original's warm-up of standard_lr: from a tenth of the rate, 10 ** 0.2 an epoch.
 WARMUP_START, WARMUP_FACTOR = 0.1, 1.5849
 
 
@@ -22,8 +22,8 @@ def learning_rates(config: Config, steps_per_epoch: int) -> NDArray[np.float64]:
 def _dynamic(config: Config, steps_per_epoch: int) -> NDArray[np.float64]:
     """Computes a linear warm-up from a third of the rate, then a cosine.
 
-    As in the original, the cosine starts after the warm-up but is stretched over the whole run, so it
-    ends a little above zero.
+    As in the MindSpore original, the cosine starts after the warm-up but is stretched over the
+    whole run, so it ends a little above zero.
     """
     base = config.optimizer.learning_rate
     warmup = config.schedule.warmup_epochs * steps_per_epoch

@@ -145,13 +145,13 @@ class TrainStep:
         split = tf.nest.map_structure(
             lambda whole: tf.split(whole, self.config.train.accumulate), (images, targets)
         )
-        summed: _LossesAndGradients | None = None
-        for images, *rows in zip(split[0], *split[1], strict=True):
-            before = [] if summed is None else tf.nest.flatten(summed)
-            with tf.control_dependencies(before):  # else all are in memory at once
+        first, *rest = zip(split[0], *split[1], strict=True)
+        summed = self._differentiate(first[0], Targets(*first[1:]), counts)
+        for images, *rows in rest:
+            with tf.control_dependencies(tf.nest.flatten(summed)):  # else all are in memory at once
                 images = tf.identity(images)
             result = self._differentiate(images, Targets(*rows), counts)
-            summed = result if summed is None else tf.nest.map_structure(tf.add, summed, result)
+            summed = tf.nest.map_structure(tf.add, summed, result)
         return summed
 
     def _differentiate(

@@ -219,9 +219,7 @@ def originals_targets(original):
 
 def check_against_the_original(predictions, targets, expected_losses, expected_gradients):
     losses, gradients = losses_and_gradients(predictions, targets)
-    for name, expected in zip(
-        ("boxes", "scores", "landmarks", "total"), expected_losses, strict=True
-    ):
+    for name, expected in zip((*TERMS, "total"), expected_losses, strict=True):
         assert losses[name] == pytest.approx(expected, rel=1e-5)
     for name, ours, expected in zip(
         Predictions._fields, gradients, expected_gradients, strict=True

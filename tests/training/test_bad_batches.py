@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from retinaface_tf.config_file import load_config
 from retinaface_tf.data.dataset import training_set
-from retinaface_tf.data.pipeline import sample_index
+from retinaface_tf.data.pipeline import TrainingData, sample_index
 from retinaface_tf.doctor.replay import read_batch, read_network, replay_batch
 from retinaface_tf.errors import InputError
 from retinaface_tf.model.network import build_network
@@ -32,7 +32,8 @@ def bad(drawn, tmp_path) -> BadBatches:
             "train.max_bad_steps=3",
         ],
     )
-    return BadBatches(config, training_set(config), build_network(config))
+    data = TrainingData(training_set(config), config.data, BATCH, config.train.seed)
+    return BadBatches(config, data, build_network(config))
 
 
 def told(*losses: float) -> dict[str, np.ndarray]:
@@ -44,9 +45,9 @@ def told(*losses: float) -> dict[str, np.ndarray]:
 
 def images_of(bad: BadBatches, step: int) -> list[str]:
     numbers = range((step - 1) * BATCH, step * BATCH)
-    count, seed = len(bad.records), bad.config.train.seed
+    count, seed = len(bad.data.records), bad.config.train.seed
     indices = [int(sample_index(tf.constant(n, tf.int64), count, seed)) for n in numbers]
-    return bad.records.images[indices].tolist()
+    return bad.data.records.images[indices].tolist()
 
 
 def test_a_skipped_step_is_told_with_its_images_and_what_broke(bad, caplog):
@@ -87,7 +88,7 @@ def test_too_many_skipped_in_a_row_end_the_run(bad):
 
 
 def test_only_the_first_batches_are_kept(bad, monkeypatch, caplog):
-    monkeypatch.setattr(bad_batches, "MOST_KEPT", 1)
+    monkeypatch.setattr(bad_batches, "MAX_KEPT", 1)
     bad.examine(1, told(np.nan, 1.0, np.nan))
     assert [file.name for file in bad.folder.glob("*.npz")] == ["step-1.npz"]
     assert "doctor replay" in caplog.messages[0]
