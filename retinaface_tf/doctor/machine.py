@@ -106,7 +106,7 @@ class Speed:
 
 
 def measure_speed(config: Config, seconds: float) -> Speed:
-    """Measures a run with this config, each part for so many seconds; nothing is kept of it."""
+    """Measures a run with this config, each part for `seconds`; writes nothing to the workdir."""
     images = config.train.global_batch
     strategy = make_strategy(config.train)  # before anything else uses a device
     data = TrainingData(training_set(config), config.data, images, config.train.seed)
@@ -142,8 +142,8 @@ def make_step(
         network = build_network(config)
         optimizer = make_optimizer(config.optimizer, np.zeros(1))  # at no rate: nothing diverges
         optimizer.build(network.trainable_variables)
-    shared = strategy.experimental_distribute_dataset(batches)
-    return TrainStep(network, optimizer, config, strategy, shared.element_spec)
+    spec = strategy.experimental_distribute_dataset(batches).element_spec
+    return TrainStep(network, optimizer, config, strategy, spec)
 
 
 def repeat(batch: Batch, batches: tf.data.Dataset) -> tf.data.Dataset:
@@ -165,7 +165,7 @@ class _Timing(NamedTuple, Generic[T]):
 
 
 def _measure(process: Callable[[], T], seconds: float) -> _Timing[T]:
-    """Calls `process`, which takes one batch, for so many seconds."""
+    """Calls `process`, which takes one batch, for `seconds`."""
     for _ in range(WARM_UP):
         process()
     start = time.perf_counter()

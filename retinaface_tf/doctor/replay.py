@@ -14,7 +14,7 @@ from retinaface_tf.config_file import load_config
 from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.geometry.targets import make_targets
-from retinaface_tf.model.losses import TERMS, Counts, MultiBoxLoss
+from retinaface_tf.model.losses import TERMS, Counts, Losses, MultiBoxLoss
 from retinaface_tf.model.network import build_network
 from retinaface_tf.model.weights.files import SUFFIX
 from retinaface_tf.structures import Batch, Faces, Predictions, Targets
@@ -100,17 +100,9 @@ def replay_batch(
     side = config.data.image_size
     anchors = make_anchors(side, side, config.anchors)
     targets = make_targets(batch.faces, anchors, config.anchors, config.match)
-    loss, undivided = MultiBoxLoss(config.loss), Counts(tf.constant(1.0), tf.constant(1.0))
     with tf.GradientTape() as tape:
         predictions = Predictions(**network(batch.images, training=True))
-        by_image = [
-            loss(
-                Predictions(*(rows[i : i + 1] for rows in predictions)),
-                Targets(*(rows[i : i + 1] for rows in targets)),
-                undivided,
-            )
-            for i in range(len(batch.images))
-        ]
+        by_image = _losses_by_image(predictions, targets, MultiBoxLoss(config.loss))
         total = tf.add_n([losses.total for losses in by_image])
     gradients = tape.gradient(total, [weight.value for weight in network.trainable_variables])
     by_term = {
@@ -118,3 +110,17 @@ def replay_batch(
         for name in TERMS
     }
     return by_term, float(tf.linalg.global_norm(gradients))
+
+
+def _losses_by_image(
+    predictions: Predictions, targets: Targets, loss: MultiBoxLoss
+) -> list[Losses]:
+    undivided = Counts(tf.constant(1.0), tf.constant(1.0))
+    return [
+        loss(
+            Predictions(*(rows[i : i + 1] for rows in predictions)),
+            Targets(*(rows[i : i + 1] for rows in targets)),
+            undivided,
+        )
+        for i in range(len(predictions.boxes))
+    ]

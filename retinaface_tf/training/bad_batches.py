@@ -53,11 +53,7 @@ class BadBatches:
                 continue
             self.count += 1
             self.in_a_row += 1
-            values = zip(METRICS, row, strict=True)
-            broken = ", ".join(
-                f"{name} {value}" for name, value in values if not np.isfinite(value)
-            )
-            log.warning("step %d skipped: %s; %s", step, broken, self._keep(step))
+            log.warning("step %d skipped: %s; %s", step, _name_broken(row), self._keep(step))
             if self.in_a_row >= self.config.train.max_bad_steps:
                 raise InputError(
                     f"{self.config.train.workdir}: {self.in_a_row} steps in a row were not finite; "
@@ -88,3 +84,9 @@ class BadBatches:
         save_config(self.config)
         with atomic_file(file) as scratch:
             np.savez_compressed(scratch, images=batch.images.numpy(), names=names, **faces)
+
+
+def _name_broken(row: NDArray[np.float64]) -> str:
+    """Names the METRICS in a row [metrics] that are not finite, with their values."""
+    values = zip(METRICS, row, strict=True)
+    return ", ".join(f"{name} {value}" for name, value in values if not np.isfinite(value))

@@ -47,7 +47,7 @@ class Checkpoints:
     def __init__(
         self, config: Config, network: keras.Model, optimizer: CoupledSGD, *, is_chief: bool = True
     ):
-        """Looks after the checkpoints of a run; of several workers, the chief alone writes."""
+        """Takes what a checkpoint holds; of several workers, the chief alone writes."""
         self.config, self.is_chief = config, is_chief
         self.folder = Path(config.train.workdir) / CHECKPOINTS
         self._network, self._optimizer = network, optimizer

@@ -16,7 +16,7 @@ _EXPECTED = (
 
 @dataclass(frozen=True)
 class Cluster:
-    """Names all workers of a run, seen from one of them; the first is the chief, who alone writes."""
+    """Names the workers of a run, as one of them sees it; the chief, the first, alone writes."""
 
     jobs: dict[str, list[str]]  # the addresses of `worker`, and of `chief` if one is named so
     job: str = "worker"  # this worker's

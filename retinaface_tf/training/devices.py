@@ -24,12 +24,20 @@ def make_strategy(config: TrainConfig, cluster: Cluster = ALONE) -> tf.distribut
             and XLA is to compile the step.
     """
     _configure(config)
+    strategy = _mirrored(config) if cluster.is_alone else _multi_worker(config, cluster)
+    _check_batch(config, strategy.num_replicas_in_sync)
+    return strategy
+
+
+def _mirrored(config: TrainConfig) -> tf.distribute.Strategy:
+    kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+    present = tf.config.list_logical_devices(kind)
+    names = [present[number].name for number in _device_numbers(config, present)]
+    return tf.distribute.MirroredStrategy(names)
+
+
+def _multi_worker(config: TrainConfig, cluster: Cluster) -> tf.distribute.Strategy:
     gpus = tf.config.list_physical_devices("GPU")
-    if cluster.is_alone:
-        present = tf.config.list_logical_devices("GPU" if gpus else "CPU")
-        names = [present[number].name for number in _device_numbers(config, present)]
-        _check_batch(config, len(names))
-        return tf.distribute.MirroredStrategy(names)
     if config.cpu_devices > 1 and not gpus:
         raise InputError(
             f"train.cpu_devices: expected 1, as TensorFlow gives each of several workers without a "
@@ -38,9 +46,7 @@ def make_strategy(config: TrainConfig, cluster: Cluster = ALONE) -> tf.distribut
     used = [gpus[number] for number in _device_numbers(config, gpus)] if gpus else []
     if used:
         tf.config.set_visible_devices(used, "GPU")
-    strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster.resolver(gpus=len(used)))
-    _check_batch(config, strategy.num_replicas_in_sync)
-    return strategy
+    return tf.distribute.MultiWorkerMirroredStrategy(cluster.resolver(gpus=len(used)))
 
 
 def _configure(config: TrainConfig) -> None:

@@ -80,7 +80,7 @@ def make_optimizer(config: OptimizerConfig, rates: NDArray[np.float64]) -> Coupl
     return CoupledSGD(
         rates,
         momentum=config.momentum,
-        # The seed's `momentum` is its `sgd` without the decay.
+        # The MindSpore original's `momentum` is its `sgd` without the decay.
         coupled_weight_decay=config.weight_decay if config.name == "sgd" else 0.0,
         ema=config.ema,
     )
