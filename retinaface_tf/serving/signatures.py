@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from retinaface_tf.config import STRIDES
 from retinaface_tf.data.scaling import letterbox
 from retinaface_tf.errors import ImageError
 from retinaface_tf.model.detector import Detector
@@ -61,7 +62,7 @@ class Service(tf.Module):
         super().__init__(name="service")
         self.detector = detector
         config = detector.config
-        smallest, export = min(config.anchors.strides), config.export
+        smallest, export = min(STRIDES), config.export
         self._budget = config.detector.max_pixels
         self._as_they_are = Bounds(smallest, export.max_side, self._budget)
         self._to_resize = Bounds(smallest, export.max_side, export.max_pixels)
