@@ -13,7 +13,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from retinaface_tf.data.decode import TRANSPOSED, decode_image, exif_orientation
+from retinaface_tf.data.decode import decode_image
+from retinaface_tf.data.exif import TRANSPOSED, exif_orientation
 
 # Grey pixels of which a fingerprint compares neighbours: 16 x 16 comparisons, 256 bits.
 ROWS, COLUMNS = 16, 17
