@@ -270,7 +270,7 @@ def test_images_that_differ_in_their_extension_alone_are_refused(tmp_path):
     for name in ("a.jpg", "a.png"):
         write_image(tmp_path / "theirs" / name)
     (tmp_path / "theirs/a.txt").write_text("0 .5 .5 .1 .1")
-    with pytest.raises(InputError, match="all/a$"):
+    with pytest.raises(InputError, match=r"all/a$"):
         convert("yolo", tmp_path / "theirs", tmp_path / "ours")
 
 
