@@ -13,17 +13,24 @@ Three formats are told apart by their content; the 20 columns are those that biu
 """
 
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retinaface_tf.data.label_lines import (
+    BOX_COLUMNS,
+    LANDMARK_COLUMNS,
+    Entry,
+    Row,
+    is_headed,
+    parse_headed,
+    parse_official,
+    read_label_text,
+)
 from retinaface_tf.data.records import Records
 from retinaface_tf.errors import InputError
 
-BOX_COLUMNS, OFFICIAL_COLUMNS, LANDMARK_COLUMNS = 4, 10, 20
-_MAX_COORDINATE = 1e6  # pixels; also keeps out NaN and infinity
 NO_LANDMARKS = -1.0  # the flag in RetinaFace's file
 # Columns after the box in the official file, and what their numbers from 0 mean.
 ATTRIBUTES = {
@@ -48,7 +55,7 @@ def read_records(label_file: Path, *, keep_empty: bool = True, keep_flat: bool =
         InputError: no such file, or a line that is none of the three formats.
     """
     lines = read_label_text(label_file).splitlines()
-    parse = _parse_headed if _is_headed(lines) else _parse_official
+    parse = parse_headed if is_headed(lines) else parse_official
     entries = parse(label_file, lines)
     if not entries:
         raise InputError(f"{label_file}: names no image; expected lines such as `# event/a.jpg`")
@@ -66,115 +73,17 @@ def read_attributes(label_file: Path) -> dict[str, NDArray[np.int64]]:
         InputError: no such file, or not of the format that it begins in.
     """
     lines = read_label_text(label_file).splitlines()
-    if _is_headed(lines):
+    if is_headed(lines):
         return {}
     return {
         str(Path(entry.image).with_suffix("")): np.array(
             [row.columns[BOX_COLUMNS:] for row in entry.rows], np.int64
         ).reshape(-1, len(ATTRIBUTES))
-        for entry in _parse_official(label_file, lines)
+        for entry in parse_official(label_file, lines)
     }
 
 
-def read_label_text(label_file: Path) -> str:
-    """Reads a text file of labels, in UTF-8 with or without a byte order mark.
-
-    Raises:
-        InputError: no such file, or not text.
-    """
-    try:
-        return label_file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not text"
-        raise InputError(f"{label_file}: cannot read labels ({reason})") from None
-
-
-def _is_headed(lines: list[str]) -> bool:
-    first = next((line for line in lines if line.strip()), "")
-    return first.startswith("#")
-
-
-@dataclass(frozen=True)
-class _Row:
-    line: int  # from 1
-    columns: list[float]
-
-
-@dataclass(frozen=True)
-class _Entry:
-    image: str
-    line: int  # from 1
-    rows: list[_Row]
-
-
-def _parse_headed(label_file: Path, lines: list[str]) -> list[_Entry]:
-    entries: list[_Entry] = []
-    for number, line in enumerate(lines, start=1):
-        if line.startswith("#"):
-            entries.append(_Entry(_image_path(label_file, number, line[1:]), number, []))
-        elif line.strip():
-            allowed = (BOX_COLUMNS, LANDMARK_COLUMNS)
-            entries[-1].rows.append(_row(label_file, number, line, allowed))
-    return entries
-
-
-def _parse_official(label_file: Path, lines: list[str]) -> list[_Entry]:
-    entries: list[_Entry] = []
-    position = 0
-    while position < len(lines):
-        if not lines[position].strip():
-            position += 1
-            continue
-        image = _image_path(label_file, position + 1, lines[position])
-        count = _count(label_file, position + 2, lines[position + 1 : position + 2])
-        # An image without a face still has one line, of zeros.
-        rows = lines[position + 2 : position + 2 + max(count, 1)]
-        if len(rows) < count:
-            raise InputError(f"{label_file}:{len(lines)}: ends before {count} faces were listed")
-        parsed = [
-            _row(label_file, position + 3 + i, row, (OFFICIAL_COLUMNS,))
-            for i, row in enumerate(rows)
-        ]
-        entries.append(_Entry(image, position + 1, parsed[:count]))
-        position += 2 + max(count, 1)
-    return entries
-
-
-def _image_path(label_file: Path, number: int, text: str) -> str:
-    path = text.strip()
-    if not path or _numbers(path):
-        raise InputError(f"{label_file}:{number}: expected the path of an image, found {text!r}")
-    return path
-
-
-def _count(label_file: Path, number: int, line: list[str]) -> int:
-    text = line[0].strip() if line else ""
-    if not (text.isdecimal() and text.isascii() and len(text) < 7):
-        raise InputError(f"{label_file}:{number}: expected the number of faces, found {text!r:.60}")
-    return int(text)
-
-
-def _row(label_file: Path, number: int, line: str, allowed: tuple[int, ...]) -> _Row:
-    row = _numbers(line)
-    if len(row) not in allowed or not all(abs(number) < _MAX_COORDINATE for number in row):
-        columns = " or ".join(map(str, allowed))
-        raise InputError(
-            f"{label_file}:{number}: expected {columns} finite numbers, found {line.strip()!r:.80}"
-        )
-    return _Row(number, row)
-
-
-def _numbers(line: str) -> list[float]:
-    """Returns the numbers of a line; none if it has anything else."""
-    try:
-        return [float(word) for word in line.split()]
-    except ValueError:
-        return []
-
-
-def _assemble(
-    label_file: Path, entries: list[_Entry], keep_empty: bool, keep_flat: bool
-) -> Records:
+def _assemble(label_file: Path, entries: list[Entry], keep_empty: bool, keep_flat: bool) -> Records:
     faces = [[row for row in entry.rows if keep_flat or _has_area(row)] for entry in entries]
     counts = np.array([len(rows) for rows in faces])
     kept = np.flatnonzero((counts > 0) | keep_empty)
@@ -196,7 +105,7 @@ def _assemble(
     )
 
 
-def _has_area(row: _Row) -> bool:
+def _has_area(row: Row) -> bool:
     return row.columns[2] > 0 and row.columns[3] > 0
 
 

@@ -38,6 +38,8 @@ class Population(StrEnum):
 
 @dataclass(frozen=True)
 class Kind:
+    """A kind of finding."""
+
     title: str
     population: Population
     severity: Severity
@@ -93,12 +95,12 @@ class Split:
 
     @property
     def image_of_face(self) -> NDArray[np.int64]:
-        """The number of each face's image, [N]."""
+        """Returns the number of each face's image, [N]."""
         return np.repeat(np.arange(len(self.records)), np.diff(self.records.splits))
 
     @property
     def populations(self) -> dict[Population, int]:
-        """The number of images, of faces, and of faces with landmarks."""
+        """Counts images, faces, and faces with landmarks."""
         return {
             Population.IMAGES: len(self.records),
             Population.FACES: len(self.records.boxes),

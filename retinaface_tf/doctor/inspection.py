@@ -31,7 +31,7 @@ class ImageFacts:
 
     @property
     def stored_sizes(self) -> NDArray[np.int64]:
-        """Width and height before images are turned upright, [I, 2]."""
+        """Returns width and height before images are turned upright, [I, 2]."""
         turned = self.orientations >= TRANSPOSED
         return np.where(turned[:, None], self.sizes[:, ::-1], self.sizes)
 

@@ -17,7 +17,7 @@ from retinaface_tf.data.convert.labelled import (
     make_face,
     unknown_category,
 )
-from retinaface_tf.data.widerface import read_label_text
+from retinaface_tf.data.label_lines import read_label_text
 from retinaface_tf.errors import InputError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
