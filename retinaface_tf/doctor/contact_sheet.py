@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from retinaface_tf.data.decode import decode_image
 from retinaface_tf.doctor.checks import KINDS, Finding
 from retinaface_tf.doctor.diagnosis import Diagnosis, Patient, height_table
+from retinaface_tf.drawing import Window, window_around
 from retinaface_tf.pages import data_uri, write_page
 
 MOST = 24  # pictures of each kind
 SAMPLES = 12  # pictures of each half as training reads it, evenly spread
 SIDE, JPEG_QUALITY = 240, 85  # of a thumbnail, in pixels
-AROUND = 2.5  # how many times a face's size is shown around it
+MARGIN, MIN_SIDE = 0.75, 40  # of the window around a face: in sides of the face; pixels
 # RGB: a face, the one that it is about, landmarks from the left eye on.
 GREEN, RED = (0, 200, 0), (230, 0, 0)
 POINTS = ((0, 120, 255), (255, 160, 0), (255, 0, 255), (0, 220, 220), (255, 240, 0))
@@ -96,12 +97,14 @@ def _thumbnail(patient: Patient, image: int, face: int | None) -> list[str]:
         return []
     records = half.records
     pixels = decode_image(tf.io.read_file(str(records.path(image)))).numpy()
-    window = np.array([0, 0, *half.looks.sizes[image]])
+    height, width = pixels.shape[:2]
+    window = Window(0, 0, width, height)
     if face is not None:
-        window = _around(records.boxes[face], window)
-    x1, y1, x2, y2 = window.tolist()
+        around = window_around(records.boxes[face], pixels.shape, MARGIN, min_square=MIN_SIDE)
+        window = around or window
+    x1, y1, x2, y2 = window
     scale = SIDE / max(x2 - x1, y2 - y1)
-    canvas = _shrink(pixels[y1:y2, x1:x2], scale)
+    canvas = _shrink(window.cut(pixels), scale)
     for row in range(records.splits[image], records.splits[image + 1]):
         _draw(
             canvas, (records.boxes[row] - [x1, y1, x1, y1]) * scale, RED if row == face else GREEN
@@ -118,16 +121,6 @@ def _shrink(pixels: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
     size = max(1, round(width * scale)), max(1, round(height * scale))
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     return cv2.resize(np.ascontiguousarray(pixels), size, interpolation=interpolation)
-
-
-def _around(box: NDArray[np.float32], image: NDArray[np.int64]) -> NDArray[np.int64]:
-    """A square window around a face, cut to the image; all of the image if nothing is left."""
-    centre = (box[:2] + box[2:]) / 2
-    reach = max(20.0, AROUND / 2 * float(np.abs(box[2:] - box[:2]).max()))
-    near = np.maximum(np.floor(centre - reach), 0)
-    far = np.minimum(np.ceil(centre + reach), image[2:])
-    window = np.concatenate([near, far]).astype(np.int64)
-    return window if (far - near >= 1).all() else image
 
 
 def _draw(canvas: NDArray[np.uint8], box: NDArray[np.float32], colour: tuple[int, ...]) -> None:

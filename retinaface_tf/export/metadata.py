@@ -13,7 +13,7 @@ import tensorflow as tf
 import retinaface_tf
 from retinaface_tf.config import Config
 from retinaface_tf.errors import ImageError
-from retinaface_tf.evaluation.result import REPORT_FILE
+from retinaface_tf.evaluation.result import EVAL_FILE
 from retinaface_tf.export.parity import Parity
 from retinaface_tf.serving.warmup import EXTRA
 from retinaface_tf.structures import LANDMARKS
@@ -55,7 +55,7 @@ def describe(
 
 def _evaluation(config: Config, source: str) -> dict[str, Any] | None:
     """AP by protocol and date, if what `eval.py` wrote last is of these weights."""
-    report = Path(config.eval.out or Path(config.train.workdir) / "eval") / REPORT_FILE
+    report = Path(config.eval.out or Path(config.train.workdir) / "eval") / EVAL_FILE
     try:
         found = json.loads(report.read_text(encoding="utf-8"))
         if found["source"] != source:

@@ -7,11 +7,9 @@ from typing import Any
 import keras
 
 from retinaface_tf.config import Config
-from retinaface_tf.data.dataset import validation_set
 from retinaface_tf.drawing import Picture
-from retinaface_tf.evaluation.average_precision import evaluate_predictions
-from retinaface_tf.evaluation.predict import predict
-from retinaface_tf.evaluation.wider import load_ground_truth
+from retinaface_tf.evaluation.data import load_evaluation_data
+from retinaface_tf.evaluation.evaluate import evaluate
 from retinaface_tf.files import write_whole
 from retinaface_tf.model.detector import Detector
 from retinaface_tf.model.network import build_network
@@ -38,11 +36,9 @@ class Validation:
         """
         self.config = config
         self.workdir = Path(config.train.workdir)
-        files = validation_set(config).files()
-        every = max(1, round(len(files) / config.train.validate_images))
-        self.files = dict(list(files.items())[::every])
-        truth = load_ground_truth(config.ground_truth_folder)
-        self.truth = {name: truth[name] for name in self.files if name in truth}
+        data = load_evaluation_data(config)
+        every = max(1, round(len(data.files) / config.train.validate_images))
+        self.data = data.select(list(data.files)[::every])
         self.network = build_network(config)
         self.detector = TiledDetector(Detector(self.network, config.exhaustive()))
         self.pictures: list[Picture] = []
@@ -53,9 +49,10 @@ class Validation:
         `pictures` then shows some images of it.
         """
         copy_averaged(network, optimizer, self.network)
-        predictions = predict(self.detector, self.files, self.config)
-        ap = evaluate_predictions(predictions, self.truth, self.config.eval.iou)
-        self.pictures = picture_detections(self.files, self.truth, predictions)
+        source = str(self.workdir)
+        evaluation, predictions = evaluate(self.detector, self.data, self.config, source=source)
+        ap = evaluation.ap
+        self.pictures = picture_detections(self.data.files, self.data.truth, predictions)
         best = self._best
         if best is None or sum(ap.values()) > sum(best["ap"].values()):
             # Weights, then report; the report last, as it vouches for the weights.

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from retinaface_tf.config import DetectorConfig
 from retinaface_tf.errors import DoesNotHold, InputError
-from retinaface_tf.evaluation.result import Evaluated, write_report
+from retinaface_tf.evaluation.scoring import score
 from retinaface_tf.export import savedmodel
 from retinaface_tf.export.metadata import describe
 from retinaface_tf.export.savedmodel import export_saved_model
@@ -178,13 +178,12 @@ def test_what_is_no_exported_model_is_named(tmp_path):
 def test_the_ap_that_eval_wrote_goes_along_if_it_is_of_these_weights(detector, tmp_path):
     out = replace(detector.config.eval, out=str(tmp_path))
     config = replace(detector.config, eval=out)
-    ap = {"easy": 0.9, "medium": 0.8, "hard": 0.7}
 
     def told(source):
         return describe(detector.network, config, source, None)["evaluation"]
 
     assert told("step-7") is None
-    write_report(tmp_path, config, Evaluated("step-7", "original", {}, {}), ap)
-    assert told("step-7")["ap"] == ap
+    score({}, {}, config, source="step-7", protocol="original").save(tmp_path)
+    assert told("step-7")["ap"] == {"easy": 0, "medium": 0, "hard": 0}
     assert told("step-7")["protocol"] == "original"
     assert told("step-8") is None
