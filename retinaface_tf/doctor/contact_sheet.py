@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from retinaface_tf.data.decode_host import read_image
 from retinaface_tf.doctor.diagnosis import Diagnosis, HeightRow, SplitDiagnosis
 from retinaface_tf.doctor.findings import KINDS, Finding, Population, Split
-from retinaface_tf.drawing import GREEN, RED
+from retinaface_tf.drawing import GREEN, RED, Window, window_around
 from retinaface_tf.pages import data_uri, write_page
 
 MAX_EXAMPLES = 24  # of each kind
 SAMPLES = 12  # images of each split as training reads it
 SIDE, JPEG_QUALITY = 240, 85  # of a thumbnail, in pixels
-AROUND = 2.5  # how many times a face's size is shown around it
+MARGIN, MIN_SIDE = 0.75, 40  # of the window around a face: in sides of the face; pixels
 # RGB, from the left eye on.
 LANDMARK_COLOURS = ((0, 120, 255), (255, 160, 0), (255, 0, 255), (0, 220, 220), (255, 240, 0))
 
@@ -119,12 +119,14 @@ def _thumbnails(split: Split, image: int, face: int | None) -> list[str]:
         return []
     records = split.records
     pixels = read_image(records.path(image))
-    window = np.array([0, 0, *split.images.sizes[image]])
+    height, width = pixels.shape[:2]
+    window = Window(0, 0, width, height)
     if face is not None:
-        window = _around(records.boxes[face], window)
-    x1, y1, x2, y2 = window.tolist()
+        around = window_around(records.boxes[face], pixels.shape, MARGIN, min_square=MIN_SIDE)
+        window = around or window
+    x1, y1, x2, y2 = window
     scale = SIDE / max(x2 - x1, y2 - y1)
-    canvas = _resize(pixels[y1:y2, x1:x2], scale)
+    canvas = _resize(window.cut(pixels), scale)
     for row in range(records.splits[image], records.splits[image + 1]):
         box = (records.boxes[row] - [x1, y1, x1, y1]) * scale
         cv2.rectangle(canvas, _pixel(box[:2]), _pixel(box[2:]), RED if row == face else GREEN, 1)
@@ -140,16 +142,6 @@ def _resize(pixels: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
     size = max(1, round(width * scale)), max(1, round(height * scale))
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     return cv2.resize(np.ascontiguousarray(pixels), size, interpolation=interpolation)
-
-
-def _around(box: NDArray[np.float32], image: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Returns a square window around a face, cut to the image; all of it if nothing is left."""
-    centre = (box[:2] + box[2:]) / 2
-    reach = max(20.0, AROUND / 2 * float(np.abs(box[2:] - box[:2]).max()))
-    near = np.maximum(np.floor(centre - reach), 0)
-    far = np.minimum(np.ceil(centre + reach), image[2:])
-    window = np.concatenate([near, far]).astype(np.int64)
-    return window if (far - near >= 1).all() else image
 
 
 def _pixel(point: NDArray[np.float32]) -> tuple[int, int]:
