@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from exported_models import litert_files, onnx_file, saved_model, tiny, tiny_config
-from made_up_weights import made_up_state, with_made_up_weights
+from made_up_weights import made_up_network, made_up_state, with_made_up_weights
 from torch_files import write_torch_old, write_torch_zip
 
 from retinaface_tf.config import Config
@@ -24,6 +24,7 @@ SHARED = ROOT.parent / "shared"
 # Fixtures from beside.
 __all__ = [
     "litert_files",
+    "made_up_network",
     "made_up_state",
     "onnx_file",
     "saved_model",

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from retinaface_tf.config import STRIDES
 from retinaface_tf.data.scaling import letterbox
 from retinaface_tf.errors import ImageError
 from retinaface_tf.model.detector import Detector
@@ -67,7 +68,7 @@ class Service(tf.Module):
         super().__init__(name="service")
         self.detector = detector
         config = detector.config
-        min_side, export = min(config.anchors.strides), config.export
+        min_side, export = min(STRIDES), config.export
         self._max_pixels = config.detector.max_pixels
         self._full_size = Bounds(min_side, export.max_side, self._max_pixels)
         self._to_resize = Bounds(min_side, export.max_side, export.max_pixels)
