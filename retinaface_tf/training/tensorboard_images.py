@@ -9,7 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from retinaface_tf.config import Config
-from retinaface_tf.data.decode import decode_image
+from retinaface_tf.data.decode_host import read_image
 from retinaface_tf.drawing import BLUE, RED, Picture, draw_faces
 from retinaface_tf.evaluation.average_precision import GroundTruth
 from retinaface_tf.geometry.anchors import make_anchors
@@ -53,7 +53,7 @@ def draw_detections(
     """
     pictures = []
     for name in list(truth)[:COUNT]:
-        image = decode_image(tf.io.read_file(str(files[name]))).numpy()
+        image = read_image(files[name])
         found = predictions[name]
         picture = draw_faces(image, _corners(truth[name].faces))
         picture = draw_faces(picture, _corners(found[found[:, 4] >= MIN_SCORE]), colour=RED)
