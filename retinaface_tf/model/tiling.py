@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from retinaface_tf.config import STRIDES
 from retinaface_tf.model.detector import Candidates, Detector
-from retinaface_tf.structures import Array, Detections
+from retinaface_tf.structures import Detections
 
 # Tiles that begin at multiples of it have the anchors of the whole image.
 COARSEST_STRIDE = STRIDES[-1]
@@ -97,13 +97,13 @@ class TiledDetector:
     def __init__(self, detector: Detector):
         self.detector = detector
 
-    def __call__(self, images: Array, scale: float | tf.Tensor = 1.0) -> Detections:
+    def __call__(self, images: tf.Tensor, scale: float | tf.Tensor = 1.0) -> Detections:
         """Detects faces; arguments and result are those of `Detector.__call__`."""
         if self._fits(images):
             return self.detector(images, scale)
         return self.suppress(self.candidates(images, scale))
 
-    def candidates(self, images: Array, scale: float | tf.Tensor = 1.0) -> Detections:
+    def candidates(self, images: tf.Tensor, scale: float | tf.Tensor = 1.0) -> Detections:
         """Returns what is above the score threshold before NMS, as `Detector.candidates`."""
         if self._fits(images):
             return self.detector.candidates(images, scale)
@@ -118,10 +118,10 @@ class TiledDetector:
         """Suppresses overlapping candidates, as `Detector.suppress`."""
         return self.detector.suppress(candidates)
 
-    def _fits(self, images: Array) -> bool:
+    def _fits(self, images: tf.Tensor) -> bool:
         return math.prod(images.shape[:3]) <= self.detector.config.detector.max_pixels
 
-    def _candidates(self, images: Array, tile: Tile, scale: tf.Tensor) -> Candidates:
+    def _candidates(self, images: tf.Tensor, tile: Tile, scale: tf.Tensor) -> Candidates:
         """Returns the candidates [K] of a tile's core, in pixels of the image before resizing."""
         x1, y1, x2, y2 = tile.window
         _, height, width, _ = images.shape
