@@ -56,7 +56,7 @@ class Predictions(NamedTuple):
     landmarks: Array  # float [B, A, 5, 2], encoded
 
 
-class Detections(NamedTuple):
+class DetectionBatch(NamedTuple):
     """What is left after decoding and NMS, best score first; rows past num_detections are 0."""
 
     boxes: Array  # float32 [B, D, 4], pixels of the image given

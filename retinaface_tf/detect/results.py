@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retinaface_tf.detect.frames import Frame
-from retinaface_tf.structures import LANDMARKS, Detections
+from retinaface_tf.structures import LANDMARKS, DetectionBatch
 
 LINES_FILE, CSV_FILE = "detections.jsonl", "detections.csv"
 CSV_COLUMNS = (
@@ -47,7 +47,7 @@ class Found(NamedTuple):
     matrix: NDArray[np.float64] | None = None  # [2, 3]
 
 
-def faces_of(detections: Detections, image: int, score: float) -> list[Found]:
+def faces_of(detections: DetectionBatch, image: int, score: float) -> list[Found]:
     """The detections of an image of a batch that have at least a score, best first."""
     boxes, scores, landmarks = (np.asarray(part[image], np.float64) for part in detections[:3])
     count = int(np.count_nonzero(scores[: int(detections.num_detections[image])] >= score))

@@ -31,7 +31,7 @@ from retinaface_tf.export.versions import check_kind, new_version
 from retinaface_tf.extras import import_extra
 from retinaface_tf.model.detector import Detector
 from retinaface_tf.runtimes.litert import METADATA, LiteRtDetector
-from retinaface_tf.structures import Detections
+from retinaface_tf.structures import DetectionBatch
 
 SUFFIX = ".tflite"
 # Up to the stride of 8 eight bits lose several points of AP, and there are few weights.
@@ -96,7 +96,7 @@ def _representative(config: Config) -> Iterator[NDArray[np.uint8]]:
 
 
 def _on_squares(detector: Detector, side: int) -> DetectFile:
-    def answer(file: Path) -> Detections:
+    def answer(file: Path) -> DetectionBatch:
         square, scale = letterbox(decode_image(tf.io.read_file(str(file))), side)
         return detector(square[None], scale)
 

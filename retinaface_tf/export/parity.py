@@ -15,10 +15,10 @@ from retinaface_tf.data.decode import decode_image
 from retinaface_tf.evaluation.average_precision import GroundTruth, evaluate_predictions
 from retinaface_tf.evaluation.predict import Detect, rows
 from retinaface_tf.evaluation.voting import overlap
-from retinaface_tf.structures import Detections
+from retinaface_tf.structures import DetectionBatch
 
 # Detects on a file, [1, D, ...] of tensors or arrays.
-DetectFile = Callable[[Path], Detections]
+DetectFile = Callable[[Path], DetectionBatch]
 Floats = NDArray[np.float64]
 
 PAIRED = 1.0  # pixels between corners, from which on two boxes are not the same
@@ -131,7 +131,7 @@ class _Apart(NamedTuple):
     counts: tuple[int, int, int]  # boxes in common; of one alone: at an edge, and others
 
 
-def _found(detections: Detections) -> _Found:
+def _found(detections: DetectionBatch) -> _Found:
     boxes, scores, landmarks, count = (np.asarray(part)[0] for part in detections)
     return _Found(
         boxes[:count].astype(np.float64),

@@ -8,14 +8,14 @@ import tensorflow as tf
 from retinaface_tf.config import Config
 from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.geometry.coder import decode_boxes, decode_landmarks
-from retinaface_tf.structures import Detections, Predictions
+from retinaface_tf.structures import DetectionBatch, Predictions
 
 EVERYWHERE = (-math.inf, -math.inf, math.inf, math.inf)
 
 _IMAGES = tf.TensorSpec([None, None, None, 3], tf.uint8)
 _EACH = tf.TensorSpec([None], tf.float32)  # of each image [B], or one of all [1]
 _REGION = tf.TensorSpec([4], tf.float32)
-_DETECTIONS = Detections(
+_DETECTIONS = DetectionBatch(
     boxes=tf.TensorSpec([None, None, 4], tf.float32),
     scores=tf.TensorSpec([None, None], tf.float32),
     landmarks=tf.TensorSpec([None, None, 5, 2], tf.float32),
@@ -46,7 +46,7 @@ class Detector(tf.Module):
         *,
         score_threshold: float | tf.Tensor | None = None,
         nms_iou: float | tf.Tensor | None = None,
-    ) -> Detections:
+    ) -> DetectionBatch:
         """Detects faces.
 
         Args:
@@ -65,7 +65,7 @@ class Detector(tf.Module):
         images: tf.Tensor,
         scale: float | tf.Tensor = 1.0,
         region: tuple[float, float, float, float] | tf.Tensor = EVERYWHERE,
-    ) -> Detections:
+    ) -> DetectionBatch:
         """What is above the threshold before NMS, at most `top_k` of each image.
 
         Args:
@@ -78,7 +78,7 @@ class Detector(tf.Module):
         return self._candidates(tf.convert_to_tensor(images), _each(scale), region)
 
     @tf.function(input_signature=[_DETECTIONS])
-    def suppress(self, candidates: Detections) -> Detections:
+    def suppress(self, candidates: DetectionBatch) -> DetectionBatch:
         """NMS of candidates: `candidates` and then this is what calling the detector is."""
         scores, best = tf.math.top_k(candidates.scores, tf.shape(candidates.scores)[1])
         boxes, landmarks = (
@@ -89,7 +89,7 @@ class Detector(tf.Module):
     @tf.function(input_signature=[_IMAGES, _EACH, _EACH, _EACH])
     def _detect(
         self, images: tf.Tensor, scales: tf.Tensor, score_threshold: tf.Tensor, nms_iou: tf.Tensor
-    ) -> Detections:
+    ) -> DetectionBatch:
         predictions, anchors = self._predict(images)
         scores = _face_scores(predictions)
         sizes = _size(images) / scales[:, None, None]
@@ -97,7 +97,9 @@ class Detector(tf.Module):
         return self._suppress(decoded, score_threshold, nms_iou)
 
     @tf.function(input_signature=[_IMAGES, _EACH, _REGION])
-    def _candidates(self, images: tf.Tensor, scales: tf.Tensor, region: tf.Tensor) -> Detections:
+    def _candidates(
+        self, images: tf.Tensor, scales: tf.Tensor, region: tf.Tensor
+    ) -> DetectionBatch:
         predictions, anchors = self._predict(images)
         size, (threshold, _) = _size(images), self._thresholds(None, None)
         scores = tf.where(_inside(anchors[:, :2] * size, region), _face_scores(predictions), 0.0)
@@ -156,7 +158,7 @@ class Detector(tf.Module):
 
     def _suppress(
         self, decoded: Decoded, score_threshold: tf.Tensor, nms_iou: tf.Tensor
-    ) -> Detections:
+    ) -> DetectionBatch:
         """Greedy NMS per image; rows past the last detection are zero."""
         config = self.config.detector
         boxes, scores, landmarks = decoded
@@ -220,7 +222,7 @@ def _inside(points: tf.Tensor, region: tf.Tensor) -> tf.Tensor:
 
 def _zero_past(
     counts: tf.Tensor, boxes: tf.Tensor, scores: tf.Tensor, landmarks: tf.Tensor
-) -> Detections:
+) -> DetectionBatch:
     """The first `counts` [B] rows of each image, and zeros after them."""
     real = tf.sequence_mask(counts, tf.shape(scores)[1])
 
@@ -228,4 +230,4 @@ def _zero_past(
         mask = tf.reshape(real, tf.concat([tf.shape(real), [1] * (len(rows.shape) - 2)], 0))
         return tf.where(mask, rows, tf.zeros_like(rows))
 
-    return Detections(select(boxes), select(scores), select(landmarks), counts)
+    return DetectionBatch(select(boxes), select(scores), select(landmarks), counts)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from retinaface_tf.model.detector import Detector
-from retinaface_tf.structures import Array, Detections
+from retinaface_tf.structures import Array, DetectionBatch
 
 # The coarsest stride: tiles that begin at its multiples have the anchors of the whole image.
 STRIDE = 32
@@ -94,13 +94,13 @@ class TiledDetector:
     def __init__(self, detector: Detector):
         self.detector = detector
 
-    def __call__(self, images: Array, scale: float | tf.Tensor = 1.0) -> Detections:
+    def __call__(self, images: Array, scale: float | tf.Tensor = 1.0) -> DetectionBatch:
         """Detects faces; arguments and answer are those of Detector."""
         if self._fits(images):
             return self.detector(images, scale)
         return self.suppress(self.candidates(images, scale))
 
-    def candidates(self, images: Array, scale: float | tf.Tensor = 1.0) -> Detections:
+    def candidates(self, images: Array, scale: float | tf.Tensor = 1.0) -> DetectionBatch:
         """What is above the threshold before NMS, as Detector has it."""
         if self._fits(images):
             return self.detector.candidates(images, scale)
@@ -111,7 +111,7 @@ class TiledDetector:
         scale = tf.cast(scale, tf.float32)
         return self._join([self._answer(images, tile, scale) for tile in tiles])
 
-    def suppress(self, candidates: Detections) -> Detections:
+    def suppress(self, candidates: DetectionBatch) -> DetectionBatch:
         """NMS of candidates, as Detector has it."""
         return self.detector.suppress(candidates)
 
@@ -131,7 +131,7 @@ class TiledDetector:
         origin = tf.constant([x1, y1], tf.float32) / scale
         return boxes + tf.tile(origin, [2]), scores, landmarks + origin
 
-    def _join(self, answers: list[tuple[tf.Tensor, ...]]) -> Detections:
+    def _join(self, answers: list[tuple[tf.Tensor, ...]]) -> DetectionBatch:
         """Candidates of all tiles of an image as those of the image."""
         # A row of zeros comes last, and counts only where there is no other: NMS needs one.
         nothing = tf.zeros([1, 4]), tf.zeros([1]), tf.zeros([1, 5, 2])
@@ -142,10 +142,10 @@ class TiledDetector:
         count = count if top_k is None else min(count, top_k)
         scores, best = tf.math.top_k(scores, max(count, 1))
         boxes, landmarks = tf.gather(boxes, best), tf.gather(landmarks, best)
-        return Detections(boxes[None], scores[None], landmarks[None], tf.constant([count]))
+        return DetectionBatch(boxes[None], scores[None], landmarks[None], tf.constant([count]))
 
 
-def _stack(parts: list[Detections]) -> Detections:
+def _stack(parts: list[DetectionBatch]) -> DetectionBatch:
     """Candidates of single images as those of a batch."""
     most = max(part.scores.shape[1] for part in parts)
 
@@ -153,7 +153,7 @@ def _stack(parts: list[Detections]) -> Detections:
         return tf.concat([_pad(rows, most) for rows in each], axis=0)
 
     boxes, scores, landmarks, counts = zip(*parts, strict=True)
-    return Detections(batch(boxes), batch(scores), batch(landmarks), tf.concat(counts, axis=0))
+    return DetectionBatch(batch(boxes), batch(scores), batch(landmarks), tf.concat(counts, axis=0))
 
 
 def _pad(rows: tf.Tensor, count: int) -> tf.Tensor:

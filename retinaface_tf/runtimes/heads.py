@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retinaface_tf.config import AnchorConfig, DetectorConfig
-from retinaface_tf.structures import Detections, Predictions
+from retinaface_tf.structures import DetectionBatch, Predictions
 
 Floats = NDArray[np.float32]
 
@@ -37,7 +37,7 @@ def detect_faces(
     variances: tuple[float, float],
     pixels: float,
     config: DetectorConfig,
-) -> Detections:
+) -> DetectionBatch:
     """Decodes the heads of one square image and suppresses what overlaps.
 
     Args:
@@ -57,12 +57,12 @@ def detect_faces(
     boxes = _decode_boxes(heads.boxes[best], anchors, variances) * np.float32(pixels)
     landmarks = _decode_points(heads.landmarks[best], anchors, variances) * np.float32(pixels)
     kept = _suppress(boxes, scores, config)[: config.max_detections]
-    return Detections(boxes[kept], scores[kept], landmarks[kept], len(kept))
+    return DetectionBatch(boxes[kept], scores[kept], landmarks[kept], len(kept))
 
 
-def nothing(batch: int, most: int) -> Detections:
+def nothing(batch: int, most: int) -> DetectionBatch:
     """Room for the detections of a batch: zeros, [B, D, ...], and no detections yet."""
-    return Detections(
+    return DetectionBatch(
         boxes=np.zeros([batch, most, 4], np.float32),
         scores=np.zeros([batch, most], np.float32),
         landmarks=np.zeros([batch, most, 5, 2], np.float32),

@@ -13,7 +13,7 @@ from retinaface_tf.data.scaling import letterbox
 from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.extras import import_extra
 from retinaface_tf.runtimes.heads import anchors_of_square, detect_faces, nothing
-from retinaface_tf.structures import Detections, Predictions
+from retinaface_tf.structures import DetectionBatch, Predictions
 
 METADATA = "retinaface_tf"  # the name, in the file's own metadata, of what the model is
 
@@ -43,7 +43,7 @@ class LiteRtDetector:
         self._anchors = anchors_of_square(self.side, self.config.anchors)
         self._run = interpreter.get_signature_runner()
 
-    def __call__(self, images: tf.Tensor, scale: float | tf.Tensor = 1.0) -> Detections:
+    def __call__(self, images: tf.Tensor, scale: float | tf.Tensor = 1.0) -> DetectionBatch:
         """Detects as Detector does, at the model's size.
 
         Returns:
@@ -58,7 +58,7 @@ class LiteRtDetector:
                 rows[i, :count] = part
         return found
 
-    def _detect(self, image: tf.Tensor, scale: float) -> Detections:
+    def _detect(self, image: tf.Tensor, scale: float) -> DetectionBatch:
         square, factor = letterbox(image, self.side)
         heads = self._run(images=square[None].numpy())
         return detect_faces(

@@ -9,7 +9,7 @@ import tensorflow as tf
 from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.extras import import_extra
 from retinaface_tf.runtimes.heads import nothing
-from retinaface_tf.structures import Detections
+from retinaface_tf.structures import DetectionBatch
 
 METADATA = "retinaface_tf"  # the key, in the file's own metadata, of what the model is
 FATAL = 4  # of onnxruntime's log levels: what fails is raised, and need not be told twice
@@ -39,7 +39,7 @@ class OnnxDetector:
             raise InputError(f"{path}: not a model that export.py wrote: {reason}") from None
         self._most = self.metadata["config"]["detector"]["max_detections"]
 
-    def __call__(self, images: tf.Tensor, scale: float | tf.Tensor = 1.0) -> Detections:
+    def __call__(self, images: tf.Tensor, scale: float | tf.Tensor = 1.0) -> DetectionBatch:
         """Detects as Detector does, but for NMS, which here counts pixels of `images`.
 
         Returns:
@@ -48,6 +48,6 @@ class OnnxDetector:
         images, scale = np.asarray(images), np.float32(scale)
         if not images.size:
             return nothing(len(images), self._most)
-        answer = self._session.run(Detections._fields, {"images": images})
+        answer = self._session.run(DetectionBatch._fields, {"images": images})
         boxes, scores, landmarks, counts = answer
-        return Detections(boxes / scale, scores, landmarks / scale, counts)
+        return DetectionBatch(boxes / scale, scores, landmarks / scale, counts)

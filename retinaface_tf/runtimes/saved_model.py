@@ -6,7 +6,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from retinaface_tf.errors import ImageError, InputError, one_line
-from retinaface_tf.structures import Detections
+from retinaface_tf.structures import DetectionBatch
 
 
 class ExportedDetector:
@@ -28,7 +28,7 @@ class ExportedDetector:
             reason = one_line(error)[:120]
             raise InputError(f"{path}: not a model that export.py wrote: {reason}") from None
 
-    def __call__(self, images: tf.Tensor, scale: float | tf.Tensor = 1.0) -> Detections:
+    def __call__(self, images: tf.Tensor, scale: float | tf.Tensor = 1.0) -> DetectionBatch:
         """Detects as Detector does, but for NMS, which here counts pixels of `images`.
 
         Raises:
@@ -47,13 +47,13 @@ class ExportedDetector:
             boxes=detections.boxes / scale, landmarks=detections.landmarks / scale
         )
 
-    def detect_bytes(self, images: Sequence[bytes]) -> Detections:
+    def detect_bytes(self, images: Sequence[bytes]) -> DetectionBatch:
         """Detects on encoded images of any sizes; one that is none has no detections."""
         return _detections(self._of_bytes(tf.constant(images, tf.string)))
 
 
-def _detections(answer: Mapping[str, tf.Tensor]) -> Detections:
-    return Detections(*(answer[name] for name in Detections._fields))
+def _detections(answer: Mapping[str, tf.Tensor]) -> DetectionBatch:
+    return DetectionBatch(*(answer[name] for name in DetectionBatch._fields))
 
 
 def _newest_version(path: Path) -> Path:

@@ -6,7 +6,7 @@ import numpy as np
 
 from retinaface_tf.detect.results import CSV_COLUMNS, Results, faces_of
 from retinaface_tf.detect.sources import Source
-from retinaface_tf.structures import Detections
+from retinaface_tf.structures import DetectionBatch
 
 KEYS = {"file", "frame", "seconds", "width", "height", "faces"}
 FACE_KEYS = {"box", "score", "landmarks", "crop", "aligned", "matrix"}
@@ -66,7 +66,7 @@ def test_what_was_written_before_an_error_stays(tmp_path, frame, face):
 
 
 def test_faces_are_those_of_the_image_with_at_least_the_score():
-    detections = Detections(
+    detections = DetectionBatch(
         boxes=np.arange(24, dtype=np.float32).reshape(2, 3, 4),
         scores=np.array([[0.9, 0.5, 0.4], [0.8, 0.0, 0.0]], np.float32),
         landmarks=np.zeros((2, 3, 5, 2), np.float32),

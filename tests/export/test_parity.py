@@ -8,7 +8,7 @@ import pytest
 from retinaface_tf.config import Config
 from retinaface_tf.evaluation.average_precision import GroundTruth
 from retinaface_tf.export.parity import OTHER_RUNTIME, SAME_GRAPH, compare
-from retinaface_tf.structures import Detections
+from retinaface_tf.structures import DetectionBatch
 
 FACES = [[10, 10, 50, 50, 0.9], [100, 100, 180, 180, 0.5]]
 
@@ -18,7 +18,7 @@ def answer(rows):
     found = np.array(rows, np.float32).reshape(-1, 5)
     boxes, landmarks = found[:, :4], np.repeat(found[:, None, :2], 5, axis=1)
     parts = (boxes, found[:, 4], landmarks)
-    return Detections(*(part[None] for part in parts), np.array([len(found)], np.int32))
+    return DetectionBatch(*(part[None] for part in parts), np.array([len(found)], np.int32))
 
 
 def parity(one, two, tolerance=SAME_GRAPH, truth=None):

@@ -14,7 +14,7 @@ from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.geometry.coder import decode_boxes, decode_landmarks
 from retinaface_tf.model.detector import Detector
 from retinaface_tf.model.network import build_network
-from retinaface_tf.structures import Detections
+from retinaface_tf.structures import DetectionBatch
 
 CELL = 16
 UNLIMITED: dict[str, Any] = {"top_k": None, "max_detections": None}
@@ -35,7 +35,7 @@ def detect(config):
         detector = DetectorConfig(**{"max_detections": 5, **settings})
         small = replace(config, anchors=anchors, detector=detector)
         found = Detector(BrightCells(cell), small)(images, scale)
-        return Detections(*(part.numpy() for part in found))
+        return DetectionBatch(*(part.numpy() for part in found))
 
     return with_settings
 
@@ -49,7 +49,7 @@ def suppress(config):
         detector = Detector(SimpleNamespace(variables=()), replace(config, detector=limits))
         boxes, scores = rows[None, :, :4], rows[None, :, 4]
         landmarks = np.repeat(boxes[..., None, :2], 5, axis=-2)
-        candidates = Detections(boxes, scores, landmarks, np.array([len(rows)], np.int32))
+        candidates = DetectionBatch(boxes, scores, landmarks, np.array([len(rows)], np.int32))
         found = detector.suppress(candidates)
         np.testing.assert_array_equal(found.landmarks[:, :, 4], found.boxes[..., :2])
         assert found.num_detections == len(found.boxes[0])
