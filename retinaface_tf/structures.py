@@ -57,7 +57,15 @@ class Predictions(NamedTuple):
 
 
 class DetectionBatch(NamedTuple):
-    """What is left after decoding and NMS, best score first; rows past num_detections are 0."""
+    """Detections of a batch of images as tensors, for graphs and exported models.
+
+    They are what decoding and NMS leave, best score first; rows past `num_detections` are 0.
+    `D` is the same for all images of the batch. See `detections.Detections` for one image.
+
+    Example:
+        >>> DetectionBatch._fields
+        ('boxes', 'scores', 'landmarks', 'num_detections')
+    """
 
     boxes: Array  # float32 [B, D, 4], pixels of the image given
     scores: Array  # float32 [B, D]
