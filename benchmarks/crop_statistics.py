@@ -23,6 +23,7 @@ from scipy import stats
 
 from retinaface_tf import cli
 from retinaface_tf.config import Config
+from retinaface_tf.data.decode_host import read_image
 
 LEAST = 0.001
 DRAWS = 20
@@ -77,16 +78,13 @@ def main(arguments: list[str]) -> int:
 
 
 def read_images(config: Config) -> list[Image]:
-    import tensorflow as tf
-
     from retinaface_tf.data.dataset import training_set
-    from retinaface_tf.data.decode import decode_image
 
     records = training_set(config)
     every = max(1, len(records) // _IMAGES.value)
     return [
         Image(
-            decode_image(tf.io.read_file(str(records.path(i)))).numpy(),
+            read_image(records.path(i)),
             records.boxes[records.splits[i] : records.splits[i + 1]],
         )
         for i in range(0, len(records), every)[: _IMAGES.value]

@@ -9,7 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from retinaface_tf.config import Config
-from retinaface_tf.data.decode import decode_image
+from retinaface_tf.data.decode_host import read_image
 from retinaface_tf.drawing import BLUE, RED, Picture, draw_faces
 from retinaface_tf.evaluation.average_precision import GroundTruth
 from retinaface_tf.geometry.anchors import make_anchors
@@ -47,7 +47,7 @@ def picture_detections(
     """The first images: faces green, and red what was detected, `x y w h score` [N, 5] each."""
     pictures = []
     for name in list(truth)[:COUNT]:
-        image = decode_image(tf.io.read_file(str(files[name]))).numpy()
+        image = read_image(files[name])
         found = predictions[name]
         picture = draw_faces(image, _corners(truth[name].faces))
         picture = draw_faces(picture, _corners(found[found[:, 4] >= LEAST_SCORE]), colour=RED)

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from retinaface_tf.data.decode_host import read_image
+from retinaface_tf.errors import InputError
 from retinaface_tf.evaluation.average_precision import Floats
 from retinaface_tf.evaluation.outcome import Outcome, why_false
 from retinaface_tf.geometry.heights import HEIGHT_NAMES, height_class
@@ -87,7 +89,7 @@ def _pictures(
         if len(pictures) == MOST:
             break
         if name not in pixels:
-            pixels[name] = cv2.imread(str(files[name])) if name in files else None
+            pixels[name] = _read(files.get(name))
         if (whole := pixels[name]) is None:
             continue
         window = _window(box, *whole.shape[:2])
@@ -96,6 +98,14 @@ def _pictures(
         picture.boxes.extend(_boxes(outcome, image, window, box))
         pictures.append(picture)
     return pictures
+
+
+def _read(file: Path | None) -> NDArray[np.uint8] | None:
+    """Reads an image; returns None where there is no file or no whole image."""
+    try:
+        return None if file is None else read_image(file)
+    except InputError:
+        return None
 
 
 def _window(box: Floats, height: int, width: int) -> tuple[int, int, int, int]:
@@ -115,7 +125,7 @@ def _piece(
     piece = whole[y1:y2, x1:x2]
     factor = min(1.0, _LONG_SIDE / max(piece.shape[:2]))
     small = cv2.resize(piece, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    return data_uri(small[..., ::-1], _JPEG_QUALITY), (x2 - x1, y2 - y1)
+    return data_uri(small, _JPEG_QUALITY), (x2 - x1, y2 - y1)
 
 
 def _boxes(
