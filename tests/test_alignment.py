@@ -3,7 +3,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retinaface_tf.detect.alignment import ARCFACE112, similarity
+from retinaface_tf.alignment import ARCFACE112, similarity
 
 POINTS = np.array([[20.0, 30], [40, 30], [30, 40], [22, 50], [38, 50]])
 

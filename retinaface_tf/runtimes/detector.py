@@ -1,0 +1,178 @@
+"""States what every detector offers, whatever runs its network; imports no TensorFlow."""
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retinaface_tf.config import Config
+from retinaface_tf.data.image_input import ImageInput, as_rgb
+from retinaface_tf.data.video import read_video
+from retinaface_tf.detections import Detections
+from retinaface_tf.errors import InputError
+from retinaface_tf.structures import Array, DetectionBatch
+
+DEFAULT_SCORE = 0.5
+DEFAULT_BATCH = 8
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class DetectedFrame:
+    """Holds a frame of a video and its faces."""
+
+    seconds: float  # since the start of the video
+    pixels: Pixels  # RGB [H, W, 3]
+    detections: Detections
+
+
+class Detector(Protocol):
+    """Detects faces in RGB images; `load_detector` opens one.
+
+    Networks with weights, SavedModels, ONNX and LiteRT models all answer alike. Several threads may
+    share a detector.
+
+    Example:
+        >>> from retinaface_tf import Detector, load_detector
+        >>> def count_faces(detector: Detector, file: str) -> int:
+        ...     return len(detector.detect(file))
+        >>> count_faces(load_detector("mobilenet025.pth"), "photo.jpg") >= 0
+        True
+
+    Attributes:
+        config: settings of the network and its thresholds.
+        source: path of the weights or the exported model that were taken.
+    """
+
+    config: Config
+    source: str
+
+    def __call__(
+        self,
+        images: Array,
+        scale: float | Array = 1.0,
+        *,
+        score_threshold: float | None = None,
+        nms_iou: float | None = None,
+    ) -> DetectionBatch:
+        """Detects faces in a batch of RGB images of one size.
+
+        Args:
+            images: uint8 [B, H, W, 3], RGB, upright.
+            scale: pixels of `images` per pixel of the images that the answer is about.
+            score_threshold: instead of `config.detector.score_threshold`.
+            nms_iou: instead of `config.detector.nms_iou`.
+
+        Raises:
+            InputError: a model whose thresholds were fixed at export cannot apply these; or the
+                images are larger than a SavedModel was exported for.
+        """
+        ...
+
+    def detect(
+        self,
+        image: ImageInput,
+        *,
+        score_threshold: float = DEFAULT_SCORE,
+        nms_iou: float | None = None,
+    ) -> Detections:
+        """Detects faces in an RGB image.
+
+        Args:
+            image: the path of an image file; an array uint8 of shape [H, W, 3] (RGB, not OpenCV's
+                BGR), [H, W, 4] (RGBA, whose transparency is dropped), [H, W] or [H, W, 1] (grey);
+                or a picture of Pillow in any mode, turned upright by its EXIF orientation.
+            score_threshold: faces with lower scores are left out, as are those below
+                `config.detector.score_threshold`.
+            nms_iou: instead of `config.detector.nms_iou`.
+
+        Raises:
+            InputError: the image is a broken file, has no pixels, or is an array of another type
+                or shape; or as in a call.
+            TypeError: the image is none of these.
+        """
+        return self._detect_all([as_rgb(image)], score_threshold, nms_iou)[0]
+
+    def detect_batch(
+        self,
+        images: Iterable[ImageInput],
+        *,
+        score_threshold: float = DEFAULT_SCORE,
+        nms_iou: float | None = None,
+        batch_size: int = DEFAULT_BATCH,
+    ) -> Iterator[Detections]:
+        """Detects faces in RGB images of any sizes, reading as few ahead as it can.
+
+        Neighbours of one size are detected together, at most `batch_size` and
+        `config.detector.max_pixels` of them. The answers are those of `detect` but for rounding.
+
+        Args:
+            images: as of `detect`.
+            score_threshold: as of `detect`.
+            nms_iou: as of `detect`.
+            batch_size: how many images to detect together at most.
+
+        Yields:
+            Detections for each image, in order. Where `detect` would raise InputError, there are no
+            faces and `error` is its message.
+        """
+        opened = (_open(image) for image in images)
+        for shape, same in itertools.groupby(opened, key=lambda image: getattr(image, "shape", ())):
+            room = self.config.detector.max_pixels // max(1, math.prod(shape[:2]))
+            size = max(1, min(batch_size, room))
+            while group := list(itertools.islice(same, size)):
+                yield from self._detect_group(group, score_threshold, nms_iou)
+
+    def detect_video(
+        self,
+        source: str | int,
+        *,
+        score_threshold: float = DEFAULT_SCORE,
+        nms_iou: float | None = None,
+    ) -> Iterator[DetectedFrame]:
+        """Detects faces in each frame of a video or a camera.
+
+        Args:
+            source: the path of a video, or the number or the device of a camera.
+            score_threshold: as of `detect`.
+            nms_iou: as of `detect`.
+
+        Raises:
+            InputError: no frame can be read.
+        """
+        for frame in read_video(str(source)):
+            found = self.detect(frame.pixels, score_threshold=score_threshold, nms_iou=nms_iou)
+            yield DetectedFrame(frame.seconds, frame.pixels, found)
+
+    def _detect_group(
+        self, images: list[Pixels | InputError], score_threshold: float, nms_iou: float | None
+    ) -> list[Detections]:
+        """Detects on images of one size; an image that was refused, or all, carry the reason."""
+        pixels = [image for image in images if not isinstance(image, InputError)]
+        if len(pixels) < len(images):
+            return [Detections.none(str(error)) for error in images]
+        try:
+            return self._detect_all(pixels, score_threshold, nms_iou)
+        except InputError as error:
+            return [Detections.none(str(error)) for _ in images]
+
+    def _detect_all(
+        self, images: list[Pixels], score_threshold: float, nms_iou: float | None
+    ) -> list[Detections]:
+        batch = self(np.stack(images), nms_iou=nms_iou)
+        arrays = DetectionBatch(*(np.asarray(part) for part in batch))
+        return [
+            Detections.of_image(arrays, i).above(score_threshold) for i in range(len(images))
+        ]
+
+
+def _open(image: ImageInput) -> Pixels | InputError:
+    try:
+        return as_rgb(image)
+    except InputError as error:
+        return error
