@@ -94,7 +94,8 @@ def read_images(config: Config) -> list[Image]:
 def our_augmentation() -> Augment:
     import tensorflow as tf
 
-    from retinaface_tf.data.augment import choose_window, crop_faces, jitter_colour
+    from retinaface_tf.data.colour import jitter_colour
+    from retinaface_tf.data.crops import choose_window_biubug6, crop_faces
     from retinaface_tf.structures import Faces
 
     @tf.function(reduce_retracing=True)
@@ -102,7 +103,7 @@ def our_augmentation() -> Augment:
         count = tf.shape(boxes)[0]
         no = tf.zeros([count], tf.bool)
         faces = Faces(boxes, tf.zeros([count, 5, 2]), no, ~no)
-        window = choose_window(tf.shape(pixels)[:2], faces, seed)
+        window = choose_window_biubug6(tf.shape(pixels)[:2], faces, seed)
         x, y, width, height = tf.unstack(window)
         crop = tf.cast(pixels[y : y + height, x : x + width], tf.float32)
         return x, crop_faces(faces, window).boxes, jitter_colour(crop, seed + 1)
