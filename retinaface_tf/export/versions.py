@@ -67,11 +67,11 @@ def _take_next(scratch: Path, models: Path) -> Path:
                 raise error from None
 
 
-def check_kind(models: Path, pattern: str) -> None:
-    """Refuses a folder with versions of another kind: whoever serves it loads the newest.
+def refuse_other_files(models: Path, pattern: str) -> None:
+    """Refuses a folder with versions of another format, as a server loads the newest.
 
     Raises:
-        InputError: a version has no file of that pattern.
+        InputError: a version has no file that matches the pattern.
     """
     for version in versions(models) if models.is_dir() else []:
         if not list(version.glob(pattern)):

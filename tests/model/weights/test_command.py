@@ -81,10 +81,10 @@ def test_an_imported_detector_detects_as_its_source_and_as_its_export(
         network = build_network(config)
         load_weights(network, source)
         answers.append(Detector(network, config)(image))
-    from retinaface_tf.export.savedmodel import export_saved_model
+    from retinaface_tf.export.formats import export_model
     from retinaface_tf.runtimes.saved_model import ExportedDetector
 
-    export_saved_model(Detector(network, config), tmp_path / "model", source="theirs")
+    export_model(Detector(network, config), tmp_path / "model")
     answers.append(ExportedDetector(tmp_path / "model")(image))
     assert answers[0].num_detections[0] > 10
     for answer in answers[1:]:
