@@ -18,6 +18,9 @@ Count = Annotated[int, Field(ge=1)]
 CountOrZero = Annotated[int, Field(ge=0)]
 Stage = Literal["stem", "stage1", "stage2", "stage3", "stage4"]
 
+# Pixels between anchors, by level: every backbone of `model.backbones` is tapped at these.
+STRIDES = (8, 16, 32)
+
 _RULES = ConfigDict(extra="forbid")
 
 
@@ -53,21 +56,28 @@ class AnchorConfig:
         (64, 128),
         (256, 512),
     )
-    strides: tuple[Count, ...] = (8, 16, 32)
     variances: tuple[Positive, Positive] = (0.1, 0.2)
     clip: bool = False
 
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_strides(cls, given: Any) -> Any:
+        """Accepts `strides: [8, 16, 32]`, which earlier versions wrote beside runs and exports."""
+        if isinstance(given, dict) and given.get("strides") in (STRIDES, [*STRIDES]):
+            return {key: value for key, value in given.items() if key != "strides"}
+        return given
+
     @model_validator(mode="after")
-    def _one_stride_per_level(self) -> "AnchorConfig":
-        if len(self.sizes) != len(self.strides):
-            raise ValueError(f"{len(self.sizes)} levels of sizes for {len(self.strides)} strides")
+    def _one_level_per_stride(self) -> "AnchorConfig":
+        if len(self.sizes) != len(STRIDES):
+            raise ValueError(f"{len(self.sizes)} levels of sizes for {len(STRIDES)} strides")
         return self
 
     def count(self, height: int, width: int) -> int:
         """Number of anchors of an image of that size in pixels: 29,126 at 840 x 840."""
         return sum(
             math.ceil(height / stride) * math.ceil(width / stride) * len(sizes)
-            for sizes, stride in zip(self.sizes, self.strides, strict=True)
+            for sizes, stride in zip(self.sizes, STRIDES, strict=True)
         )
 
 

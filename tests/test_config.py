@@ -161,6 +161,15 @@ def test_levels_of_anchors_need_a_stride_each(complaint):
     assert "anchors: 2 levels of sizes for 3 strides" in message
 
 
+def test_the_strides_that_earlier_versions_wrote_are_dropped(tmp_path):
+    (tmp_path / "config.yaml").write_text("anchors: {strides: [8, 16, 32], clip: true}")
+    assert load_config(tmp_path / "config.yaml").anchors == AnchorConfig(clip=True)
+
+
+def test_other_strides_are_an_unknown_key(complaint):
+    assert "anchors.strides: unknown key" in complaint("anchors: {strides: [4, 8, 16]}")
+
+
 def test_all_mistakes_are_reported_at_once(complaint):
     message = complaint("train: {epochs: 0, sead: 3}\nmodle: {}", "match.iou=2")
     first, *rest = message.splitlines()

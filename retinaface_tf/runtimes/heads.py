@@ -11,9 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from retinaface_tf.config import AnchorConfig, DetectorConfig
-from retinaface_tf.detections import Detections
-from retinaface_tf.structures import DetectionBatch, Predictions
+from retinaface_tf.config import STRIDES, AnchorConfig, DetectorConfig
+from retinaface_tf.structures import Detections, Predictions
 
 Floats = NDArray[np.float32]
 
@@ -29,7 +28,7 @@ def anchors_of_square(side: int, config: AnchorConfig) -> Floats:
         `cx cy w h` [A, 4] in fractions of the image.
     """
     levels = []
-    for stride, sizes in zip(config.strides, config.sizes, strict=True):
+    for stride, sizes in zip(STRIDES, config.sizes, strict=True):
         centres = (np.arange(math.ceil(side / stride)) + 0.5) * stride / side
         cy, cx, extent = np.meshgrid(centres, centres, np.array(sizes) / side, indexing="ij")
         levels.append(np.stack([cx, cy, extent, extent], axis=-1).reshape(-1, 4))

@@ -5,11 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
-from bright_cells import BrightCells, thousand_faces
-from exported_models import ROOM, SIDE
+from bright_cells import ANCHORS_OF_CELLS, BrightCells, thousand_faces
 from tiny_network import noise, tiny_detector
 
-from retinaface_tf.config import AnchorConfig, DetectorConfig
+from retinaface_tf.config import DetectorConfig
 from retinaface_tf.data.scaling import letterbox
 from retinaface_tf.errors import InputError
 from retinaface_tf.export.litert import IN_FLOAT, write_litert
@@ -55,8 +54,7 @@ def test_no_images_and_images_without_pixels_have_no_detections(litert_files, sh
 
 
 def test_of_a_thousand_faces_the_best_750_are_told(config, tmp_path):
-    cells = AnchorConfig(sizes=((16,),), strides=(16,))
-    crowd = replace(config, anchors=cells, detector=DetectorConfig())
+    crowd = replace(config, anchors=ANCHORS_OF_CELLS, detector=DetectorConfig())
     image, best = thousand_faces(cell=16)
     side = image.shape[1]
     detector = Detector(BrightCells(16, certain=256), crowd)

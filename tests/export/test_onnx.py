@@ -5,11 +5,10 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import pytest
-from bright_cells import BrightCells, thousand_faces
-from exported_models import ROOM
+from bright_cells import ANCHORS_OF_CELLS, BrightCells, thousand_faces
 from tiny_network import noise, tiny_detector
 
-from retinaface_tf.config import AnchorConfig, DetectorConfig
+from retinaface_tf.config import DetectorConfig
 from retinaface_tf.errors import InputError
 from retinaface_tf.export.onnx import OPSET, write_onnx
 from retinaface_tf.export.provenance import collect_metadata
@@ -65,8 +64,7 @@ def test_nothing_above_the_threshold_is_an_answer_of_zeros(config, tmp_path):
 
 
 def test_of_a_thousand_faces_the_best_750_are_told(config, tmp_path):
-    cells = AnchorConfig(sizes=((16,),), strides=(16,))
-    crowd = replace(config, anchors=cells, detector=DetectorConfig())
+    crowd = replace(config, anchors=ANCHORS_OF_CELLS, detector=DetectorConfig())
     detector = Detector(BrightCells(16, certain=256), crowd)
     file = write_onnx(detector, tmp_path, collect_metadata(detector, "test"))
     image, best = thousand_faces(cell=16)

@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from bright_cells import BrightCells, thousand_faces
-from exported_models import SIDE
+from bright_cells import ANCHORS_OF_CELLS, BrightCells, thousand_faces
 from PIL import Image
 from serving.c_api import CModel
 from serving.conftest import encode, png_of
 
-from retinaface_tf.config import AnchorConfig, DetectorConfig
+from retinaface_tf.config import DetectorConfig
 from retinaface_tf.data.decode import decode_image
 from retinaface_tf.data.scaling import letterbox
 from retinaface_tf.errors import ImageError
@@ -253,8 +252,8 @@ def test_nothing_above_the_threshold_is_no_detection_and_no_error(model, kinds):
 
 def bright_service(tiny_config, **settings):
     config = replace(
-        tiny_config,
-        anchors=AnchorConfig(sizes=((16,),), strides=(16,)),
+        served_config,
+        anchors=ANCHORS_OF_CELLS,
         detector=DetectorConfig(**settings),
     )
     return Service(Detector(BrightCells(16, certain=256), config))
