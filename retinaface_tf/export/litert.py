@@ -34,7 +34,7 @@ from retinaface_tf.extras import import_extra
 from retinaface_tf.model.detector import Detector
 from retinaface_tf.runtimes.litert import METADATA, LiteRtDetector
 from retinaface_tf.serving.metadata import Metadata
-from retinaface_tf.structures import Detections
+from retinaface_tf.structures import DetectionBatch
 
 SUFFIX = ".tflite"
 # Up to the stride of 8 eight bits lose several points of AP, and there are few weights.
@@ -101,7 +101,7 @@ def _representative(config: Config) -> Iterator[NDArray[np.uint8]]:
 
 
 def _detect_on_squares(detector: Detector, side: int) -> DetectFile:
-    def detect(file: Path) -> Detections:
+    def detect(file: Path) -> DetectionBatch:
         square, scale = letterbox(decode_image(tf.io.read_file(str(file))), side)
         return detector(square[None], scale)
 

@@ -10,7 +10,7 @@ from retinaface_tf.config import Config
 from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.geometry.coder import decode_boxes, decode_landmarks
 from retinaface_tf.geometry.nms import suppress
-from retinaface_tf.structures import Detections, Predictions
+from retinaface_tf.structures import DetectionBatch, Predictions
 
 # Not the image's corners: anchors may have their centres outside of it.
 _NO_BOUNDS = (-math.inf, -math.inf, math.inf, math.inf)
@@ -73,7 +73,7 @@ class Detector(tf.Module):
         images: tf.Tensor,
         scale: float | tf.Tensor = 1.0,
         region: tuple[float, float, float, float] | None = None,
-    ) -> Detections:
+    ) -> DetectionBatch:
         """Returns what is above the score threshold before NMS, at most `top_k` per image.
 
         Args:
@@ -86,7 +86,7 @@ class Detector(tf.Module):
         return self._candidates(tf.convert_to_tensor(images), _per_image(scale), region)
 
     @tf.function(input_signature=[_DETECTIONS])
-    def suppress(self, candidates: Detections) -> Detections:
+    def suppress(self, candidates: DetectionBatch) -> DetectionBatch:
         """Suppresses overlapping candidates.
 
         `suppress(candidates(images))` equals calling the detector on the images.
@@ -108,7 +108,7 @@ class Detector(tf.Module):
         return self._suppress(candidates, score_threshold, nms_iou)
 
     @tf.function(input_signature=[_IMAGES, _PER_IMAGE, _REGION])
-    def _candidates(self, images: tf.Tensor, scales: tf.Tensor, region: tf.Tensor) -> Detections:
+    def _candidates(self, images: tf.Tensor, scales: tf.Tensor, region: tf.Tensor) -> DetectionBatch:
         predictions, anchors = self._predict(images)
         size, (threshold, _) = _size(images), self._thresholds(None, None)
         scores = tf.where(_inside(anchors[:, :2] * size, region), _face_scores(predictions), 0.0)
@@ -164,7 +164,7 @@ class Detector(tf.Module):
 
     def _suppress(
         self, candidates: Candidates, score_threshold: tf.Tensor, nms_iou: tf.Tensor
-    ) -> Detections:
+    ) -> DetectionBatch:
         """Suppresses overlaps per image; rows past the last detection are zero."""
         kept = suppress(
             candidates.boxes,
@@ -202,7 +202,7 @@ def _inside(points: tf.Tensor, region: tf.Tensor) -> tf.Tensor:
     return tf.reduce_all((points >= region[:2]) & (points < region[2:]), axis=1)
 
 
-def _zero_past(counts: tf.Tensor, candidates: Candidates) -> Detections:
+def _zero_past(counts: tf.Tensor, candidates: Candidates) -> DetectionBatch:
     """Keeps the first `counts` [B] rows of each image and sets the others to 0."""
     is_kept = tf.sequence_mask(counts, tf.shape(candidates.scores)[1])
 
@@ -211,4 +211,4 @@ def _zero_past(counts: tf.Tensor, candidates: Candidates) -> Detections:
         return tf.where(mask, rows, tf.zeros_like(rows))
 
     boxes, scores, landmarks = map(select, candidates)
-    return Detections(boxes, scores, landmarks, counts)
+    return DetectionBatch(boxes, scores, landmarks, counts)

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retinaface_tf.config import STRIDES, AnchorConfig, DetectorConfig
-from retinaface_tf.structures import Detections, Predictions
+from retinaface_tf.detections import Detections
+from retinaface_tf.structures import DetectionBatch, Predictions
 
 Floats = NDArray[np.float32]
 

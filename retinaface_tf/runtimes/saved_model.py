@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 from pydantic import TypeAdapter
@@ -10,10 +9,69 @@ from pydantic import TypeAdapter
 from retinaface_tf.config import Config
 from retinaface_tf.errors import ImageError, InputError, one_line
 from retinaface_tf.runtimes.detector import Detector
-from retinaface_tf.runtimes.locating import newest_version
+from retinaface_tf.runtimes.locate import newest_version
+from retinaface_tf.serving.metadata import Metadata
 from retinaface_tf.structures import Array, DetectionBatch
 
 
 class SavedModelDetector(Detector):
-    """Detects faces in RGB images by a SavedModel, with the thresholds that it was exported with.
-    """
+    """Detects faces in RGB images by a SavedModel."""
+
+    def __init__(self, path: str | Path):
+        """Loads a version's folder, or the newest version of a model's folder.
+
+        Raises:
+            InputError: there is no such model, or it has no such signatures.
+        """
+        if not Path(path).is_dir():
+            raise InputError(
+                f"{path}: no such folder; make a model with `python export.py --out ...`"
+            )
+        version = newest_version(Path(path))
+        try:
+            # Kept, since its variables go with it.
+            self._model = tf.saved_model.load(str(version))
+            # Functions, as TensorFlow in Python knows no defaults of a signature's inputs.
+            self._of_images, self._of_bytes = self._model.detect_images, self._model.serving_default
+            metadata = Metadata.load(version)
+        except (OSError, ValueError, AttributeError, tf.errors.OpError) as error:
+            reason = one_line(error)[:120]
+            raise InputError(f"{path}: not a model that export.py wrote: {reason}") from None
+        self.config: Config = TypeAdapter(Config).validate_python(metadata.config)
+        self.source = str(version)
+
+    def __call__(
+        self,
+        images: Array,
+        scale: float | Array = 1.0,
+        *,
+        score_threshold: float | None = None,
+        nms_iou: float | None = None,
+    ) -> DetectionBatch:
+        """Detects as `Detector` states, but NMS counts pixels of `images`, whatever the scale.
+
+        Raises:
+            InputError: the images are larger than the model was exported for.
+        """
+        images = tf.convert_to_tensor(images)
+        given = {"score_threshold": score_threshold, "nms_iou": nms_iou}
+        thresholds = {name: tf.constant([x]) for name, x in given.items() if x is not None}
+        answer = self._of_images(images, **thresholds)
+        if tf.reduce_any(answer["error"] == int(ImageError.TOO_LARGE)):
+            height, width = images.shape[1:3]
+            raise InputError(
+                f"{self.source}: an image of {width} x {height} pixels is larger than this model "
+                f"was exported for (detector.max_pixels, export.max_side)"
+            )
+        detections = _detections(answer)
+        return detections._replace(
+            boxes=detections.boxes / scale, landmarks=detections.landmarks / scale
+        )
+
+    def detect_bytes(self, images: Sequence[bytes]) -> DetectionBatch:
+        """Detects on encoded images of any sizes; bytes that are no image have no detections."""
+        return _detections(self._of_bytes(tf.constant(images, tf.string)))
+
+
+def _detections(answer: Mapping[str, tf.Tensor]) -> DetectionBatch:
+    return DetectionBatch(*(answer[name] for name in DetectionBatch._fields))

@@ -19,7 +19,7 @@ from retinaface_tf.model.backbones import BACKBONES
 from retinaface_tf.model.detector import Detector
 from retinaface_tf.model.network import build_network
 from retinaface_tf.model.tiling import COARSEST_STRIDE, MARGIN, TiledDetector, plan_tiles
-from retinaface_tf.structures import Detections
+from retinaface_tf.structures import DetectionBatch
 
 BUDGET = 4_000_000  # the least that a config may have
 CELL = 32
