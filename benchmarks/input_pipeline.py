@@ -61,11 +61,11 @@ def main(arguments: list[str]) -> int:
 def _pipeline(config: Config, records: Records, *, matched: bool) -> turns.Piece:
     import tensorflow as tf
 
-    from retinaface_tf.data.pipeline import training_batches
+    from retinaface_tf.data.pipeline import TrainingData
     from retinaface_tf.geometry.anchors import make_anchors
     from retinaface_tf.geometry.targets import make_targets
 
-    batches = training_batches(records, config.data, batch=BATCH, seed=1)
+    batches = TrainingData(records, config.data, batch=BATCH, seed=1).batches()
     anchors = make_anchors(config.data.image_size, config.data.image_size, config.anchors)
 
     @tf.function(input_signature=[batches.element_spec.faces])

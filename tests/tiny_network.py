@@ -26,7 +26,7 @@ def tiny_network(config: Config) -> keras.Model:
             dense.set_weights([random.normal(size=w.shape) for w in dense.weights])
             levels.append(rows)
         heads[name] = keras.layers.Concatenate(axis=1, name=name)(levels)
-    return keras.Model(images, heads)
+    return keras.Model(images, heads, name="tiny")
 
 
 def tiny_detector(config: Config) -> Detector:

@@ -4,7 +4,6 @@ The reader of the labels is `widerface`, that of the ground truth `evaluation.wi
 """
 
 import itertools
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.io import savemat
 
 from retinaface_tf.errors import InputError
+from retinaface_tf.files import scratch_folder
 
 # Pixels of height from which a face counts, where nothing else says how hard it is; WIDER FACE's
 # own sets go by how well detectors did.
@@ -32,7 +32,9 @@ class Truth(NamedTuple):
 
 @contextmanager
 def new_folder(root: Path) -> Iterator[Path]:
-    """A folder to fill, beside `root` and renamed to it at the end: `root` is whole or absent.
+    """Yields a hidden folder to fill, and renames it to `root` at the end.
+
+    `root` is whole or absent.
 
     Raises:
         InputError: `root` exists or cannot be written.
@@ -40,12 +42,9 @@ def new_folder(root: Path) -> Iterator[Path]:
     if root.exists():
         raise InputError(f"{root}: exists already, expected a new folder to write faces into")
     try:
-        root.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{root.name}-", dir=root.parent) as beside:
-            half_made = Path(beside) / root.name
-            half_made.mkdir()
-            yield half_made
-            half_made.rename(root)
+        with scratch_folder(root.parent) as scratch:
+            yield scratch
+            scratch.rename(root)
     except OSError as error:
         raise InputError(f"{root}: cannot write faces here ({error.strerror})") from error
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from retinaface_tf.config import Config
 from retinaface_tf.data.dataset import training_set
 from retinaface_tf.data.decode import decode_image
-from retinaface_tf.data.pipeline import explain_unreadable, training_batches
+from retinaface_tf.data.pipeline import TrainingData
 from retinaface_tf.data.scaling import letterbox
 from retinaface_tf.errors import DoesNotHold, InputError
 from retinaface_tf.export.parity import (
@@ -87,17 +87,10 @@ def _representative(config: Config) -> Iterator[NDArray[np.uint8]]:
     except InputError as error:
         log.warning("no int8, whose ranges training images give: %s", error)
         return
-    order: dict[str, Any] = {"batch": 1, "seed": config.train.seed}
-    batches = training_batches(records, config.data, **order)
-    try:
-        for batch in batches.take(REPRESENTATIVE_IMAGES):
+    data = TrainingData(records, config.data, batch=1, seed=config.train.seed)
+    with data.explain(0, REPRESENTATIVE_IMAGES):
+        for batch in data.batches().take(REPRESENTATIVE_IMAGES):
             yield batch.images[0].numpy()
-    except tf.errors.OpError:
-        many = REPRESENTATIVE_IMAGES + 8  # the pipeline runs ahead
-        fault = explain_unreadable(records, **order, start=0, batches=many)
-        if fault is None:
-            raise
-        raise fault from None
 
 
 def _detect_on_squares(detector: Detector, side: int) -> DetectFile:

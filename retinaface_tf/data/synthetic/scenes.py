@@ -67,10 +67,10 @@ def draw_dataset(root: Path, num_train: int, num_val: int, seed: int = 1) -> Non
     Raises:
         InputError: `root` exists or cannot be written.
     """
-    with new_folder(root) as half_made:
-        _write_split(half_made / "train", _TRAIN, num_train, seed)
-        val = _write_split(half_made / "val", _VAL, num_val, seed)
-        write_ground_truth(half_made / "ground_truth", [_truth(image) for image in val])
+    with new_folder(root) as folder:
+        _write_split(folder / "train", _TRAIN, num_train, seed)
+        val = _write_split(folder / "val", _VAL, num_val, seed)
+        write_ground_truth(folder / "ground_truth", [_truth(image) for image in val])
 
 
 def _write_split(folder: Path, split: int, count: int, seed: int) -> list[DrawnImage]:

@@ -5,7 +5,6 @@ import json
 import logging
 import warnings
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import h5py
@@ -13,6 +12,7 @@ import keras
 import numpy as np
 
 from retinaface_tf.errors import InputError
+from retinaface_tf.files import atomic_file
 from retinaface_tf.model.network import name_of_network
 from retinaface_tf.model.weights.assignment import assign, check_complete
 from retinaface_tf.model.weights.imported import read_imported
@@ -73,7 +73,7 @@ def _load_saved(network: keras.Model, path: Path) -> None:
 def save_weights(
     network: keras.Model, path: str | Path, provenance: Mapping[str, str] | None = None
 ) -> None:
-    """Saves weights; a file at `path` is replaced as a whole or not at all.
+    """Writes weights to a file, whole or not at all.
 
     Args:
         network: of build_network or build_backbone.
@@ -85,18 +85,15 @@ def save_weights(
     """
     path = Path(path)
     check_name(path)
-    scratch = path.with_name(f".{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        network.save_weights(scratch)
-        with h5py.File(scratch, "a") as file:
-            file.attrs[NETWORK] = network.name
-            if provenance is not None:
-                file.attrs[PROVENANCE] = json.dumps(provenance)
-        scratch.rename(path)
+        with atomic_file(path) as scratch:
+            network.save_weights(scratch)
+            with h5py.File(scratch, "a") as file:
+                file.attrs[NETWORK] = network.name
+                if provenance is not None:
+                    file.attrs[PROVENANCE] = json.dumps(provenance)
     except OSError as error:
-        with suppress(OSError):
-            scratch.unlink()
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
 
 
