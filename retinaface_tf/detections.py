@@ -62,8 +62,8 @@ class Detections:
     @classmethod
     def none(cls, error: str | None = None) -> "Detections":
         """Returns no faces."""
-        shapes = (0, 4), (0,), (0, 5, 2)
-        return cls(*(np.zeros(shape, np.float32) for shape in shapes), error=error)
+        boxes, landmarks = np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32)
+        return cls(boxes, np.zeros(0, np.float32), landmarks, error)
 
     @classmethod
     def of_image(cls, batch: DetectionBatch, image: int) -> "Detections":
@@ -127,8 +127,7 @@ class Detections:
             RGB uint8 [h, w, 3] for each face, without pixels where a box lies outside of the image.
         """
         pixels = as_rgb(image)
-        height, width = pixels.shape[:2]
-        windows = (window_around(box, height, width, margin) for box in self.boxes)
+        windows = (window_around(box, pixels.shape, margin) for box in self.boxes)
         return [pixels[:0, :0] if window is None else window.cut(pixels) for window in windows]
 
     def align(self, image: ImageInput, template: str = "arcface112") -> Picture:
@@ -158,9 +157,7 @@ class Detections:
             >>> Detections(np.ones((1, 4)), np.ones(1), np.ones((1, 5, 2))).to_dict()[0]["box"]
             [1.0, 1.0, 1.0, 1.0]
         """
-        rows = zip(
-            self.boxes.tolist(), self.scores.tolist(), self.landmarks.tolist(), strict=True
-        )
+        rows = zip(self.boxes.tolist(), self.scores.tolist(), self.landmarks.tolist(), strict=True)
         return [
             FaceDict(box=box, score=score, landmarks=dict(zip(LANDMARKS, points, strict=True)))
             for box, score, points in rows

@@ -10,6 +10,7 @@ from absl import flags
 
 from retinaface_tf import cli
 from retinaface_tf.config import Config
+from retinaface_tf.config_flags import read_config
 from retinaface_tf.data.dataset import validation_set
 from retinaface_tf.errors import DOES_NOT_HOLD
 from retinaface_tf.evaluation.average_precision import evaluate_predictions
@@ -21,6 +22,7 @@ from retinaface_tf.evaluation.wider import (
     read_predictions,
     write_predictions,
 )
+from retinaface_tf.runtimes.opening import find_config
 
 _WEIGHTS = flags.DEFINE_string("weights", None, "A weights file, instead of a checkpoint.")
 _SAVED_MODEL = flags.DEFINE_string("saved_model", None, "An exported model, instead of a network.")
@@ -41,8 +43,11 @@ flags.mark_flags_as_mutual_exclusive(["weights", "saved_model", "predictions"], 
 
 def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
-    config = cli.read_config(
-        eval__protocol=_PROTOCOL.value, eval__weights=_WEIGHTS.value, eval__out=_OUT.value
+    config = read_config(
+        weights=_WEIGHTS.value,
+        find_config=find_config,
+        eval__protocol=_PROTOCOL.value,
+        eval__out=_OUT.value,
     ).exhaustive()
     target = parse_target(_CALIBRATE.value) if _CALIBRATE.value else None
     if _REPORT.value:  # its packages may be missing
@@ -92,9 +97,11 @@ def _predict(config: Config, out: Path) -> Evaluated:
     cli.start_tensorflow()
     from retinaface_tf.evaluation.predict import predict
     from retinaface_tf.evaluation.speed import measure_speed
-    from retinaface_tf.runtimes.opening import open_detector
+    from retinaface_tf.runtimes.opening import open_configured, open_exported
 
-    source, detect = open_detector(config, _SAVED_MODEL.value)
+    saved_model = _SAVED_MODEL.value
+    detect = open_exported(saved_model) if saved_model else open_configured(config)
+    source = detect.source
     start = time.perf_counter()
     predictions = predict(detect, files, config)
     seconds = time.perf_counter() - start

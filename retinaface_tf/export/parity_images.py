@@ -13,7 +13,7 @@ import tensorflow as tf
 from retinaface_tf.config import Config
 from retinaface_tf.data.dataset import validation_set
 from retinaface_tf.data.decode import why_undecodable
-from retinaface_tf.data.header import stored_size
+from retinaface_tf.data.header import image_kind, read_header
 from retinaface_tf.data.synthetic.scenes import draw_dataset
 from retinaface_tf.errors import InputError
 from retinaface_tf.evaluation.wider import load_ground_truth
@@ -65,5 +65,6 @@ def _fits(file: Path, config: Config) -> bool:
     """
     if reason := why_undecodable(str(file)):
         raise InputError(f"{file}: cannot be decoded: {reason}")
-    height, width = stored_size(tf.io.read_file(str(file))).numpy().tolist()
+    data = tf.io.read_file(str(file))
+    height, width = read_header(data, image_kind(data)).size.numpy().tolist()
     return height * width <= config.detector.max_pixels

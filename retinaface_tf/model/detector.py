@@ -108,7 +108,9 @@ class Detector(tf.Module):
         return self._suppress(candidates, score_threshold, nms_iou)
 
     @tf.function(input_signature=[_IMAGES, _PER_IMAGE, _REGION])
-    def _candidates(self, images: tf.Tensor, scales: tf.Tensor, region: tf.Tensor) -> DetectionBatch:
+    def _candidates(
+        self, images: tf.Tensor, scales: tf.Tensor, region: tf.Tensor
+    ) -> DetectionBatch:
         predictions, anchors = self._predict(images)
         size, (threshold, _) = _size(images), self._thresholds(None, None)
         scores = tf.where(_inside(anchors[:, :2] * size, region), _face_scores(predictions), 0.0)

@@ -3,13 +3,13 @@
 import itertools
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retinaface_tf.config import Config
+from retinaface_tf.config import Config, DetectorConfig
 from retinaface_tf.data.image_input import ImageInput, as_rgb
 from retinaface_tf.data.video import read_video
 from retinaface_tf.detections import Detections
@@ -166,9 +166,18 @@ class Detector(Protocol):
     ) -> list[Detections]:
         batch = self(np.stack(images), nms_iou=nms_iou)
         arrays = DetectionBatch(*(np.asarray(part) for part in batch))
-        return [
-            Detections.of_image(arrays, i).above(score_threshold) for i in range(len(images))
-        ]
+        return [Detections.of_image(arrays, i).above(score_threshold) for i in range(len(images))]
+
+
+def with_thresholds(
+    limits: DetectorConfig, score_threshold: float | None, nms_iou: float | None
+) -> DetectorConfig:
+    """Replaces the thresholds that are given."""
+    return replace(
+        limits,
+        score_threshold=limits.score_threshold if score_threshold is None else score_threshold,
+        nms_iou=limits.nms_iou if nms_iou is None else nms_iou,
+    )
 
 
 def _open(image: ImageInput) -> Pixels | InputError:

@@ -1,4 +1,4 @@
-"""Decodes predictions and suppresses what overlaps in NumPy, for runtimes whose models end in heads.
+"""Decodes heads and suppresses overlaps in NumPy, for runtimes whose models end in heads.
 
 `geometry` and `model.detector` do the same in TensorFlow. This module is for one image of a fixed
 size. It needs little of the package, so that it can be taken along to a device, or be rewritten

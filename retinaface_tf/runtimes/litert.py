@@ -1,7 +1,5 @@
 """Runs LiteRT models of export.py (needs the extra `litert`); imports no TensorFlow."""
 
-import dataclasses
-import json
 import os
 import threading
 from pathlib import Path
@@ -16,8 +14,9 @@ from retinaface_tf.data.scaling_host import letterbox
 from retinaface_tf.detections import Detections
 from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.extras import import_extra
-from retinaface_tf.runtimes.detector import Detector
+from retinaface_tf.runtimes.detector import Detector, with_thresholds
 from retinaface_tf.runtimes.heads import anchors_of_square, detect_faces, empty_batch
+from retinaface_tf.serving.metadata import Metadata
 from retinaface_tf.structures import Array, DetectionBatch, Predictions
 
 METADATA = "retinaface_tf"  # the name, in the file's own metadata, of what the model is
@@ -39,7 +38,7 @@ class LiteRtDetector(Detector):
             reason = one_line(error)[:120]
             raise InputError(f"{path}: not a model that export.py wrote: {reason}") from None
         self.source = str(path)
-        self.config: Config = TypeAdapter(Config).validate_python(self.metadata["config"])
+        self.config: Config = TypeAdapter(Config).validate_python(self.metadata.config)
         self.side = int(interpreter.get_input_details()[0]["shape"][1])
         self._anchors = anchors_of_square(self.side, self.config.anchors)
         self._run = interpreter.get_signature_runner()
@@ -58,10 +57,7 @@ class LiteRtDetector(Detector):
         Returns:
             Arrays of NumPy. Images without pixels have no detections.
         """
-        given = {"score_threshold": score_threshold, "nms_iou": nms_iou}
-        limits = dataclasses.replace(
-            self.config.detector, **{name: x for name, x in given.items() if x is not None}
-        )
+        limits = with_thresholds(self.config.detector, score_threshold, nms_iou)
         images = np.asarray(images)
         batch = empty_batch(len(images), limits.max_detections or 0)
         for i, image in enumerate(images if images.size else []):
@@ -92,8 +88,8 @@ def _interpreter(path: str | Path) -> Any:
     return interpreter
 
 
-def _read_metadata(path: str | Path) -> dict[str, Any]:
+def _read_metadata(path: str | Path) -> Metadata:
     flatbuffer_utils = import_extra("ai_edge_litert.tools.flatbuffer_utils", "litert")
     tree = flatbuffer_utils.read_model(str(path))
     buffers = {entry.name: entry.buffer for entry in tree.metadata or []}
-    return json.loads(bytes(tree.buffers[buffers[METADATA.encode()]].data))
+    return Metadata.from_json(bytes(tree.buffers[buffers[METADATA.encode()]].data))

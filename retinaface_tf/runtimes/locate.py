@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
+from retinaface_tf.config_file import RUN_CONFIG
 from retinaface_tf.errors import InputError
 
-RUN_CONFIG, CHECKPOINTS = "config.yaml", "checkpoints"  # in a run's folder
+CHECKPOINTS = "checkpoints"  # in the folder of a run
 LITERT_DEFAULT = "model_float32.tflite"  # of the files in a version's folder
 
 
@@ -37,6 +38,11 @@ class ModelPath:
     def is_exported(self) -> bool:
         """Whether it carries its own config and thresholds."""
         return self.kind not in (Kind.RUN, Kind.WEIGHTS)
+
+    @property
+    def needs_tensorflow(self) -> bool:
+        """Whether TensorFlow runs it."""
+        return self.kind not in (Kind.ONNX, Kind.LITERT)
 
 
 def find_model(source: str | Path) -> ModelPath:

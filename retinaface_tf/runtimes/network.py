@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from retinaface_tf.config import Config
 from retinaface_tf.model import detector, tiling
-from retinaface_tf.runtimes.detector import Detector
+from retinaface_tf.runtimes.detector import Detector, with_thresholds
 from retinaface_tf.structures import Array, DetectionBatch
 
 if TYPE_CHECKING:
@@ -40,13 +40,11 @@ class NetworkDetector(Detector):
         Returns:
             Tensors of TensorFlow.
         """
-        given = {"score_threshold": score_threshold, "nms_iou": nms_iou}
-        thresholds = {name: value for name, value in given.items() if value is not None}
-        if not thresholds:
+        if score_threshold is None and nms_iou is None:
             return self._tiled(images, scale)
         if self._tiled.fits(images):
-            return self.graph(images, scale, **thresholds)
-        limits = replace(self.config.detector, **thresholds)
+            return self.graph(images, scale, score_threshold=score_threshold, nms_iou=nms_iou)
+        limits = with_thresholds(self.config.detector, score_threshold, nms_iou)
         config = replace(self.config, detector=limits)
         return NetworkDetector(self.graph.network, config, self.source)(images, scale)
 

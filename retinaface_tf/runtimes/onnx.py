@@ -1,8 +1,6 @@
 """Runs ONNX models of export.py by onnxruntime (needs the extra `onnx`); imports no TensorFlow."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +11,7 @@ from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.extras import import_extra
 from retinaface_tf.runtimes.detector import Detector
 from retinaface_tf.runtimes.heads import empty_batch
+from retinaface_tf.serving.metadata import Metadata
 from retinaface_tf.structures import Array, DetectionBatch
 
 METADATA = "retinaface_tf"  # the key, in the file's own metadata, of what the model is
@@ -36,8 +35,8 @@ class OnnxDetector(Detector):
                 str(path), options, providers=onnxruntime.get_available_providers()
             )
             metadata = self._session.get_modelmeta().custom_metadata_map[METADATA]
-            self.metadata: dict[str, Any] = json.loads(metadata)
-            self.config = TypeAdapter(Config).validate_python(self.metadata["config"])
+            self.metadata = Metadata.from_json(metadata)
+            self.config: Config = TypeAdapter(Config).validate_python(self.metadata.config)
         except Exception as error:  # onnxruntime has a dozen kinds of its own
             reason = one_line(error)[:120]
             raise InputError(f"{path}: not a model that export.py wrote: {reason}") from None

@@ -3,8 +3,8 @@
 TensorFlow is imported only for what needs it.
 """
 
-import dataclasses
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from retinaface_tf.errors import InputError
 from retinaface_tf.runtimes.detector import Detector
 from retinaface_tf.runtimes.locate import Kind, ModelPath, find_model, run_of
 
-# The configs that the package has, by their backbones; the first is that of all other backbones.
+# Configs of the package by their backbones; other backbones take the first.
 CONFIGS = {"resnet50": "res50", "mobilenet025": "mobilenet025"}
 
 log = logging.getLogger(__name__)
@@ -31,34 +31,54 @@ def open_detector(source: str | Path, config: Config | None = None) -> Detector:
     """Opens a detector by whatever names its weights.
 
     Args:
-        source: see `find_model`.
+        source: as of `find_model`.
         config: of a network and its thresholds; None takes the config that belongs to the weights.
             An exported model has its own.
 
     Raises:
         InputError: there are no such weights, they contradict the config, or no such model.
     """
+    if find_model(source).is_exported:
+        return open_exported(source)
+    named = config or load_config(*find_config(source))
+    return open_configured(replace(named, eval=replace(named.eval, weights=str(source))))
+
+
+def open_configured(config: Config) -> Detector:
+    """Opens the detector that a config names by `eval.weights`, or else by `train.workdir`.
+
+    Raises:
+        InputError: as of `open_detector`.
+    """
+    source = config.eval.weights
+    if source is not None and find_model(source).is_exported:
+        return open_exported(source)
+    from retinaface_tf.runtimes.network import NetworkDetector
+    from retinaface_tf.runtimes.run_folder import load_network
+
+    file, network = load_network(config)
+    log.info("detecting with %s", file)
+    return NetworkDetector(network, config, file)
+
+
+def open_exported(source: str | Path) -> Detector:
+    """Opens an exported model.
+
+    Raises:
+        InputError: there is none at this path.
+    """
     model = find_model(source)
-    if model.is_exported:
-        detector = _open_exported(model)
-    else:
-        named = config or load_config(*config_of(model))
-        evaluation = dataclasses.replace(named.eval, weights=str(source))
-        detector = open_network(dataclasses.replace(named, eval=evaluation))
+    if not model.is_exported:
+        raise InputError(
+            f"{source}: expected an exported model: a folder, an .onnx or a .tflite file; make one "
+            f"with `python export.py --out ...`"
+        )
+    detector = _open_runtime(model)
     log.info("detecting with %s", detector.source)
     return detector
 
 
-def open_network(config: Config) -> Detector:
-    """Opens the detector whose weights a config names in `eval.weights` or `train.workdir`."""
-    from retinaface_tf.runtimes.network import NetworkDetector
-    from retinaface_tf.runtimes.run_folder import load_network
-
-    source, network = load_network(config)
-    return NetworkDetector(network, config, source)
-
-
-def _open_exported(model: ModelPath) -> Detector:
+def _open_runtime(model: ModelPath) -> Detector:
     if model.kind is Kind.ONNX:
         from retinaface_tf.runtimes.onnx import OnnxDetector
 
@@ -72,22 +92,28 @@ def _open_exported(model: ModelPath) -> Detector:
     return SavedModelDetector(model.path)
 
 
-def config_of(model: ModelPath) -> ConfigName:
+def find_config(source: str | Path) -> ConfigName:
     """Names the config that belongs to weights.
 
     It is that of the run where they lie, or else the package's own of the backbone that the
-    tensors tell.
+    tensors tell. An exported model carries its own; beside it the package's first holds.
+
+    Args:
+        source: as of `find_model`.
 
     Raises:
         InputError: there are no such weights, or they tell no backbone.
     """
+    model = find_model(source)
     run = model.path if model.kind is Kind.RUN else run_of(model.path)
     if run is not None:
         return ConfigName(run)
+    if model.is_exported:
+        return ConfigName(CONFIGS["resnet50"])
     from retinaface_tf.model.weights.files import find_backbone
 
-    backbone = find_backbone(model.path)
+    backbone = find_backbone(source)
     if backbone is None:
-        raise InputError(f"{model.path}: tells no backbone known here; name a config with --cfg")
+        raise InputError(f"{source}: the backbone cannot be told by its tensors; name a config")
     name = CONFIGS.get(backbone, CONFIGS["resnet50"])
     return ConfigName(name, (f"model.backbone={backbone}",))

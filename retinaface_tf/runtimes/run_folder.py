@@ -8,14 +8,14 @@ import keras
 import tensorflow as tf
 
 from retinaface_tf.config import Config
-from retinaface_tf.config_file import load_config
+from retinaface_tf.config_file import RUN_CONFIG, load_config
 from retinaface_tf.errors import InputError
 from retinaface_tf.model.network import build_network
 from retinaface_tf.model.weights.files import SUFFIX, load_weights
-from retinaface_tf.runtimes.locate import CHECKPOINTS, RUN_CONFIG, Kind, find_model
+from retinaface_tf.runtimes.locate import CHECKPOINTS, Kind, find_model
 
 # The best weights by validation, and the AP and step of them.
-BEST_WEIGHTS, BEST_REPORT = f"best{SUFFIX}", "best.json"
+BEST_WEIGHTS, BEST_FILE = f"best{SUFFIX}", "best.json"
 # Settings that the weights' shapes and meaning depend on.
 MODEL_KEYS = ("model.backbone", "anchors.sizes", "anchors.variances", "anchors.clip")
 
@@ -49,8 +49,10 @@ def load_network(config: Config) -> tuple[str, keras.Model]:
 
 def _load_run(config: Config, workdir: Path) -> tuple[str, keras.Model]:
     best = workdir / BEST_WEIGHTS
-    is_measured = best.is_file() and (workdir / BEST_REPORT).is_file()
-    files = [str(best)] if is_measured else [f"{path}{SUFFIX}" for path in saved_checkpoints(workdir)]
+    is_measured = best.is_file() and (workdir / BEST_FILE).is_file()
+    files = (
+        [str(best)] if is_measured else [f"{path}{SUFFIX}" for path in saved_checkpoints(workdir)]
+    )
     if not files:
         raise InputError(
             f"{workdir / CHECKPOINTS}: looked for a checkpoint, found none; make one with "
@@ -95,6 +97,12 @@ def saved_checkpoints(workdir: Path) -> list[str]:
             f'expected a line such as model_checkpoint_path: "step-2000"'
         )
     return []
+
+
+def newest_step(workdir: Path) -> int:
+    """Returns after how many steps the newest checkpoint of a run was saved; 0 without any."""
+    paths = saved_checkpoints(workdir)
+    return int(Path(paths[0]).name.removeprefix("step-")) if paths else 0
 
 
 def check_same(config: Config, keys: tuple[str, ...], workdir: Path) -> Config:

@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 from bright_cells import ANCHORS_OF_CELLS, BrightCells, thousand_faces
+from exported_models import ROOM
 from tiny_network import noise, tiny_detector
 
 from retinaface_tf.config import DetectorConfig

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from bright_cells import ANCHORS_OF_CELLS, BrightCells, thousand_faces
+from exported_models import SIDE
 from PIL import Image
 from serving.c_api import CModel
 from serving.conftest import encode, png_of
@@ -252,7 +253,7 @@ def test_nothing_above_the_threshold_is_no_detection_and_no_error(model, kinds):
 
 def bright_service(tiny_config, **settings):
     config = replace(
-        served_config,
+        tiny_config,
         anchors=ANCHORS_OF_CELLS,
         detector=DetectorConfig(**settings),
     )

@@ -1,5 +1,4 @@
 import numpy as np
-
 from retinaface_tf.detect.alignment import ARCFACE112, similarity
 from retinaface_tf.detect.pictures import BLUR_MARGIN, align, blur, crop, draw
 
