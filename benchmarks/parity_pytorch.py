@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
     cli.start_tensorflow()
     from retinaface_tf.data.dataset import validation_set
     from retinaface_tf.evaluation.average_precision import evaluate_predictions
-    from retinaface_tf.evaluation.result import summary
+    from retinaface_tf.evaluation.result import format_ap
     from retinaface_tf.evaluation.wider import load_ground_truth
 
     files = validation_set(config).files()

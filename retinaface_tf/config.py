@@ -27,9 +27,8 @@ _RULES = ConfigDict(extra="forbid")
 @dataclass(frozen=True, kw_only=True, config=_RULES)
 class DataConfig:
     root: str = "data/widerface"
-    train_labels: str = "train/label.txt"  # below root, unless absolute; so are the next two
+    train_labels: str = "train/label.txt"  # below root, unless absolute; so is the next
     val_labels: str = "val/label.txt"
-    ground_truth: str = "ground_truth"
     image_size: Annotated[int, Field(ge=32)] = 840
     augmentation: Literal["biubug6", "mindspore"] = "biubug6"
     num_workers: Count | None = None  # threads that read images; None leaves it to tf.data
@@ -166,7 +165,7 @@ class EvalConfig:
     # Of protocol ms_flip, each also mirrored.
     short_sides: Annotated[tuple[Count, ...], Field(min_length=1)] = (500, 800, 1100, 1400, 1700)
     iou: Fraction = 0.5
-    ground_truth: str | None = None  # None: data.ground_truth below data.root
+    ground_truth: str | None = None  # folder of the .mat files; None: ground_truth below data.root
     weights: str | None = None  # the seed's val_model; None: newest checkpoint of train.workdir
     save_results: bool = True
     out: str | None = None  # None: `eval` in the workdir
@@ -213,5 +212,5 @@ class Config:
 
     @property
     def ground_truth_folder(self) -> Path:
-        """Where the .mat files of the validation set are."""
-        return Path(self.eval.ground_truth or self.below_root(self.data.ground_truth))
+        """The folder of the .mat files of the validation set."""
+        return Path(self.eval.ground_truth or self.below_root("ground_truth"))

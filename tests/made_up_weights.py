@@ -2,7 +2,6 @@
 
 import zlib
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -86,13 +85,12 @@ def with_made_up_weights() -> Callable[[keras.Model], keras.Model]:
 
 @pytest.fixture(scope="session")
 def made_up_network(
-    config: Config, with_made_up_weights: Callable[[keras.Model], keras.Model]
+    with_made_up_weights: Callable[[keras.Model], keras.Model],
 ) -> Callable[[str], keras.Model]:
     """Builds the network on a backbone with made-up weights, once: tests are not to change it."""
 
     @cache
     def build(backbone: str) -> keras.Model:
-        model = ModelConfig(backbone=backbone)
-        return with_made_up_weights(build_network(replace(config, model=model)))
+        return with_made_up_weights(build_network(Config(model=ModelConfig(backbone=backbone))))
 
     return build

@@ -241,7 +241,7 @@ def test_paths_of_data_are_below_its_root_unless_absolute(load):
     assert config.below_root("/other/label.txt") == Path("/other/label.txt")
 
 
-def test_the_ground_truth_of_evaluation_wins_over_that_of_the_data(load):
+def test_the_ground_truth_is_below_the_root_unless_a_folder_is_named(load):
     assert load("data: {root: faces}").ground_truth_folder == Path("faces/ground_truth")
     config = load("data: {root: faces}", "eval.ground_truth=elsewhere")
     assert config.ground_truth_folder == Path("elsewhere")

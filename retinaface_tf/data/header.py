@@ -149,23 +149,27 @@ def _find_first_frame(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         # A frame ends with an empty sub-block; an extension leads on to another block.
         return (place < last) & tf.where(in_block, (frame < 0) | (byte > 0), starts_block)
 
-    def step(
-        place: tf.Tensor, frame: tf.Tensor, in_block: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        byte = values[place]
-        is_frame = byte == FRAME
-        colours = _colour_table_bytes(values[tf.minimum(place + 9, last)])
-        after_header = place + tf.where(is_frame, 11 + colours, 2)
-        after_sub_block = place + 1 + tf.cast(byte, tf.int32)
-        next_place = tf.minimum(tf.where(in_block, after_sub_block, after_header), last)
-        frame = tf.where(~in_block & is_frame, place, frame)
-        return next_place, frame, tf.where(in_block, byte > 0, True)
+    def step(place: tf.Tensor, frame: tf.Tensor, in_block: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        next_place = tf.where(
+            in_block,
+            place + 1 + tf.cast(values[place], tf.int32),  # behind a sub-block
+            _end_of_block_header(values, place, last),
+        )
+        frame = tf.where(~in_block & (values[place] == FRAME), place, frame)
+        in_block = tf.where(in_block, values[place] > 0, True)
+        return tf.minimum(next_place, last), frame, in_block
 
     start = tf.minimum(GIF_HEADER_BYTES + _colour_table_bytes(values[10]), last)
     state = (start, tf.constant(-1), tf.constant(False))
     end, frame, _ = tf.while_loop(goes_on, step, state, maximum_iterations=MAX_SUB_BLOCKS)
     size = tf.stack([_number(values, tf.maximum(frame, 0) + place, 2) for place in (7, 5)])
     return tf.where(frame >= 0, size, 0), tf.minimum(end + 1, last)
+
+
+def _end_of_block_header(values: tf.Tensor, place: tf.Tensor, last: tf.Tensor) -> tf.Tensor:
+    """Returns where the sub-blocks begin of an extension or a frame at `place`, int32."""
+    colours = _colour_table_bytes(values[tf.minimum(place + 9, last)])
+    return place + tf.where(values[place] == FRAME, 11 + colours, 2)
 
 
 def _colour_table_bytes(flags: tf.Tensor) -> tf.Tensor:

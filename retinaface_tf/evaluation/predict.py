@@ -1,4 +1,4 @@
-"""A detector over the validation images, as the WIDER FACE protocols want it (REFERENCE 8.1)."""
+"""Runs a detector over images by a protocol of WIDER FACE."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -32,12 +32,12 @@ def predict(
         config: protocol and number of workers.
 
     Returns:
-        By name the detections [N, 5], `x y w h score` in whole pixels of the original image, as
-        the tools of the originals write them.
+        Name -> detections [N, 5], `x y w h score` in whole pixels of the original image, as
+        biubug6's test_widerface.py writes them.
 
     Raises:
-        InputError: a file is no image; or the protocol is ms_flip, and the detector does not tell
-            its candidates.
+        InputError: a file is no image; or the protocol is ms_flip, and the detector has no method
+            `candidates`.
     """
     if config.eval.protocol == "ms_flip":
         detect = _multi_scale(detect, config)

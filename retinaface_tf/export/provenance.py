@@ -11,7 +11,7 @@ import tensorflow as tf
 import retinaface_tf
 from retinaface_tf.config import Config, DetectorConfig
 from retinaface_tf.errors import ImageError, InputError
-from retinaface_tf.evaluation.result import REPORT_FILE
+from retinaface_tf.evaluation.result import EVAL_FILE
 from retinaface_tf.model.detector import Detector
 from retinaface_tf.serving.metadata import DefaultThresholds, MeasuredAP, Metadata
 from retinaface_tf.structures import LANDMARKS
@@ -64,7 +64,7 @@ def _answer_size(limits: DetectorConfig) -> int:
 
 def _measured_ap(config: Config, source: str) -> MeasuredAP | None:
     """Returns the AP that `eval.py` wrote last, if it is of these weights."""
-    file = Path(config.eval.out or Path(config.train.workdir) / "eval") / REPORT_FILE
+    file = Path(config.eval.out or Path(config.train.workdir) / "eval") / EVAL_FILE
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
         if found["source"] != source:

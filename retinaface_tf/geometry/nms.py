@@ -36,7 +36,7 @@ def suppress(
     """
     images = tf.shape(scores)[:1]
     thresholds = (tf.broadcast_to(each, images) for each in (score_threshold, iou_threshold))
-    inclusive = boxes + [0.0, 0.0, 1.0, 1.0]
+    inclusive = tf.add(boxes, [0.0, 0.0, 1.0, 1.0])
     limit = max_detections or tf.shape(scores)[1]
     indices, counts = tf.map_fn(
         lambda image: _suppress_image(image, limit),

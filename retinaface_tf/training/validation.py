@@ -9,11 +9,9 @@ from typing import NamedTuple
 import keras
 
 from retinaface_tf.config import Config
-from retinaface_tf.data.dataset import validation_set
 from retinaface_tf.drawing import Picture
-from retinaface_tf.evaluation.average_precision import evaluate_predictions
-from retinaface_tf.evaluation.predict import predict
-from retinaface_tf.evaluation.wider import load_ground_truth
+from retinaface_tf.evaluation.data import load_evaluation_data
+from retinaface_tf.evaluation.evaluate import evaluate
 from retinaface_tf.files import write_text
 from retinaface_tf.model.detector import Detector
 from retinaface_tf.model.network import build_network
@@ -65,11 +63,9 @@ class Validation:
         """
         self.config = config
         self.workdir = Path(config.train.workdir)
-        files = validation_set(config).files()
-        stride = max(1, round(len(files) / config.train.validate_images))
-        self.files = dict(list(files.items())[::stride])
-        truth = load_ground_truth(config.ground_truth_folder)
-        self.truth = {name: truth[name] for name in self.files if name in truth}
+        data = load_evaluation_data(config)
+        stride = max(1, round(len(data.files) / config.train.validate_images))
+        self.data = data.select(list(data.files)[::stride])
         self.network = build_network(config)
         self.detector = TiledDetector(Detector(self.network, config.exhaustive()))
         self.best = Best.load(self.workdir / BEST_FILE)
@@ -77,10 +73,12 @@ class Validation:
     def measure(self, network: keras.Model, optimizer: CoupledSGD, step: int) -> Measurement:
         """Measures a network as it would be evaluated after `step` steps."""
         copy_averaged(network, optimizer, self.network)
-        predictions = predict(self.detector, self.files, self.config)
-        ap = evaluate_predictions(predictions, self.truth, self.config.eval.iou)
-        self._record(step, ap)
-        return Measurement(ap, draw_detections(self.files, self.truth, predictions))
+        evaluation, predictions = evaluate(
+            self.detector, self.data, self.config, source=str(self.workdir)
+        )
+        self._record(step, evaluation.ap)
+        images = draw_detections(self.data.files, self.data.truth, predictions)
+        return Measurement(evaluation.ap, images)
 
     def _record(self, step: int, ap: dict[str, float]) -> None:
         """Writes a measurement, and the weights if it is the best."""

@@ -22,14 +22,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from retinaface_tf.data import decode
+from retinaface_tf.data import exif as exif_module
 from retinaface_tf.data.decode import decode_image, decode_window, open_image, why_undecodable
 
 LARGE = 1000  # a side for which no image here has too many pixels
 
 # As it runs in a pipeline; eagerly, a loop over thousands of segments takes minutes.
 exif_orientation = tf.function(
-    decode.exif_orientation, input_signature=[tf.TensorSpec([], tf.string)]
+    exif_module.exif_orientation, input_signature=[tf.TensorSpec([], tf.string)]
 )
 
 

@@ -139,6 +139,11 @@ def small(config, made_up_network):
 
 
 @pytest.fixture(scope="module")
+def detector(small):
+    return Detector(*small)
+
+
+@pytest.fixture(scope="module")
 def noise():
     return np.random.default_rng(2).integers(0, 256, (2, 75, 101, 3)).astype(np.uint8)
 
@@ -173,17 +178,15 @@ def detect_literally(network, config, image, scale):
 
 
 @pytest.mark.parametrize("scale", [1.0, 1.25])
-def test_detections_are_decoded_and_suppressed_step_by_step(small, noise, scale):
-    network, config = small
-    found = Detector(network, config)(noise[:1], scale)
-    expected = detect_literally(network, config, noise[0], scale)
+def test_detections_are_decoded_and_suppressed_step_by_step(small, detector, noise, scale):
+    found = detector(noise[:1], scale)
+    expected = detect_literally(*small, noise[0], scale)
     assert found.num_detections == len(expected[0]) > 20
     for ours, literal in zip(found[:3], expected, strict=True):
         np.testing.assert_allclose(ours[0], literal, rtol=1e-4, atol=1e-3)
 
 
-def test_one_trace_serves_images_of_all_sizes(small, noise):
-    detector = Detector(*small)
+def test_one_trace_serves_images_of_all_sizes(detector, noise):
     for height, width in ((32, 64), (33, 50), (75, 40)):
         detector(noise[:, :height, :width])
     assert detector._detect.experimental_get_tracing_count() == 1
@@ -200,24 +203,22 @@ def test_a_batch_of_two_is_two_batches_of_one(small, noise):
             np.testing.assert_allclose(all_[number], one[0], rtol=1e-4, atol=1e-3)
 
 
-def test_the_scale_may_be_a_tensor(small, noise):
-    detector = Detector(*small)
+def test_the_scale_may_be_a_tensor(detector, noise):
     of_number, of_tensor = detector(noise, 2), detector(noise, tf.constant(2.0, tf.float64))
     np.testing.assert_array_equal(of_number.boxes, of_tensor.boxes)
 
 
-def test_thresholds_of_a_call_stand_for_those_of_the_config(small, noise):
+def test_thresholds_of_a_call_replace_those_of_the_config(small, detector, noise):
     network, config = small
     own = replace(config.detector, score_threshold=0.6, nms_iou=0.2)
     expected = Detector(network, replace(config, detector=own))(noise)
-    found = Detector(network, config)(noise, score_threshold=0.6, nms_iou=0.2)
-    assert (found.num_detections < Detector(network, config)(noise).num_detections).numpy().all()
+    found = detector(noise, score_threshold=0.6, nms_iou=0.2)
+    assert (found.num_detections < detector(noise).num_detections).numpy().all()
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_images_of_a_batch_may_have_scales_and_thresholds_of_their_own(small, noise):
-    detector = Detector(*small)
+def test_images_of_a_batch_may_have_scales_and_thresholds_of_their_own(detector, noise):
     settings = {"scale": [1.0, 2.0], "score_threshold": [0.3, 0.7], "nms_iou": [0.4, 0.1]}
     together = detector(noise, **settings)
     for number in range(2):

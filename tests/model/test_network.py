@@ -77,21 +77,6 @@ def test_taps_of_the_backbone_are_the_originals(vectors, with_made_up_weights):
         assert largest_deviation(ours, original[name].transpose(0, 2, 3, 1)) < 1e-5, name
 
 
-@pytest.mark.parametrize(
-    ("backbone", "channels"),
-    [
-        ("resnet18", (128, 256, 512)),
-        ("resnet34", (128, 256, 512)),
-        ("resnet50", (512, 1024, 2048)),
-        ("mobilenet025", (64, 128, 256)),
-        ("mobilenetv2", (32, 96, 1280)),
-    ],
-)
-def test_the_pyramid_taps_layers_of_these_names_and_widths(made_up_network, backbone, channels):
-    taps = [made_up_network(backbone).get_layer(name).output for name in BACKBONES[backbone].taps]
-    assert tuple(tap.shape[-1] for tap in taps) == channels
-
-
 @pytest.mark.parametrize("size", [(32, 32), (33, 64), (75, 101), (63, 47), (1, 1)])
 def test_every_anchor_of_any_image_has_its_outputs(made_up_network, size, config):
     images = random_images(size[0], size[1], count=2)

@@ -66,26 +66,31 @@ def assign(network: keras.Model, imported: ImportedTensors) -> Assignment:
     """
     names = torch_names(network)
     variables = {names[variable.path]: variable for variable in network.variables}
-    present = {name: v for name, v in variables.items() if name in imported.tensors}
-    shapes = {name: (imported.tensors[name].shape, _torch_shape(v)) for name, v in present.items()}
-    matched = tuple(name for name, (found, expected) in shapes.items() if found == expected)
-    for name in matched:
+    assignment = _compare(variables, imported)
+    for name in assignment.matched:
         array = imported.tensors[name].transpose(_axes(variables[name]))
         variables[name].assign(array.astype(np.float32))
-    if names["stem_conv/kernel"] in matched:
+    if names["stem_conv/kernel"] in assignment.matched:
         _adapt_stem(network, is_detector=imported.is_detector)
-    extra = sorted(imported.tensors.keys() - variables.keys())
+    return assignment
+
+
+def _compare(variables: dict[str, keras.Variable], imported: ImportedTensors) -> Assignment:
+    """Sorts tensors and variables by how they fit."""
+    tensors = imported.tensors
+    misshaped = {
+        name: f"{name} has the shape {tensors[name].shape}, expected {_torch_shape(variable)}"
+        for name, variable in variables.items()
+        if name in tensors and tensors[name].shape != _torch_shape(variable)
+    }
+    extra = sorted(tensors.keys() - variables.keys())
     is_backbone = all(name.startswith(BODY) for name in variables)
     not_used = [name for name in extra if is_backbone and not name.startswith(BODY)]
     return Assignment(
-        matched=matched,
-        missing=tuple(name for name in variables if name not in imported.tensors),
+        matched=tuple(name for name in variables if name in tensors and name not in misshaped),
+        missing=tuple(name for name in variables if name not in tensors),
         unexpected=tuple(name for name in extra if name not in not_used),
-        misshaped=tuple(
-            f"{name} has the shape {found}, expected {expected}"
-            for name, (found, expected) in shapes.items()
-            if found != expected
-        ),
+        misshaped=tuple(misshaped.values()),
         left_out=(*imported.left_out, *not_used),
     )
 
