@@ -82,7 +82,7 @@ def main(arguments: list[str]) -> int:
     truth = load_ground_truth(config.ground_truth_folder)
     truth = {name: truth[name] for name in files}
     for side, predictions in (("ours", our_predictions), ("theirs", their_predictions)):
-        print(f"{side}\n{summary(evaluate_predictions(predictions, truth, config.eval.iou))}")
+        print(f"{side}\n{format_ap(evaluate_predictions(predictions, truth, config.eval.iou))}")
     return DOES_NOT_HOLD if others else 0
 
 

@@ -18,7 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from retinaface_tf.api import TrainResult, export_model, load_detector, train
+    from retinaface_tf.api import TrainResult, evaluate, export_model, load_detector, train
     from retinaface_tf.config import Config
     from retinaface_tf.config_file import load_config
     from retinaface_tf.detections import Detections

@@ -3,7 +3,7 @@
 Imports TensorFlow only where a function needs it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from retinaface_tf.runtimes.detector import Detector
 from retinaface_tf.runtimes.opening import open_detector
 
 if TYPE_CHECKING:
-    pass
+    from retinaface_tf.evaluation.result import Evaluation
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,41 @@ def train(config: Config, *, resume: bool = True) -> TrainResult:
     workdir = Path(config.train.workdir)
     best = Best.load(workdir / BEST_FILE)
     return TrainResult(workdir, newest_step(workdir), complete, None if best is None else best.ap)
+
+
+def evaluate(detector: Detector, data: str | Path | Config) -> "Evaluation":
+    """Measures AP of a detector by the protocol of WIDER FACE.
+
+    Example:
+        >>> evaluation = evaluate(load_detector("mobilenet025.pth"), "faces")
+        >>> sorted(evaluation.ap)
+        ['easy', 'hard', 'medium']
+        >>> evaluation.save(Path("eval"))
+
+    Args:
+        detector: of `load_detector`; one of weights is measured without its limits on candidates
+            and detections, as an image of WIDER FACE has up to thousands.
+        data: a folder in the layout of WIDER FACE, with `val/label.txt`, `val/images` and
+            `ground_truth`; or a config, whose sections `data` and `eval` hold.
+
+    Raises:
+        InputError: labels, images or ground truth are missing or broken.
+    """
+    from retinaface_tf.evaluation.data import load_evaluation_data
+    from retinaface_tf.evaluation.evaluate import evaluate as evaluate_on
+    from retinaface_tf.runtimes.network import NetworkDetector
+
+    config = detector.config
+    if isinstance(data, Config):
+        config = replace(config, data=data.data, eval=data.eval)
+    else:
+        config = replace(config, data=replace(config.data, root=str(data)))
+    config = config.exhaustive()
+    if isinstance(detector, NetworkDetector):
+        detector = NetworkDetector(detector.graph.network, config, detector.source)
+    examples = load_evaluation_data(config)
+    evaluation, _ = evaluate_on(detector, examples, config, source=detector.source)
+    return evaluation
 
 
 def export_model(

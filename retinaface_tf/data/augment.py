@@ -72,7 +72,7 @@ def augment(
 
 
 def pad_to_square(image: tf.Tensor) -> tf.Tensor:
-    """Pads a float image [H, W, 3] at the right or bottom with the network's mean colour."""
+    """Pads a float image [H, W, 3] at the right or bottom with the mean pixel."""
     height, width = tf.shape(image)[0], tf.shape(image)[1]
     side = tf.maximum(height, width)
 

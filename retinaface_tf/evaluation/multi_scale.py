@@ -19,7 +19,7 @@ class MultiScaleFlip:
     """Detects by ten passes over an image; called as Detector is, with an image at its own size."""
 
     def __init__(self, candidates: Callable[[tf.Tensor, float], DetectionBatch], config: Config):
-        """Makes it of another detector's part before NMS.
+        """Keeps the part of another detector that comes before NMS.
 
         Args:
             candidates: the method of Detector or TiledDetector.

@@ -17,7 +17,7 @@ from retinaface_tf.evaluation.multi_scale import MultiScaleFlip
 from retinaface_tf.evaluation.protocols import network_scale
 from retinaface_tf.structures import DetectionBatch
 
-# What evaluation asks of a detector: images [1, H, W, 3] and their scale, as Detector has it.
+# The call that evaluation makes: images [1, H, W, 3] and their scale, as Detector takes them.
 Detect = Callable[[tf.Tensor, float], DetectionBatch]
 
 
@@ -79,7 +79,7 @@ def load_image(path: tf.Tensor, config: EvalConfig) -> tuple[tf.Tensor, tf.Tenso
 
 
 def rows(detections: DetectionBatch) -> NDArray[np.float64]:
-    """Detections of one image as `x y w h score` [N, 5], corners cut to whole pixels."""
+    """Converts detections of one image to `x y w h score` [N, 5], corners cut to whole pixels."""
     boxes, scores, _, counts = (np.asarray(part)[0] for part in detections)
     corners = np.trunc(boxes[:counts].astype(np.float64))
     scores = scores[:counts, None].astype(np.float64)

@@ -121,7 +121,7 @@ class TiledDetector:
     def fits(self, images: Array) -> bool:
         return math.prod(images.shape[:3]) <= self.detector.config.detector.max_pixels
 
-    def _candidates(self, images: tf.Tensor, tile: Tile, scale: tf.Tensor) -> Candidates:
+    def _candidates(self, images: Array, tile: Tile, scale: tf.Tensor) -> Candidates:
         """Returns the candidates [K] of a tile's core, in pixels of the image before resizing."""
         x1, y1, x2, y2 = tile.window
         _, height, width, _ = images.shape

@@ -68,11 +68,11 @@ class Service(tf.Module):
         super().__init__(name="service")
         self.detector = detector
         config = detector.config
-        smallest, export = min(STRIDES), config.export
-        self._budget = config.detector.max_pixels
-        self._as_they_are = Bounds(smallest, export.max_side, self._budget)
-        self._to_resize = Bounds(smallest, export.max_side, export.max_pixels)
-        # As an array of one: a server that merges requests takes no scalars.
+        min_side, export = min(STRIDES), config.export
+        self._max_pixels = config.detector.max_pixels
+        self._full_size = Bounds(min_side, export.max_side, self._max_pixels)
+        self._to_resize = Bounds(min_side, export.max_side, export.max_pixels)
+        # Arrays of one: a server that merges requests takes no scalars.
         score = tf.constant([config.detector.score_threshold])
         iou = tf.constant([config.detector.nms_iou])
         self.serving_default = _bytes_signature(self._detect_each, score, iou)

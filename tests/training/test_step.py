@@ -1,7 +1,6 @@
 import keras
 import numpy as np
 import pytest
-import replicas
 import tensorflow as tf
 from tiny_network import tiny_network
 from training import replicas
@@ -33,28 +32,8 @@ def one_device(*overrides: str, build=network_with_statistics) -> TrainStep:
     return TrainStep(network, optimizer, config, strategy, spec._replace(faces=faces))
 
 
-def state(step: TrainStep) -> list[tf.Variable]:
-    return [*step.network.variables, *step.optimizer.variables]
-
-
-@pytest.fixture(scope="module")
-def traced() -> tuple[TrainStep, list[np.ndarray]]:
-    """A step in float32, and what its variables begin with."""
-    step = one_device()
-    return step, [variable.numpy() for variable in state(step)]
-
-
-@pytest.fixture
-def step(traced) -> TrainStep:
-    """A step at its beginning; it is traced once for all tests."""
-    step, start = traced
-    for variable, value in zip(state(step), start, strict=True):
-        variable.assign(value)
-    return step
-
-
-def test_a_batch_without_any_face_changes_weights_by_decay_alone(step):
-    batch = random_batch(0)
+def test_a_batch_without_any_face_changes_weights_by_decay_alone():
+    step, batch = one_device(), random_batch(0)
     nothing = batch._replace(faces=batch.faces._replace(valid=tf.zeros([BATCH, 3], tf.bool)))
     before = [weight.numpy() for weight in step.network.trainable_variables]
     metrics = step(nothing)
@@ -63,17 +42,29 @@ def test_a_batch_without_any_face_changes_weights_by_decay_alone(step):
         np.testing.assert_allclose(weight.numpy(), was * (1 - 0.001 * 5e-4), rtol=1e-6, atol=1e-9)
 
 
-def test_one_trace_serves_batches_with_any_number_of_faces(step):
-    batch = random_batch(0)
+def test_one_trace_serves_batches_with_any_number_of_faces():
+    step, batch = one_device(), random_batch(0)
     for count in (1, 2, 3):
         step(batch._replace(faces=Faces(*(part[:, :count] for part in batch.faces))))
     assert step.run.experimental_get_tracing_count() == 1
 
 
+def test_one_trace_serves_any_number_of_steps_at_once():
+    step = one_device()
+    batches = iter(step.strategy.experimental_distribute_dataset(endless()))
+    for count in (1, 2, 3):
+        step.several(batches, count)
+    assert step.run_several.experimental_get_tracing_count() == 1
+
+
+def batches(steps: int) -> tf.data.Dataset:
+    together = replicas.batches(steps)
+    return tf.data.Dataset.from_tensor_slices(together).batch(BATCH, drop_remainder=True)
+
+
 def endless() -> tf.data.Dataset:
-    """Three batches over and over, as the pipeline has them: the number of faces is open."""
-    together = tf.data.Dataset.from_tensor_slices(replicas.batches(3))
-    dataset = together.batch(BATCH, drop_remainder=True).repeat()
+    """Batches as the pipeline has them: it does not say how many faces one has."""
+    dataset = batches(4).repeat()
     spec = dataset.element_spec
     faces = Faces(*(tf.TensorSpec([BATCH, None, *s.shape[2:]], s.dtype) for s in spec.faces))
     every = iter(dataset)
@@ -96,8 +87,8 @@ def test_several_steps_at_once_are_those_steps():
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-7)
 
 
-def test_a_batch_that_breaks_the_loss_changes_nothing_but_the_number_of_steps(step):
-    batch = random_batch(0)
+def test_a_batch_that_breaks_the_loss_changes_nothing_but_the_number_of_steps():
+    step, batch = one_device(), random_batch(0)
     step(batch)
     kept = [*step.network.variables, *step.optimizer.variables[1:]]
     before, steps = [value.numpy() for value in kept], int(step.optimizer.iterations)
