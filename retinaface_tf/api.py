@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 class TrainResult:
     """Says how far a training run came.
 
+    Example:
+        >>> TrainResult(Path("runs/mine"), steps=1000, complete=True, best_ap=None).complete
+        True
+
     Attributes:
         workdir: the run's folder, which `load_detector` takes.
         steps: training steps done.
@@ -60,10 +64,10 @@ def train(config: Config, *, resume: bool = True) -> TrainResult:
     """Trains a network until its last epoch, or until SIGTERM asks to stop.
 
     Example:
-        >>> config = load_config("quickstart", ["train.workdir=run", *TINY])
-        >>> result = train(config)
-        >>> result.complete, result.steps
-        (True, 2)
+        >>> result = train(load_config("quickstart"))
+        >>> result.complete
+        True
+        >>> detector = load_detector(result.workdir)
 
     Args:
         config: of the run; `train.workdir` is its folder.
@@ -87,10 +91,10 @@ def evaluate(detector: Detector, data: str | Path | Config) -> "Evaluation":
     """Measures AP of a detector by the protocol of WIDER FACE.
 
     Example:
-        >>> evaluation = evaluate(load_detector("mobilenet025.pth"), "faces")
+        >>> evaluation = evaluate(load_detector("runs/mine"), "data/widerface")
         >>> sorted(evaluation.ap)
         ['easy', 'hard', 'medium']
-        >>> evaluation.save(Path("eval"))
+        >>> evaluation.save(Path("eval"))  # writes eval/eval.json
 
     Args:
         detector: of `load_detector`; one of weights is measured without its limits on candidates
@@ -128,8 +132,7 @@ def export_model(
     """Exports a detector as the next version of a model, and checks that both answer alike.
 
     Example:
-        >>> detector = load_detector("mobilenet025.pth", config=load_config("mobilenet025", TINY))
-        >>> export_model(detector, "models/mine", format="onnx").as_posix()
+        >>> export_model(load_detector("runs/mine"), "models/mine", format="onnx").as_posix()
         'models/mine/1'
 
     Args:

@@ -182,6 +182,13 @@ class ExportConfig:
 
 @dataclass(frozen=True, kw_only=True, config=_RULES)
 class Config:
+    """Holds all settings of a run, a section each.
+
+    Example:
+        >>> Config().model.backbone
+        'resnet50'
+    """
+
     data: DataConfig = Field(default_factory=DataConfig)
     model: ModelConfig = Field(default_factory=ModelConfig)
     anchors: AnchorConfig = Field(default_factory=AnchorConfig)

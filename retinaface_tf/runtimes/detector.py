@@ -24,7 +24,13 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class DetectedFrame:
-    """Holds a frame of a video and its faces."""
+    """Holds a frame of a video and its faces.
+
+    Example:
+        >>> frame = DetectedFrame(0.04, np.zeros((480, 640, 3), np.uint8), Detections.none())
+        >>> frame.detections.draw(frame.pixels).shape
+        (480, 640, 3)
+    """
 
     seconds: float  # since the start of the video
     pixels: Pixels  # RGB [H, W, 3]
@@ -38,10 +44,9 @@ class Detector(Protocol):
     share a detector.
 
     Example:
-        >>> from retinaface_tf import Detector, load_detector
-        >>> def count_faces(detector: Detector, file: str) -> int:
-        ...     return len(detector.detect(file))
-        >>> count_faces(load_detector("mobilenet025.pth"), "photo.jpg") >= 0
+        >>> def count_faces(detector: Detector, folder: Path) -> int:
+        ...     return sum(len(faces) for faces in detector.detect_batch(folder.glob("*.jpg")))
+        >>> count_faces(load_detector("runs/mine"), Path("photos")) > 0
         True
 
     Attributes:
