@@ -57,7 +57,7 @@ def run_example(name: str, **names: object) -> None:
     public = getattr(retinaface_tf, name)
     module = inspect.getmodule(public)
     names = {**vars(module), "np": np, "Path": Path, "load_config": load_config, **names}
-    tests = [t for t in doctest.DocTestFinder(recurse=False).find(public, name, globs=names)]
+    tests = list(doctest.DocTestFinder(recurse=False).find(public, name, globs=names))
     tests += [
         test
         for member in vars(public).values()
