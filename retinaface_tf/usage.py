@@ -9,7 +9,7 @@ from types import ModuleType
 from absl import flags
 
 from retinaface_tf import __version__
-from retinaface_tf.errors import InputError
+from retinaface_tf.errors import InputError, one_line
 
 VERSION = f"retinaface_tf {__version__}"
 SHARED_FLAGS = "retinaface_tf.config_flags"  # the module whose flags many commands have
@@ -46,7 +46,7 @@ def parse_flags(argv: Sequence[str], module: ModuleType, example: str) -> list[s
             f"lists the flags"
         ) from None
     except flags.Error as error:
-        raise InputError(str(error)) from None
+        raise InputError(one_line(error)) from None
 
 
 def did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:
@@ -81,7 +81,7 @@ def _describe(flag: flags.Flag[object]) -> list[str]:
     text = flag.help or ""
     if choices:
         text += f" One of {', '.join(choices)}."
-    if flag.default not in (None, [], True, False):
+    if flag.default not in (None, []):
         text += f" Default: {flag.default_as_str}."
     return [
         f"  {name}",

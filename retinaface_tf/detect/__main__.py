@@ -20,6 +20,7 @@ from retinaface_tf.errors import InputError
 from retinaface_tf.runtimes.detector import DEFAULT_BATCH, DEFAULT_SCORE, Detector
 from retinaface_tf.runtimes.locate import find_model
 from retinaface_tf.runtimes.opening import find_config, open_configured, open_exported
+from retinaface_tf.samples import SAMPLES
 
 _WEIGHTS = flags.DEFINE_string(
     "weights", None, "A run's folder, a file of weights, or an exported model; instead of --cfg's."
@@ -27,6 +28,7 @@ _WEIGHTS = flags.DEFINE_string(
 _SAVED_MODEL = flags.DEFINE_string(
     "saved_model", None, "An exported model: a folder, an .onnx or a .tflite file."
 )
+_SAMPLE = flags.DEFINE_bool("sample", False, "Detects in the two photographs of the package, too.")
 _OUT = flags.DEFINE_string("out", "detections", "Folder of the results.")
 _SCORE = flags.DEFINE_float("score", DEFAULT_SCORE, "Leaves out faces below this score.", 0.0, 1.0)
 _BATCH = flags.DEFINE_integer(
@@ -44,14 +46,15 @@ flags.mark_flags_as_mutual_exclusive(["weights", "saved_model"], required=False)
 
 
 def main(arguments: list[str]) -> int:
-    if not arguments:
+    paths = [*arguments, *(map(str, SAMPLES) if _SAMPLE.value else [])]
+    if not paths:
         raise InputError("expected images, videos or folders: retinaface detect PATH...")
     if _BLUR.value and (_CROP.value or _ALIGN.value):
         raise InputError("--blur: its faces would be seen in those of --crop and --align")
     options = OutputOptions(_PICTURES.value, _BLUR.value, _CROP.value, _MARGIN.value, _ALIGN.value)
     results = detect_paths(
         _open_detector(),
-        arguments,
+        paths,
         Path(_OUT.value),
         options,
         score_threshold=_SCORE.value,
