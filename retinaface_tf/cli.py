@@ -105,10 +105,7 @@ def main() -> None:
 
 
 def run(main: Main) -> None:
-    """Runs a command's main with its positional arguments, and exits.
-
-    A RetinaFaceError becomes one line on stderr and the exit code of its kind.
-    """
+    """Runs a command's main with its positional arguments, and exits."""
     module = sys.modules[main.__module__]
 
     def parse(argv: list[str]) -> list[str]:
@@ -118,21 +115,26 @@ def run(main: Main) -> None:
             _print_error(str(error))
             sys.exit(error.exit_code)
 
-    def guarded(argv: list[str]) -> int | None:
+    def log_and_call(argv: list[str]) -> int | None:
         logging.basicConfig(format="%(message)s", level=logging.INFO, force=True)
         logging.getLogger().handlers[0].setLevel(logging.INFO)  # files may take more
-        try:
-            return main(argv[1:])
-        except RetinaFaceError as error:
-            _print_error(str(error))
-            return error.exit_code
-        except OSError as error:
-            # A folder that cannot be written, a full disk.
-            place = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-            _print_error(" ".join(place.split()))
-        return BAD_INPUT
+        return call(main, argv[1:])
 
-    app.run(guarded, flags_parser=parse)
+    app.run(log_and_call, flags_parser=parse)
+
+
+def call(main: Main, arguments: list[str]) -> int | None:
+    """Calls a command's main and returns its exit code; an error becomes one line on stderr."""
+    try:
+        return main(arguments)
+    except RetinaFaceError as error:
+        _print_error(str(error))
+        return error.exit_code
+    except OSError as error:
+        # A folder that cannot be written, a full disk.
+        place = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        _print_error(" ".join(place.split()))
+    return BAD_INPUT
 
 
 def expect_no(arguments: list[str]) -> None:

@@ -74,14 +74,11 @@ def test_the_wheel_installs_the_command():
         (PermissionError(13, "broken", "a.jpg"), 1),
     ],
 )
-def test_errors_are_one_line_and_an_exit_code(error, code, monkeypatch, capsys):
+def test_errors_are_one_line_and_an_exit_code(error, code, capsys):
     def main(arguments):
         raise error
 
-    monkeypatch.setattr(sys, "argv", ["program"])
-    with pytest.raises(SystemExit) as exit_:
-        cli.run(main)
-    assert exit_.value.code == code
+    assert cli.call(main, []) == code
     assert capsys.readouterr().err == "error: a.jpg: broken\n"
 
 

@@ -33,7 +33,7 @@ def write_saved_model_version(
     service = Service(detector)
     functions = {name: getattr(service, name) for name in SIGNATURES}
     tf.saved_model.save(service, str(folder), signatures=functions)
-    parity = check_saved_model(detector, SavedModelDetector(folder), check)
+    parity = check_saved_model(detector, SavedModelDetector(folder, detector.config), check)
     write_warmup(folder, folder.parent.name, detector.config.detector)
     return parity
 

@@ -17,8 +17,12 @@ from retinaface_tf.structures import Array, DetectionBatch
 class SavedModelDetector(Detector):
     """Detects faces in RGB images by a SavedModel."""
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path, config: Config | None = None):
         """Loads a version's folder, or the newest version of a model's folder.
+
+        Args:
+            path: of the folder.
+            config: of a model that is being written; None reads it from the model's metadata.
 
         Raises:
             InputError: there is no such model, or it has no such signatures.
@@ -33,11 +37,13 @@ class SavedModelDetector(Detector):
             self._model = tf.saved_model.load(str(version))
             # Functions, as TensorFlow in Python knows no defaults of a signature's inputs.
             self._of_images, self._of_bytes = self._model.detect_images, self._model.serving_default
-            metadata = Metadata.load(version)
+            if config is None:
+                found = Metadata.load(version).config
+                config = TypeAdapter(Config).validate_python(found)
         except (OSError, ValueError, AttributeError, tf.errors.OpError) as error:
             reason = one_line(error)[:120]
             raise InputError(f"{path}: not a model that export.py wrote: {reason}") from None
-        self.config: Config = TypeAdapter(Config).validate_python(metadata.config)
+        self.config: Config = config
         self.source = str(version)
 
     def __call__(

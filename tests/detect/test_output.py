@@ -8,6 +8,7 @@ import pytest
 
 from retinaface_tf.detect.output import Output, OutputOptions
 from retinaface_tf.detect.sources import Source
+from retinaface_tf.detections import Detections
 from retinaface_tf.errors import InputError
 
 NOTHING = OutputOptions(pictures=False)
@@ -40,7 +41,7 @@ def test_frames_of_a_video_become_a_video_at_its_rate(tmp_path, frame, face):
     with Output(tmp_path, replace(NOTHING, pictures=True, crop=True)) as output:
         for i in range(6):
             output.write(frame._replace(source=source, number=i, rate=12.0), face)
-        output.write(frame, [])
+        output.write(frame, Detections.none())
     video = cv2.VideoCapture(str(tmp_path / "sub/v.avi.mp4"))
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 6
     assert video.get(cv2.CAP_PROP_FPS) == 12
