@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import supervision
 
 Floats = NDArray[np.float32]
-Index = NDArray[np.bool_] | NDArray[np.integer] | slice | list[int] | list[bool] | int
+Index = NDArray[np.bool_] | NDArray[np.integer] | slice | list[int] | list[bool] | int | np.integer
 
 
 class FaceDict(TypedDict):
@@ -93,7 +93,7 @@ class Detections:
 
     def __getitem__(self, index: Index) -> "Detections":
         """Selects faces by a mask [N], by positions, a slice or one position."""
-        if isinstance(index, int):
+        if isinstance(index, int | np.integer):
             index = [range(len(self))[index]]
         return Detections(self.boxes[index], self.scores[index], self.landmarks[index], self.error)
 

@@ -24,7 +24,7 @@ def faces() -> Detections:
 
 def test_a_mask_a_list_a_slice_and_a_position_select_faces(faces):
     small = faces.boxes[:, 3] - faces.boxes[:, 1] < 30
-    for index in (small, [1], slice(1, None), 1, -1):
+    for index in (small, [1], slice(1, None), 1, -1, np.int64(1)):
         [box] = faces[index].boxes.tolist()
         assert box == [80, 20, 95, 40]
     assert [face.scores[0] for face in faces] == faces.scores.tolist()

@@ -101,7 +101,7 @@ class Detector(Protocol):
                 or shape; or as in a call.
             TypeError: the image is none of these.
         """
-        return self._detect_all([as_rgb(image)], score_threshold, nms_iou)[0]
+        return _detect_together(self, [as_rgb(image)], score_threshold, nms_iou)[0]
 
     def detect_batch(
         self,
@@ -131,7 +131,7 @@ class Detector(Protocol):
             room = self.config.detector.max_pixels // max(1, math.prod(shape[:2]))
             size = max(1, min(batch_size, room))
             while group := list(itertools.islice(same, size)):
-                yield from self._detect_group(group, score_threshold, nms_iou)
+                yield from _detect_group(self, group, score_threshold, nms_iou)
 
     def detect_video(
         self,
@@ -154,25 +154,6 @@ class Detector(Protocol):
             found = self.detect(frame.pixels, score_threshold=score_threshold, nms_iou=nms_iou)
             yield DetectedFrame(frame.seconds, frame.pixels, found)
 
-    def _detect_group(
-        self, images: list[Pixels | InputError], score_threshold: float, nms_iou: float | None
-    ) -> list[Detections]:
-        """Detects on images of one size; an image that was refused, or all, carry the reason."""
-        pixels = [image for image in images if not isinstance(image, InputError)]
-        if len(pixels) < len(images):
-            return [Detections.none(str(error)) for error in images]
-        try:
-            return self._detect_all(pixels, score_threshold, nms_iou)
-        except InputError as error:
-            return [Detections.none(str(error)) for _ in images]
-
-    def _detect_all(
-        self, images: list[Pixels], score_threshold: float, nms_iou: float | None
-    ) -> list[Detections]:
-        batch = self(np.stack(images), nms_iou=nms_iou)
-        arrays = DetectionBatch(*(np.asarray(part) for part in batch))
-        return [Detections.of_image(arrays, i).above(score_threshold) for i in range(len(images))]
-
 
 def with_thresholds(
     limits: DetectorConfig, score_threshold: float | None, nms_iou: float | None
@@ -190,3 +171,27 @@ def _open(image: ImageInput) -> Pixels | InputError:
         return as_rgb(image)
     except InputError as error:
         return error
+
+
+def _detect_group(
+    detector: Detector,
+    images: list[Pixels | InputError],
+    score_threshold: float,
+    nms_iou: float | None,
+) -> list[Detections]:
+    """Detects on images of one size; where one was refused or all are, they carry the reason."""
+    pixels = [image for image in images if not isinstance(image, InputError)]
+    if len(pixels) < len(images):
+        return [Detections.none(str(error)) for error in images]
+    try:
+        return _detect_together(detector, pixels, score_threshold, nms_iou)
+    except InputError as error:
+        return [Detections.none(str(error)) for _ in images]
+
+
+def _detect_together(
+    detector: Detector, images: list[Pixels], score_threshold: float, nms_iou: float | None
+) -> list[Detections]:
+    batch = detector(np.stack(images), nms_iou=nms_iou)
+    arrays = DetectionBatch(*(np.asarray(part) for part in batch))
+    return [Detections.of_image(arrays, i).above(score_threshold) for i in range(len(images))]
