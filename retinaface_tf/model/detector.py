@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from retinaface_tf.config import Config
 from retinaface_tf.geometry.anchors import make_anchors
+from retinaface_tf.geometry.boxes import is_inside
 from retinaface_tf.geometry.coder import decode_boxes, decode_landmarks
 from retinaface_tf.geometry.nms import suppress
 from retinaface_tf.structures import DetectionBatch, Predictions
@@ -91,11 +92,9 @@ class Detector(tf.Module):
 
         `suppress(candidates(images))` equals calling the detector on the images.
         """
-        scores, best = tf.math.top_k(candidates.scores, tf.shape(candidates.scores)[1])
-        boxes, landmarks = (
-            tf.gather(rows, best, batch_dims=1) for rows in (candidates.boxes, candidates.landmarks)
-        )
-        return self._suppress(Candidates(boxes, scores, landmarks), *self._thresholds(None, None))
+        order = tf.math.top_k(candidates.scores, tf.shape(candidates.scores)[1]).indices
+        best_first = (tf.gather(rows, order, batch_dims=1) for rows in candidates[:3])
+        return self._suppress(Candidates(*best_first), *self._thresholds(None, None))
 
     @tf.function(input_signature=[_IMAGES, _PER_IMAGE, _PER_IMAGE, _PER_IMAGE])
     def _detect(
@@ -113,7 +112,7 @@ class Detector(tf.Module):
     ) -> DetectionBatch:
         predictions, anchors = self._predict(images)
         size, (threshold, _) = _size(images), self._thresholds(None, None)
-        scores = tf.where(_inside(anchors[:, :2] * size, region), _face_scores(predictions), 0.0)
+        scores = tf.where(is_inside(anchors[:, :2] * size, region), _face_scores(predictions), 0.0)
         sizes = size / scales[:, None, None]
         candidates = self._decode(predictions, anchors, scores, sizes, threshold)
         return _zero_past(_count_above(candidates.scores, threshold), candidates)
@@ -168,13 +167,8 @@ class Detector(tf.Module):
         self, candidates: Candidates, score_threshold: tf.Tensor, nms_iou: tf.Tensor
     ) -> DetectionBatch:
         """Suppresses overlaps per image; rows past the last detection are zero."""
-        kept = suppress(
-            candidates.boxes,
-            candidates.scores,
-            score_threshold,
-            nms_iou,
-            self.config.detector.max_detections,
-        )
+        limit = self.config.detector.max_detections
+        kept = suppress(candidates.boxes, candidates.scores, score_threshold, nms_iou, limit)
         rows = (tf.gather(part, kept.indices, batch_dims=1) for part in candidates)
         return _zero_past(kept.counts, Candidates(*rows))
 
@@ -197,11 +191,6 @@ def _per_image(value: float | tf.Tensor) -> tf.Tensor:
 def _size(images: tf.Tensor) -> tf.Tensor:
     """Returns the width and height of images, float32 [2]."""
     return tf.cast(tf.shape(images)[2:0:-1], tf.float32)
-
-
-def _inside(points: tf.Tensor, region: tf.Tensor) -> tf.Tensor:
-    """Tells which points [A, 2] lie in the half-open `region` `x1 y1 x2 y2` [4]: bool [A]."""
-    return tf.reduce_all((points >= region[:2]) & (points < region[2:]), axis=1)
 
 
 def _zero_past(counts: tf.Tensor, candidates: Candidates) -> DetectionBatch:
