@@ -58,7 +58,8 @@ def take_turns(config: Config) -> tuple[list[float], list[float]]:
     """Seconds a step of the loop and of the bare function, of each turn."""
     from retinaface_tf.doctor.machine import repeat
     from retinaface_tf.training.loop import train_from
-    from retinaface_tf.training.run import Run, prepare
+    from retinaface_tf.training.prepare import prepare
+    from retinaface_tf.training.run import Run
 
     prepared = prepare(config)
     batches = prepared.batches(0)

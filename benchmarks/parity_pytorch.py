@@ -61,7 +61,7 @@ def main(arguments: list[str]) -> int:
     cli.start_tensorflow()
     from retinaface_tf.data.dataset import validation_set
     from retinaface_tf.evaluation.average_precision import evaluate_predictions
-    from retinaface_tf.evaluation.result import summary
+    from retinaface_tf.evaluation.result import format_ap
     from retinaface_tf.evaluation.wider import load_ground_truth
 
     files = validation_set(config).files()
@@ -80,7 +80,7 @@ def main(arguments: list[str]) -> int:
     truth = load_ground_truth(config.ground_truth_folder)
     truth = {name: truth[name] for name in files}
     for side, predictions in (("ours", our_predictions), ("theirs", their_predictions)):
-        print(f"{side}\n{summary(evaluate_predictions(predictions, truth, config.eval.iou))}")
+        print(f"{side}\n{format_ap(evaluate_predictions(predictions, truth, config.eval.iou))}")
     return cli.DOES_NOT_HOLD if others else 0
 
 

@@ -111,10 +111,9 @@ def _peer(config: Config) -> dict[str, Callable[[Sequence[bytes]], Any]]:
 
 def _runners(config: Config, folder: Path, peer: dict[str, Any]) -> Runners:
     import tensorflow as tf
-    from retinaface_tf.export.runtimes import export_onnx
 
     from retinaface_tf.data.decode import decode_image
-    from retinaface_tf.export.savedmodel import export_saved_model
+    from retinaface_tf.export.formats import export_model
     from retinaface_tf.model.detector import Detector
     from retinaface_tf.model.network import build_network
     from retinaface_tf.runtimes.onnx import OnnxDetector
@@ -123,8 +122,8 @@ def _runners(config: Config, folder: Path, peer: dict[str, Any]) -> Runners:
 
     network = load_network(config)[1] if config.eval.weights else build_network(config)
     detector = Detector(network, config)
-    served = ExportedDetector(export_saved_model(detector, folder / "tf", source="benchmark"))
-    onnx = OnnxDetector(export_onnx(detector, folder / "onnx", source="benchmark") / "model.onnx")
+    served = ExportedDetector(export_model(detector, folder / "tf"))
+    onnx = OnnxDetector(export_model(detector, folder / "onnx", "onnx") / "model.onnx")
     whole = {
         "JPEG to faces": lambda files: [part.numpy() for part in served.detect_bytes(files)],
         "onnxruntime": lambda files: [

@@ -62,11 +62,12 @@ def main(arguments: list[str]) -> int:
 def _ours(config: Config) -> tuple[list[Batch], Callable[[], turns.Piece]]:
     """Some batches, and the whole step on them."""
     from retinaface_tf.data.dataset import training_set
-    from retinaface_tf.data.pipeline import training_batches
+    from retinaface_tf.data.pipeline import TrainingData
     from retinaface_tf.doctor.machine import make_step
     from retinaface_tf.training.devices import make_strategy
 
-    dataset = training_batches(training_set(config), config.data, batch=_BATCH.value, seed=1)
+    data = TrainingData(training_set(config), config.data, batch=_BATCH.value, seed=1)
+    dataset = data.batches()
     step = make_step(config, make_strategy(config.train), dataset)
     batches = list(dataset.take(BATCHES))
     count_operations("ours", lambda: step.network(batches[0].images, training=False))

@@ -1,6 +1,7 @@
 """Faces drawn into pictures, RGB uint8 [H, W, 3] as all images here."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -13,6 +14,48 @@ Colour = tuple[int, int, int]
 
 GREEN, RED, BLUE = (0, 200, 0), (230, 0, 0), (60, 120, 255)
 NO_LANDMARKS = np.zeros((0, 5, 2))
+
+
+class Window(NamedTuple):
+    """Marks a part of an image in whole pixels; the far edges are not included."""
+
+    x1: int
+    y1: int
+    x2: int
+    y2: int
+
+    def cut(self, image: Picture) -> Picture:
+        """Returns the pixels of the window, a view of the image."""
+        return image[self.y1 : self.y2, self.x1 : self.x2]
+
+
+def window_around(
+    box: NDArray[np.floating],
+    shape: tuple[int, ...],
+    margin: float,
+    *,
+    min_square: float | None = None,
+) -> Window | None:
+    """Finds the window that shows a box and its surroundings, as far as the image goes.
+
+    Args:
+        box: x1 y1 x2 y2 [4] in pixels.
+        shape: of the image, (height, width, ...).
+        margin: on each side of the box, by the box's own width and height.
+        min_square: the window is square, by the longer side of the box, and at least so many
+            pixels wide before it is cut to the image; None keeps the shape of the box.
+
+    Returns:
+        The window, rounded outwards; None where the image has no pixel of it.
+    """
+    sides = box[2:] - box[:2]
+    reach = margin * sides
+    if min_square is not None:
+        reach = (max((1 + 2 * margin) * np.abs(sides).max(), min_square) - sides) / 2
+    size = np.array(shape[1::-1])
+    x1, y1 = np.clip(np.floor(box[:2] - reach), 0, size).astype(int).tolist()
+    x2, y2 = np.clip(np.ceil(box[2:] + reach), 0, size).astype(int).tolist()
+    return Window(x1, y1, x2, y2) if x1 < x2 and y1 < y2 else None
 
 
 def draw_faces(

@@ -161,6 +161,15 @@ def test_levels_of_anchors_need_a_stride_each(complaint):
     assert "anchors: 2 levels of sizes for 3 strides" in message
 
 
+def test_the_strides_that_earlier_versions_wrote_are_dropped(tmp_path):
+    (tmp_path / "config.yaml").write_text("anchors: {strides: [8, 16, 32], clip: true}")
+    assert load_config(tmp_path / "config.yaml").anchors == AnchorConfig(clip=True)
+
+
+def test_other_strides_are_an_unknown_key(complaint):
+    assert "anchors.strides: unknown key" in complaint("anchors: {strides: [4, 8, 16]}")
+
+
 def test_all_mistakes_are_reported_at_once(complaint):
     message = complaint("train: {epochs: 0, sead: 3}\nmodle: {}", "match.iou=2")
     first, *rest = message.splitlines()
@@ -232,7 +241,7 @@ def test_paths_of_data_are_below_its_root_unless_absolute(load):
     assert config.below_root("/other/label.txt") == Path("/other/label.txt")
 
 
-def test_the_ground_truth_of_evaluation_wins_over_that_of_the_data(load):
+def test_the_ground_truth_is_below_the_root_unless_a_folder_is_named(load):
     assert load("data: {root: faces}").ground_truth_folder == Path("faces/ground_truth")
     config = load("data: {root: faces}", "eval.ground_truth=elsewhere")
     assert config.ground_truth_folder == Path("elsewhere")

@@ -3,14 +3,14 @@
 import itertools
 import logging
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
-from retinaface_tf.data.decode import decode_image
+from retinaface_tf.data.decode_host import read_image
 from retinaface_tf.detect.sources import Source
 from retinaface_tf.errors import InputError
 
@@ -34,20 +34,13 @@ def read_frames(source: Source, max_frames: int | None = None) -> Iterator[Frame
         InputError: it cannot be read.
     """
     if source.kind == "image":
-        yield Frame(source, None, None, DEFAULT_RATE, _read_image(source.path))
+        yield Frame(source, None, None, DEFAULT_RATE, read_image(Path(source.path)))
         return
     video = cv2.VideoCapture(int(source.path) if source.path.isdecimal() else source.path)
     try:
         yield from itertools.islice(_frames_of(video, source), max_frames)
     finally:
         video.release()
-
-
-def _read_image(file: str) -> NDArray[np.uint8]:
-    try:
-        return decode_image(tf.io.read_file(file)).numpy()
-    except tf.errors.OpError:
-        raise InputError(f"{file}: not an image") from None
 
 
 def _frames_of(video: Any, source: Source) -> Iterator[Frame]:

@@ -1,7 +1,6 @@
 """Faces drawn, blurred, cut out and aligned in RGB images uint8 [H, W, 3]."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import cv2
 import numpy as np
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 
 from retinaface_tf.detect.alignment import Template
 from retinaface_tf.detect.results import Found
-from retinaface_tf.drawing import Picture, draw_faces
+from retinaface_tf.drawing import Picture, draw_faces, window_around
 
 BLUR_CELLS = 6  # pixels that are left of a face's longer side
 BLUR_MARGIN = 0.15  # of the box, on each side: ears and chin tell a person too
@@ -27,10 +26,10 @@ def blur(image: Picture, faces: Sequence[Found]) -> Picture:
     """A copy in which each face is a few pixels made large: what they were cannot be undone."""
     picture = image.copy()
     for face in faces:
-        x1, y1, x2, y2 = window_around(face.box, BLUR_MARGIN, image)
-        part = picture[y1:y2, x1:x2]
-        if not part.size:
+        window = window_around(face.box, image.shape, BLUR_MARGIN)
+        if window is None:
             continue
+        part = window.cut(picture)
         height, width = part.shape[:2]
         scale = min(1.0, BLUR_CELLS / max(height, width))
         size = max(1, round(width * scale)), max(1, round(height * scale))
@@ -39,20 +38,10 @@ def blur(image: Picture, faces: Sequence[Found]) -> Picture:
     return picture
 
 
-def window_around(box: NDArray[Any], margin: float, image: Picture) -> tuple[int, int, int, int]:
-    """`x1 y1 x2 y2` in whole pixels of the image: a box and its share `margin` on each side."""
-    reach = margin * (box[2:] - box[:2])
-    size = np.array(image.shape[1::-1])
-    near = np.clip(np.floor(box[:2] - reach), 0, size).astype(int).tolist()
-    far = np.clip(np.ceil(box[2:] + reach), 0, size).astype(int).tolist()
-    return near[0], near[1], far[0], far[1]
-
-
 def crop(image: Picture, face: Found, margin: float) -> Picture | None:
     """A face with a margin, as far as the image goes; None where it lies outside."""
-    x1, y1, x2, y2 = window_around(face.box, margin, image)
-    part = image[y1:y2, x1:x2]
-    return part if part.size else None
+    window = window_around(face.box, image.shape, margin)
+    return None if window is None else window.cut(image)
 
 
 def align(image: Picture, matrix: NDArray[np.float64], template: Template) -> Picture:

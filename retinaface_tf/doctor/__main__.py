@@ -2,8 +2,8 @@
 
 `data ROOT` examines the data set in ROOT, or that of `--cfg`: images that cannot be read, that EXIF
 turns, that train and val share; faces and landmarks that cannot be right; which faces the anchors
-cannot reach at `data.image_size`. It prints a summary and writes `data.json` and `data.html`, a
-contact sheet, to `--out`. The exit code is 2 if something would hurt training.
+cannot match at `data.image_size`. It prints a summary and writes `data.json` and `data.html`, a
+contact sheet, to `--out`. The exit code is 2 if something in it blocks training.
 
 `env` prints versions, devices and what might be installed, and how many images a second a run with
 the config of `--cfg` gets from its input alone, from its step alone and from both together.
@@ -52,7 +52,7 @@ def _examine_data(config: Config, root: str | None = None) -> int:
     write_contact_sheet(out / "data.html", diagnosis)
     print(diagnosis)
     print(f"all findings: {out / 'data.json'}, pictures: {out / 'data.html'}")
-    return DOES_NOT_HOLD if diagnosis.hurts() else 0
+    return DOES_NOT_HOLD if diagnosis.blocking() else 0
 
 
 def _examine_machine(config: Config) -> int:

@@ -1,12 +1,12 @@
 """Versions of a model in its folder, `models/1`, `models/2`, as TensorFlow Serving wants them."""
 
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from retinaface_tf.errors import InputError
+from retinaface_tf.files import scratch_folder
 from retinaface_tf.runtimes.saved_model import versions
 
 
@@ -34,20 +34,15 @@ def new_version(models: Path, keep: int | None = None) -> Iterator[NewVersion]:
     Raises:
         InputError: the folder cannot be written.
     """
-    try:
-        models.mkdir(parents=True, exist_ok=True)
-        # A name that is no number, which servers pass over.
-        scratch = Path(tempfile.mkdtemp(prefix=".writing-", dir=models))
-    except OSError as error:
-        raise InputError(f"{models}: cannot write a model there ({error.strerror})") from None
-    version = NewVersion(scratch)
-    try:
+    with ExitStack() as stack:
+        try:
+            # A server passes over the hidden folder, whose name is no number.
+            scratch = stack.enter_context(scratch_folder(models))
+        except OSError as error:
+            raise InputError(f"{models}: cannot write a model there ({error.strerror})") from None
+        version = NewVersion(scratch)
         yield version
-        scratch.chmod(0o755)
         version.folder = _take_next(scratch, models)
-    except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise
     if keep is not None:
         for old in versions(models)[:-keep]:
             shutil.rmtree(old)
@@ -67,11 +62,11 @@ def _take_next(scratch: Path, models: Path) -> Path:
                 raise error from None
 
 
-def check_kind(models: Path, pattern: str) -> None:
-    """Refuses a folder with versions of another kind: whoever serves it loads the newest.
+def refuse_other_files(models: Path, pattern: str) -> None:
+    """Refuses a folder with versions of another format, as a server loads the newest.
 
     Raises:
-        InputError: a version has no file of that pattern.
+        InputError: a version has no file that matches the pattern.
     """
     for version in versions(models) if models.is_dir() else []:
         if not list(version.glob(pattern)):

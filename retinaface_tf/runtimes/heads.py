@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from retinaface_tf.config import AnchorConfig, DetectorConfig
+from retinaface_tf.config import STRIDES, AnchorConfig, DetectorConfig
 from retinaface_tf.structures import Detections, Predictions
 
 Floats = NDArray[np.float32]
@@ -23,7 +23,7 @@ def anchors_of_square(side: int, config: AnchorConfig) -> Floats:
     Ordered by level, row, column, size.
     """
     levels = []
-    for stride, sizes in zip(config.strides, config.sizes, strict=True):
+    for stride, sizes in zip(STRIDES, config.sizes, strict=True):
         centres = (np.arange(math.ceil(side / stride)) + 0.5) * stride / side
         cy, cx, extent = np.meshgrid(centres, centres, np.array(sizes) / side, indexing="ij")
         levels.append(np.stack([cx, cy, extent, extent], axis=-1).reshape(-1, 4))

@@ -1,6 +1,5 @@
 """Runs a LiteRT model, to be called as the Detector that it was made of."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from retinaface_tf.data.scaling import letterbox
 from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.extras import import_extra
 from retinaface_tf.runtimes.heads import anchors_of_square, detect_faces, nothing
+from retinaface_tf.serving.metadata import Metadata
 from retinaface_tf.structures import Detections, Predictions
 
 METADATA = "retinaface_tf"  # the name, in the file's own metadata, of what the model is
@@ -37,8 +37,8 @@ class LiteRtDetector:
         except (OSError, ValueError, KeyError) as error:
             reason = one_line(error)[:120]
             raise InputError(f"{path}: not a model that export.py wrote: {reason}") from None
-        self.config: Config = TypeAdapter(Config).validate_python(self.metadata["config"])
-        self._most = self.metadata["config"]["detector"]["max_detections"]
+        self.config: Config = TypeAdapter(Config).validate_python(self.metadata.config)
+        self._most = self.metadata.max_detections
         self.side = int(interpreter.get_input_details()[0]["shape"][1])
         self._anchors = anchors_of_square(self.side, self.config.anchors)
         self._run = interpreter.get_signature_runner()
@@ -77,8 +77,8 @@ def _interpreter(path: str | Path) -> Any:
     return interpreter
 
 
-def _read_metadata(path: Path) -> dict[str, Any]:
+def _read_metadata(path: Path) -> Metadata:
     flatbuffer_utils = import_extra("ai_edge_litert.tools.flatbuffer_utils", "litert")
     tree = flatbuffer_utils.read_model(str(path))
     buffers = {entry.name: entry.buffer for entry in tree.metadata or []}
-    return json.loads(bytes(tree.buffers[buffers[METADATA.encode()]].data))
+    return Metadata.from_json(bytes(tree.buffers[buffers[METADATA.encode()]].data))

@@ -1,6 +1,5 @@
 """Runs ONNX models of export.py by onnxruntime (needs the extra `onnx`)."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ import tensorflow as tf
 from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.extras import import_extra
 from retinaface_tf.runtimes.heads import nothing
+from retinaface_tf.serving.metadata import Metadata
 from retinaface_tf.structures import Detections
 
 METADATA = "retinaface_tf"  # the key, in the file's own metadata, of what the model is
@@ -33,11 +33,11 @@ class OnnxDetector:
                 str(path), options, providers=onnxruntime.get_available_providers()
             )
             metadata = self._session.get_modelmeta().custom_metadata_map[METADATA]
-            self.metadata = json.loads(metadata)
+            self.metadata = Metadata.from_json(metadata)
         except Exception as error:  # onnxruntime has a dozen kinds of its own
             reason = one_line(error)[:120]
             raise InputError(f"{path}: not a model that export.py wrote: {reason}") from None
-        self._most = self.metadata["config"]["detector"]["max_detections"]
+        self._most = self.metadata.max_detections
 
     def __call__(self, images: tf.Tensor, scale: float | tf.Tensor = 1.0) -> Detections:
         """Detects as Detector does, but for NMS, which here counts pixels of `images`.

@@ -47,7 +47,7 @@ def detected(boxes: list[list[float]], scores: list[float]) -> Detections:
 
 
 def test_corners_are_cut_to_whole_pixels_before_widths_are_taken(drawn_config):
-    # REFERENCE 8.2: 10.9..20.1 is 10 to 20, 10 wide; -3.7 goes to -3.
+    # As biubug6's test_widerface.py: 10.9..20.1 is 10 to 20, 10 wide; -3.7 goes to -3.
     boxes = [[10.9, 5.2, 20.1, 9.9], [-3.7, 0.0, 4.0, 8.5]]
     files = validation_set(drawn_config).files()
     rows = predict(lambda images, scale: detected(boxes, [0.75, 0.25]), files, drawn_config)

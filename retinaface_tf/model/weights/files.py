@@ -1,11 +1,10 @@
-"""Files of weights into networks, and networks into files."""
+"""Loads and saves the weights of networks."""
 
 import hashlib
 import json
 import logging
 import warnings
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import h5py
@@ -13,8 +12,10 @@ import keras
 import numpy as np
 
 from retinaface_tf.errors import InputError
+from retinaface_tf.files import atomic_file
 from retinaface_tf.model.network import name_of_network
-from retinaface_tf.model.weights.foreign import assign, check_full, read_foreign
+from retinaface_tf.model.weights.assignment import assign, check_complete
+from retinaface_tf.model.weights.imported import read_imported
 from retinaface_tf.model.weights.state_dict import find_file
 
 SUFFIX = ".weights.h5"
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def load_weights(network: keras.Model, source: str | Path) -> None:
-    """Loads weights of ours or of others into a network or a backbone.
+    """Loads weights, saved here or by another program, into a network or a backbone.
 
     Args:
         network: of build_network or build_backbone.
@@ -37,20 +38,20 @@ def load_weights(network: keras.Model, source: str | Path) -> None:
     """
     path = find_file(source)
     if path.name.endswith(SUFFIX):
-        _load_ours(network, path)
+        _load_saved(network, path)
         return
-    foreign = read_foreign(path)
-    check_full(assign(network, foreign), foreign, network)
-    log.info("%s: %s, SHA-256 %s", source, foreign.kind, sha256(path))
+    imported = read_imported(path)
+    check_complete(assign(network, imported), imported, network)
+    log.info("%s: %s, SHA-256 %s", source, imported.file_kind, sha256(path))
 
 
 def sha256(path: Path) -> str:
-    """Of a file's content, in hexadecimal."""
+    """Returns the SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _load_ours(network: keras.Model, path: Path) -> None:
+def _load_saved(network: keras.Model, path: Path) -> None:
     refusal = f"{path}: not the weights of a {network.name}"
     try:
         with h5py.File(path) as file:
@@ -59,7 +60,7 @@ def _load_ours(network: keras.Model, path: Path) -> None:
         if saved not in (network.name, name_of_network(network.name)):
             raise InputError(f"{refusal}, but of a {saved}")
         with warnings.catch_warnings():
-            # Keras only warns of layers that it leaves as they are.
+            # Keras only warns of layers that it leaves unchanged.
             warnings.simplefilter("error", UserWarning)
             network.load_weights(path)
     except (OSError, KeyError, ValueError, UserWarning):
@@ -72,10 +73,10 @@ def _load_ours(network: keras.Model, path: Path) -> None:
 def save_weights(
     network: keras.Model, path: str | Path, provenance: Mapping[str, str] | None = None
 ) -> None:
-    """Writes weights, beside their place first, so that what is there is whole.
+    """Writes weights to a file, whole or not at all.
 
     Args:
-        network: whose weights to write.
+        network: of build_network or build_backbone.
         path: ends in `.weights.h5`.
         provenance: goes into the attribute `provenance` of the file, as JSON.
 
@@ -84,26 +85,23 @@ def save_weights(
     """
     path = Path(path)
     check_name(path)
-    scratch = path.with_name(f".{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        network.save_weights(scratch)
-        with h5py.File(scratch, "a") as file:
-            file.attrs[NETWORK] = network.name
-            if provenance is not None:
-                file.attrs[PROVENANCE] = json.dumps(provenance)
-        scratch.rename(path)
+        with atomic_file(path) as scratch:
+            network.save_weights(scratch)
+            with h5py.File(scratch, "a") as file:
+                file.attrs[NETWORK] = network.name
+                if provenance is not None:
+                    file.attrs[PROVENANCE] = json.dumps(provenance)
     except OSError as error:
-        with suppress(OSError):
-            scratch.unlink()
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
 
 
 def check_name(path: Path) -> None:
-    """Keras writes weights under such names only.
+    """Checks that a file is named as Keras requires.
 
     Raises:
-        InputError: it is another.
+        InputError: its name does not end in `.weights.h5`.
     """
     if not path.name.endswith(SUFFIX):
         raise InputError(f"{path}: expected a name that ends in {SUFFIX}")

@@ -1,7 +1,8 @@
-"""A client for programs: images to a server, faces back."""
+"""Sends images to a server, and returns faces."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,17 +10,27 @@ from numpy.typing import NDArray
 from retinaface_tf.errors import ImageError, InputError
 
 
-class FoundFaces(NamedTuple):
-    """The detections of one image, best first."""
+@dataclass(frozen=True, eq=False)
+class FoundFaces:
+    """Faces that a server found in one image, best first.
 
-    boxes: NDArray[np.float32]  # [N, 4], pixels of the upright image
-    scores: NDArray[np.float32]  # [N]
-    landmarks: NDArray[np.float32]  # [N, 5, 2]
-    error: ImageError  # why there are none, if it is that
+    Attributes:
+        boxes: float32 [N, 4], `x1 y1 x2 y2` in pixels of the upright image.
+        scores: float32 [N].
+        landmarks: float32 [N, 5, 2], `x y` of left eye, right eye, nose, left and right mouth
+            corner, in pixels of the upright image.
+        error: why the server could not look at the image, which then has no faces;
+            ImageError.NONE if it could.
+    """
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+    error: ImageError
 
 
 class Client:
-    """Asks a model that export.py wrote, on TensorFlow Serving."""
+    """Detects faces with a model of export.py on TensorFlow Serving."""
 
     def __init__(
         self,
@@ -30,17 +41,17 @@ class Client:
         timeout: float = 60.0,
         attempts: int = 3,
     ):
-        """Keeps what it takes to ask; nothing is asked yet.
+        """Prepares a connection, which is made at the first request.
 
         Args:
             url: `grpc://host:8500` or `http://host:8501`; `grpcs` and `https` are encrypted.
-            model: its name on the server.
-            batch: images of a request; more than that are several requests.
-            timeout: seconds that a request may take, all attempts together by gRPC, each by REST.
-            attempts: how often to ask a server that is not there or busy.
+            model: name of the model on the server.
+            batch: images per request.
+            timeout: seconds that a request may take; by gRPC with all attempts, by REST each.
+            attempts: how often to send a request to a server that is busy or not there.
 
         Raises:
-            InputError: another kind of URL.
+            InputError: the URL is of another kind.
         """
         from retinaface_tf.serving.client.transport import connect  # TensorFlow
 
@@ -55,22 +66,25 @@ class Client:
         nms_iou: float | None = None,
         resized: bool = False,
     ) -> list[FoundFaces]:
-        """Detects faces.
+        """Detects faces in images.
 
         Args:
             images: encoded, of any kinds and sizes.
-            score_threshold: instead of the model's. By REST it takes both thresholds, or neither.
-            nms_iou: likewise.
-            resized: whether the server is to bring all images to one size, which is faster for
-                large ones; by REST it takes both thresholds.
+            score_threshold: replaces the model's. By REST give both thresholds, or neither.
+            nms_iou: replaces the model's.
+            resized: lets the server bring all images to one size, which is faster for large ones.
+                By REST it needs both thresholds.
+
+        Returns:
+            The faces of each image, in the order of the images.
 
         Raises:
             InputError: the server is not there, takes too long or refuses.
         """
         given = {"score_threshold": score_threshold, "nms_iou": nms_iou}
         thresholds = {name: value for name, value in given.items() if value is not None}
-        whole = "serving_default" if thresholds else "detect_bytes"
-        signature = "detect_resized" if resized else whole
+        full_size = "serving_default" if thresholds else "detect_bytes"
+        signature = "detect_resized" if resized else full_size
         if self.is_rest and signature != "detect_bytes" and len(thresholds) < 2:
             raise InputError(
                 f"{signature} by REST: expected both thresholds, as the server takes no defaults "
@@ -79,16 +93,16 @@ class Client:
         answers: list[FoundFaces] = []
         for start in range(0, len(images), self.batch):
             part = list(images[start : start + self.batch])
-            # One of each image: a server that merges requests needs as many as there are images.
-            each = {n: np.full(len(part), v, np.float32) for n, v in thresholds.items()}
-            found = self._transport.predict(signature, {"image_bytes": part, **each})
-            answers += [_answer(found, place) for place in range(len(part))]
+            # A server that merges requests needs as many thresholds as there are images.
+            per_image = {n: np.full(len(part), v, np.float32) for n, v in thresholds.items()}
+            outputs = self._transport.predict(signature, {"image_bytes": part, **per_image})
+            answers += [_faces(outputs, index) for index in range(len(part))]
         return answers
 
 
-def _answer(found: dict[str, NDArray[Any]], place: int) -> FoundFaces:
-    count = int(found["num_detections"][place])
+def _faces(outputs: dict[str, NDArray[Any]], index: int) -> FoundFaces:
+    count = int(outputs["num_detections"][index])
     boxes, scores, landmarks = (
-        found[name][place][:count].astype(np.float32) for name in ("boxes", "scores", "landmarks")
+        outputs[name][index][:count].astype(np.float32) for name in ("boxes", "scores", "landmarks")
     )
-    return FoundFaces(boxes, scores, landmarks, ImageError(int(found["error"][place])))
+    return FoundFaces(boxes, scores, landmarks, ImageError(int(outputs["error"][index])))

@@ -9,7 +9,7 @@ import pytest
 from retinaface_tf.errors import InputError
 from retinaface_tf.model.weights.mindspore_file import Checkpoint, read_mindspore_checkpoint
 
-VECTORS = Path(__file__).parents[1] / "vectors"
+VECTORS = Path(__file__).parents[2] / "vectors"
 
 # Of each parameter the type, the shape and the first value; the next ones go up in eighths.
 PARAMETERS = {

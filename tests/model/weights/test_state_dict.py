@@ -90,7 +90,7 @@ def test_a_typing_mistake_in_a_folder_that_is_there_is_no_name_of_the_hub():
 
 def test_without_the_hubs_library_its_names_say_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(InputError, match=r"timm/tiny: no such weights file; .* pip install"):
+    with pytest.raises(InputError, match=r"timm/tiny: .*pip install 'retinaface-tf\[hub\]'"):
         find_file("timm/tiny")
 
 

@@ -1,4 +1,4 @@
-"""Tensors of others in our networks."""
+"""Imported tensors in our networks."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +10,8 @@ import safetensors.numpy
 from retinaface_tf.config import ModelConfig
 from retinaface_tf.errors import InputError
 from retinaface_tf.model.network import build_backbone, build_network
-from retinaface_tf.model.weights.foreign import Foreign, assign, check_full, read_foreign
+from retinaface_tf.model.weights.assignment import assign, check_complete
+from retinaface_tf.model.weights.imported import ImportedTensors, read_imported
 from retinaface_tf.model.weights.names import torch_names
 
 MOBILENET = ModelConfig(backbone="mobilenet025")
@@ -28,7 +29,9 @@ def state(mobilenet, made_up_state):
 
 
 def detector(state):
-    return Foreign(Path("theirs.pth"), "PyTorch", is_detector=True, tensors=state, left_out=[])
+    return ImportedTensors(
+        Path("theirs.pth"), "PyTorch", is_detector=True, tensors=state, left_out=()
+    )
 
 
 def saved(path, tensors):
@@ -39,9 +42,9 @@ def saved(path, tensors):
 
 
 def test_all_tensors_of_a_published_layout_are_taken(mobilenet, state):
-    fit = assign(mobilenet, detector(state))
-    assert fit.full
-    assert sorted(fit.matched) == sorted(state)
+    found = assign(mobilenet, detector(state))
+    assert found.is_complete
+    assert sorted(found.matched) == sorted(state)
     names = torch_names(mobilenet)
     for variable in mobilenet.variables:
         assert np.isclose(variable.numpy().sum(), state[names[variable.path]].sum(), atol=1e-3)
@@ -66,7 +69,7 @@ def test_a_backbone_of_imagenet_says_of_raw_pixels_what_it_said_of_normalised_on
         tmp_path / "imagenet.safetensors",
         {name.removeprefix("body."): values for name, values in state.items()},
     )
-    assert assign(raw, read_foreign(file)).full
+    assert assign(raw, read_imported(file)).is_complete
     # The second one takes the tensors as they are, and pixels as ImageNet's recipe has them; less
     # than the mean, since the network subtracts its own. No border: zeros mean another grey there.
     reference = detector(state)
@@ -84,24 +87,24 @@ def test_a_backbone_of_imagenet_says_of_raw_pixels_what_it_said_of_normalised_on
 
 def test_a_backbone_takes_its_part_of_a_detector(state):
     backbone = build_backbone(MOBILENET)
-    fit = assign(backbone, detector(state))
-    assert fit.full
-    assert "fpn.merge1.0.weight" in fit.left_out
+    found = assign(backbone, detector(state))
+    assert found.is_complete
+    assert "fpn.merge1.0.weight" in found.left_out
 
 
 def test_names_with_the_prefix_of_several_gpus_are_read(mobilenet, state, tmp_path):
     parallel = {f"module.{name}": values for name, values in state.items()}
-    foreign = read_foreign(saved(tmp_path / "parallel.safetensors", parallel))
-    assert foreign.is_detector
-    assert assign(mobilenet, foreign).full
+    imported = read_imported(saved(tmp_path / "parallel.safetensors", parallel))
+    assert imported.is_detector
+    assert assign(mobilenet, imported).is_complete
 
 
 def test_the_report_names_every_tensor_that_does_not_fit(mobilenet, state):
     del state["fpn.merge2.1.running_var"]
     state["fpn.output1.0.weight"] = np.zeros((64, 32, 1, 1), np.float32)
     state["head.weight"] = np.zeros(3, np.float32)
-    fit = assign(mobilenet, replace(detector(state), left_out=["fc.weight"]))
-    assert fit.report() == (
+    found = assign(mobilenet, replace(detector(state), left_out=("fc.weight",)))
+    assert found.report() == (
         "matched: 251\n"
         "missing: 1\n"
         "  fpn.merge2.1.running_var\n"
@@ -125,29 +128,29 @@ def test_what_does_not_fit_leaves_the_networks_own_values(mobilenet, state):
 
 def test_the_weights_of_another_backbone_are_called_that(config, state):
     resnet = build_network(replace(config, model=ModelConfig(backbone="resnet18")))
-    foreign = detector(state)
+    imported = detector(state)
     expected = "theirs.pth: expected the weights of a retinaface_resnet18, found a detector"
     with pytest.raises(InputError, match=expected) as error:
-        check_full(assign(resnet, foreign), foreign, resnet)
+        check_complete(assign(resnet, imported), imported, resnet)
     assert "\n" not in str(error.value)
 
 
 def test_heads_for_another_number_of_anchors_are_told_by_both_shapes(mobilenet, state):
     for name in [name for name in state if "Head" in name]:
         state[name] = np.repeat(state[name], 2, axis=0)[: len(state[name]) // 2 * 3]
-    foreign = detector(state)
+    imported = detector(state)
     expected = r"Head\.\d\.conv1x1\.\w+ has the shape \(\d+, 64, 1, 1\), expected \("
     with pytest.raises(InputError, match=expected):
-        check_full(assign(mobilenet, foreign), foreign, mobilenet)
+        check_complete(assign(mobilenet, imported), imported, mobilenet)
 
 
 def test_numbers_that_are_not_finite_are_refused(state, tmp_path):
     state["fpn.merge1.1.bias"][3] = np.nan
     with pytest.raises(InputError, match=r"nan\.safetensors.*fpn\.merge1\.1\.bias has others"):
-        read_foreign(saved(tmp_path / "nan.safetensors", state))
+        read_imported(saved(tmp_path / "nan.safetensors", state))
 
 
 def test_one_tensor_in_two_spellings_is_refused(state, tmp_path):
     state["module.fpn.merge1.1.bias"] = state["fpn.merge1.1.bias"]
     with pytest.raises(InputError, match=r"fpn\.merge1\.1\.bias once, found it in two spellings"):
-        read_foreign(saved(tmp_path / "twice.safetensors", state))
+        read_imported(saved(tmp_path / "twice.safetensors", state))

@@ -1,5 +1,4 @@
 import json
-import logging
 from dataclasses import replace
 
 import pytest
@@ -7,9 +6,8 @@ import tensorflow as tf
 
 from retinaface_tf.config_file import load_config
 from retinaface_tf.data.dataset import training_set
-from retinaface_tf.errors import InputError
 from retinaface_tf.training.devices import make_strategy
-from retinaface_tf.training.run_files import data_hash, logged, write_summary
+from retinaface_tf.training.run_json import data_hash, write_run_json
 
 
 @pytest.fixture
@@ -19,7 +17,7 @@ def config(drawn, tmp_path):
 
 
 def test_run_json_says_what_the_run_is(config, tmp_path):
-    write_summary(config, training_set(config), make_strategy(config.train), 40)
+    write_run_json(config, training_set(config), make_strategy(config.train), 40)
     summary = json.loads((tmp_path / "run.json").read_text())
     assert summary["start"] == 40
     assert summary["images"] == 16
@@ -37,22 +35,3 @@ def test_the_hash_of_the_data_changes_with_any_label(config, part):
     changed = getattr(records, part).copy()
     changed[3] = "another.jpg" if part == "images" else ~changed[3] if changed.dtype == bool else 7
     assert data_hash(replace(records, **{part: changed})) != data_hash(records)
-
-
-def test_the_log_holds_what_was_said_and_what_ended_the_run(tmp_path):
-    log = logging.getLogger("retinaface_tf.anywhere")
-
-    def run(message: str) -> None:
-        with logged(tmp_path):
-            log.info("%s run", message)
-            log.debug("what a terminal has a bar for")
-            raise InputError("no more steps")
-
-    for message in ("first", "second"):
-        with pytest.raises(InputError):
-            run(message)
-    log.info("not in a run")
-    lines = (tmp_path / "train.log").read_text().splitlines()
-    said = [line.split(" ", 2)[2] for line in lines]
-    bar, error = "what a terminal has a bar for", "error: no more steps"
-    assert said == ["first run", bar, error, "second run", bar, error]
