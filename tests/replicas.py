@@ -114,6 +114,8 @@ def use_all_cpu_devices(devices: int) -> None:
 
 
 def main(devices: int, run: str, result: str) -> None:
+    # Optimising the graph takes longer than these few steps.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     if "TF_CONFIG" in os.environ:
         use_all_cpu_devices(devices)
     np.savez(result, **train(devices, *RUNS[run], broken=1 if run == "broken" else None))

@@ -93,7 +93,7 @@ def test_fewer_images_than_a_batch_are_counted(complaint, data):
     assert "16" in message
 
 
-def test_an_image_that_breaks_the_first_batch_is_named_by_its_line(complaint, data):
+def test_a_broken_image_is_named_with_the_line_of_its_label(complaint, data):
     for image in (data / "train").rglob("*.jpg"):
         image.write_bytes(image.read_bytes()[:-500])
     assert f"{data / 'train/label.txt'}:" in (message := complaint())
