@@ -19,6 +19,7 @@ from retinaface_tf.errors import (
     DoesNotHold,
     InputError,
     LostWorkerError,
+    one_line,
 )
 
 _CFG = flags.DEFINE_string("cfg", "configs/res50.yaml", "The config to run.")
@@ -105,8 +106,8 @@ def run(main: Callable[[list[str]], int | None]) -> None:
             return STOPPED
         except OSError as error:
             # A folder that cannot be written, a full disk.
-            place = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-            print(f"error: {' '.join(place.split())}", file=sys.stderr)
+            place = f"{error.filename}: {error.strerror}" if error.filename else one_line(error)
+            print(f"error: {place}", file=sys.stderr)
         return BAD_INPUT
 
     app.run(guarded)

@@ -4,7 +4,6 @@ TensorFlow ignores the EXIF orientation of a JPEG, with which phones store portr
 their side, so it is read and applied here.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -143,9 +142,7 @@ def why_undecodable(path: str) -> str | None:
     try:
         decode_image(tf.io.read_file(path))
     except tf.errors.OpError as error:
-        # Around the reason stand the graph's nodes and where they were made.
-        told = [line for line in str(error.message).splitlines() if line[:1].strip()]
-        return re.sub(r"{{.*?}} *| *\[Op:.*?\]", "", "".join(told[-1:]))[:120]
+        return one_line(error)
     return None
 
 

@@ -73,7 +73,7 @@ def read_batch(file: Path) -> tuple[list[str], Batch]:
             faces = Faces(*(kept[name] for name in Faces._fields))
             return kept["names"].tolist(), Batch(kept["images"], faces, np.arange(len(faces[0])))
     except (OSError, ValueError, KeyError, EOFError, BadZipFile, AttributeError) as error:
-        reason = one_line(error)[:120]
+        reason = one_line(error)
         raise InputError(f"{file}: not a batch that a run has kept: {reason}") from None
 
 

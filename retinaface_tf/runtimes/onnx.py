@@ -35,7 +35,7 @@ class OnnxDetector:
             metadata = self._session.get_modelmeta().custom_metadata_map[METADATA]
             self.metadata = json.loads(metadata)
         except Exception as error:  # onnxruntime has a dozen kinds of its own
-            reason = one_line(error)[:120]
+            reason = one_line(error)
             raise InputError(f"{path}: not a model that export.py wrote: {reason}") from None
         self._most = self.metadata["config"]["detector"]["max_detections"]
 

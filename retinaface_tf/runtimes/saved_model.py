@@ -25,7 +25,7 @@ class ExportedDetector:
             # Functions, as TensorFlow in Python knows no defaults of a signature's inputs.
             self._of_images, self._of_bytes = self._model.detect_images, self._model.serving_default
         except (OSError, ValueError, AttributeError, tf.errors.OpError) as error:
-            reason = one_line(error)[:120]
+            reason = one_line(error)
             raise InputError(f"{path}: not a model that export.py wrote: {reason}") from None
 
     def __call__(self, images: tf.Tensor, scale: float | tf.Tensor = 1.0) -> Detections:

@@ -58,7 +58,7 @@ def _download(repository: str) -> Path:
         return Path(huggingface_hub.hf_hub_download(repository, HUB_FILE))
     # It raises errors of its own, of HTTP and of files.
     except Exception as error:
-        reason = one_line(error)[:160]
+        reason = one_line(error)
         raise InputError(
             f"{repository}: neither a file nor a repository of the Hugging Face hub that could be "
             f"read: {reason}"

@@ -133,7 +133,7 @@ def read_torch_file(path: Path) -> dict[str, NDArray[Any]]:
             return read(file)
     # A broken pickle can raise nearly anything.
     except Exception as error:
-        reason = one_line(error)[:120] or type(error).__name__
+        reason = one_line(error) or type(error).__name__
         raise InputError(f"{path}: expected a whole file of torch.save: {reason}") from None
 
 

@@ -77,7 +77,7 @@ class Grpc:
         try:
             answer = self.stub.Predict(request, timeout=self.timeout)
         except grpc.RpcError as error:
-            reason = one_line(error.details() or "")[:200]
+            reason = one_line(error.details() or "")
             raise InputError(f"{self.url}: {error.code().name}: {reason}") from None
         return {name: tf.make_ndarray(value) for name, value in answer.outputs.items()}
 
@@ -105,12 +105,12 @@ class Rest:
             told = json.loads(answer.data)
         except urllib3.exceptions.HTTPError as error:
             cause = getattr(error, "reason", None) or error
-            reason = one_line(cause)[:200]
+            reason = one_line(cause)
             raise InputError(f"{self.url}: no answer: {reason}") from None
         except ValueError:
             raise InputError(f"{self.url}: HTTP {answer.status}, not JSON as a model's") from None
         if answer.status != 200 or "outputs" not in told:
-            reason = one_line(told.get("error", "no outputs"))[:200]
+            reason = one_line(told.get("error", "no outputs"))
             raise InputError(f"{self.url}: HTTP {answer.status}: {reason}")
         return {name: np.array(value) for name, value in told["outputs"].items()}
 
