@@ -16,7 +16,7 @@ from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.geometry.targets import make_targets
 from retinaface_tf.model.losses import Counts, MultiBoxLoss
 from retinaface_tf.model.network import build_network
-from retinaface_tf.model.weights.files import SUFFIX
+from retinaface_tf.model.weights.files import SUFFIX, load_saved
 from retinaface_tf.structures import Batch, Faces, Predictions, Targets
 
 
@@ -80,7 +80,7 @@ def read_batch(file: Path) -> tuple[list[str], Batch]:
 def read_network(file: Path, config: Config) -> keras.Model:
     """The network with the weights kept beside a batch, finite or not."""
     network = build_network(config)
-    network.load_weights(file.with_suffix(SUFFIX))
+    load_saved(network, file.with_suffix(SUFFIX))
     return network
 
 

@@ -80,7 +80,7 @@ def read_foreign(path: Path) -> Foreign:
         name = name if is_detector else BODY + name
         if name in tensors:
             raise InputError(f"{path}: expected {name} once, found it in two spellings")
-        if not np.isfinite(state.tensors[theirs].astype(np.float64)).all():
+        if not np.isfinite(state.tensors[theirs]).all():
             raise InputError(f"{path}: expected finite numbers, {theirs} has others")
         tensors[name] = state.tensors[theirs]
     # Torch counts the batches of every norm: of no use, and too many to list.

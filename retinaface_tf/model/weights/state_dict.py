@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
@@ -18,6 +17,7 @@ HUB_FILE = "model.safetensors"
 # Names that mean a file, even where there is none.
 SUFFIXES = (".bin", ".ckpt", ".h5", ".pt", ".pth", ".safetensors", ".tar")
 
+MAX_NAME = 500  # letters
 _HDF5_START = b"\x89HDF"
 
 
@@ -88,14 +88,18 @@ def read_state_dict(path: Path) -> StateDict:
         raise InputError(f"{path}: {_what_else(start)}")
     if not state.tensors:
         raise InputError(f"{path}: expected tensors by name (a state dict), found none")
+    for name in state.tensors:
+        if len(name) > MAX_NAME or not name.isprintable():
+            raise InputError(f"{path}: expected names of tensors, found {name!r:.60}")
     return state
 
 
 def _read_safetensors(path: Path) -> dict[str, NDArray[Any]]:
     try:
         return safetensors.numpy.load_file(path)
-    except (safetensors.SafetensorError, OSError, KeyError, ValueError) as error:
-        raise InputError(f"{path}: expected a whole safetensors file: {error}") from None
+    # Types that NumPy does not have raise errors of other kinds.
+    except Exception as error:
+        raise InputError(f"{path}: expected a whole safetensors file: {one_line(error)}") from None
 
 
 def _read_mindspore(path: Path) -> dict[str, NDArray[Any]]:
