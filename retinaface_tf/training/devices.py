@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from retinaface_tf.config import TrainConfig
 from retinaface_tf.errors import InputError
 from retinaface_tf.training.cluster import ALONE, Cluster
+from retinaface_tf.training.partners import await_partners
 
 
 def make_strategy(config: TrainConfig, cluster: Cluster = ALONE) -> tf.distribute.Strategy:
@@ -21,7 +22,7 @@ def make_strategy(config: TrainConfig, cluster: Cluster = ALONE) -> tf.distribut
     settings. With several workers it waits until all have come.
 
     Raises:
-        InputError: no such device, the global batch does not divide among them, or they are several
+        InputError: no such device, another worker does not come, the global batch does not divide among them, or they are several
             and XLA is to compile the step.
     """
     _configure(config)
@@ -39,6 +40,7 @@ def make_strategy(config: TrainConfig, cluster: Cluster = ALONE) -> tf.distribut
     used = [gpus[number] for number in _numbers(config, gpus)] if gpus else []
     if used:
         tf.config.set_visible_devices(used, "GPU")
+    await_partners(cluster)
     strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster.resolver(gpus=len(used)))
     _check_shares(config, strategy.num_replicas_in_sync)
     return strategy

@@ -1,21 +1,11 @@
 """A client for programs: images to a server, faces back."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from retinaface_tf.errors import ImageError, InputError
-
-
-class FoundFaces(NamedTuple):
-    """The detections of one image, best first."""
-
-    boxes: NDArray[np.float32]  # [N, 4], pixels of the upright image
-    scores: NDArray[np.float32]  # [N]
-    landmarks: NDArray[np.float32]  # [N, 5, 2]
-    error: ImageError  # why there are none, if it is that
+from retinaface_tf.errors import InputError
+from retinaface_tf.serving.client.answer import FoundFaces, read_answer
 
 
 class Client:
@@ -36,7 +26,7 @@ class Client:
             url: `grpc://host:8500` or `http://host:8501`; `grpcs` and `https` are encrypted.
             model: its name on the server.
             batch: images of a request; more than that are several requests.
-            timeout: seconds that a request may take, all attempts together by gRPC, each by REST.
+            timeout: seconds that a request may take, all attempts and the whole answer together.
             attempts: how often to ask a server that is not there or busy.
 
         Raises:
@@ -44,7 +34,7 @@ class Client:
         """
         from retinaface_tf.serving.client.transport import connect  # TensorFlow
 
-        self.batch, self.is_rest = batch, url.startswith("http")
+        self.url, self.batch, self.is_rest = url, batch, url.startswith("http")
         self._transport = connect(url, model, timeout, attempts)
 
     def detect(
@@ -65,7 +55,8 @@ class Client:
                 large ones; by REST it takes both thresholds.
 
         Raises:
-            InputError: the server is not there, takes too long or refuses.
+            InputError: the server is not there, takes too long, refuses, or answers with something
+                else than faces.
         """
         given = {"score_threshold": score_threshold, "nms_iou": nms_iou}
         thresholds = {name: value for name, value in given.items() if value is not None}
@@ -82,13 +73,8 @@ class Client:
             # One of each image: a server that merges requests needs as many as there are images.
             each = {n: np.full(len(part), v, np.float32) for n, v in thresholds.items()}
             found = self._transport.predict(signature, {"image_bytes": part, **each})
-            answers += [_answer(found, place) for place in range(len(part))]
+            try:
+                answers += read_answer(found, len(part))
+            except InputError as error:
+                raise InputError(f"{self.url}: not the answer of a detector: {error}") from None
         return answers
-
-
-def _answer(found: dict[str, NDArray[Any]], place: int) -> FoundFaces:
-    count = int(found["num_detections"][place])
-    boxes, scores, landmarks = (
-        found[name][place][:count].astype(np.float32) for name in ("boxes", "scores", "landmarks")
-    )
-    return FoundFaces(boxes, scores, landmarks, ImageError(int(found["error"][place])))

@@ -2,15 +2,13 @@
 
 import re
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import VECTORS
 
 from retinaface_tf.errors import InputError
 from retinaface_tf.model.weights.mindspore_file import Checkpoint, read_mindspore_checkpoint
-
-VECTORS = Path(__file__).parents[1] / "vectors"
 
 # Of each parameter the type, the shape and the first value; the next ones go up in eighths.
 PARAMETERS = {
