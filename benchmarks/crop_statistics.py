@@ -23,6 +23,9 @@ from scipy import stats
 
 from retinaface_tf import cli
 from retinaface_tf.config import Config
+from retinaface_tf.config_flags import read_config
+from retinaface_tf.data.decode_host import read_image
+from retinaface_tf.errors import DOES_NOT_HOLD
 
 LEAST = 0.001
 DRAWS = 20
@@ -59,7 +62,7 @@ FIGURES = (
 
 def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
-    config = cli.read_config()
+    config = read_config()
     theirs = their_augmentation(config)
     cli.start_tensorflow()
     images = read_images(config)
@@ -73,20 +76,17 @@ def main(arguments: list[str]) -> int:
     cv2.imwrite(str(out / "sheet.png"), np.vstack(rows)[..., ::-1])
     print(f"{DRAWS} draws of each of {len(images)} images; pictures in {out / 'sheet.png'}")
     worst = min(compare(name, *(side[:, i] for side in figures)) for i, name in enumerate(FIGURES))
-    return 0 if worst >= LEAST else cli.DOES_NOT_HOLD
+    return 0 if worst >= LEAST else DOES_NOT_HOLD
 
 
 def read_images(config: Config) -> list[Image]:
-    import tensorflow as tf
-
     from retinaface_tf.data.dataset import training_set
-    from retinaface_tf.data.decode import decode_image
 
     records = training_set(config)
     every = max(1, len(records) // _IMAGES.value)
     return [
         Image(
-            decode_image(tf.io.read_file(str(records.path(i)))).numpy(),
+            read_image(records.path(i)),
             records.boxes[records.splits[i] : records.splits[i + 1]],
         )
         for i in range(0, len(records), every)[: _IMAGES.value]
@@ -96,7 +96,8 @@ def read_images(config: Config) -> list[Image]:
 def our_augmentation() -> Augment:
     import tensorflow as tf
 
-    from retinaface_tf.data.augment import choose_window, crop_faces, jitter_colour
+    from retinaface_tf.data.colour import jitter_colour
+    from retinaface_tf.data.crops import choose_window_biubug6, crop_faces
     from retinaface_tf.structures import Faces
 
     @tf.function(reduce_retracing=True)
@@ -104,7 +105,7 @@ def our_augmentation() -> Augment:
         count = tf.shape(boxes)[0]
         no = tf.zeros([count], tf.bool)
         faces = Faces(boxes, tf.zeros([count, 5, 2]), no, ~no)
-        window = choose_window(tf.shape(pixels)[:2], faces, seed)
+        window = choose_window_biubug6(tf.shape(pixels)[:2], faces, seed)
         x, y, width, height = tf.unstack(window)
         crop = tf.cast(pixels[y : y + height, x : x + width], tf.float32)
         return x, crop_faces(faces, window).boxes, jitter_colour(crop, seed + 1)

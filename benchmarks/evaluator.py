@@ -18,7 +18,7 @@ from absl import flags
 
 from retinaface_tf import cli
 from retinaface_tf.evaluation.average_precision import evaluate_predictions
-from retinaface_tf.evaluation.result import summary
+from retinaface_tf.evaluation.result import format_ap
 from retinaface_tf.evaluation.wider import load_ground_truth, read_predictions, write_predictions
 
 _PREDICTIONS = flags.DEFINE_string("predictions", None, "A folder or zip of predictions.")
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
     }
     measured = turns.take_turns(contestants, rounds=_ROUNDS.value, pieces=1)
     turns.report(measured, images=len(truth))
-    print(summary(evaluate_predictions(predictions, truth)))
+    print(format_ap(evaluate_predictions(predictions, truth)))
     if _BIUBUG6.value:
         with tempfile.TemporaryDirectory() as unpacked:
             write_predictions(unpacked, predictions)

@@ -20,6 +20,7 @@ from absl import flags
 
 from retinaface_tf import cli
 from retinaface_tf.config import Config
+from retinaface_tf.config_flags import read_config
 from retinaface_tf.data.records import Records
 
 BATCH, BATCHES, ROUNDS = 8, 25, 5
@@ -33,7 +34,7 @@ _PETERYUX = flags.DEFINE_string("peteryux", None, "A checkout of peteryuX/retina
 
 def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
-    config = cli.read_config()
+    config = read_config()
     contestants: dict[str, Callable[[], turns.Piece]] = {}
     if _BIUBUG6.value:
         theirs = peers.biubug6_batches(_BIUBUG6.value, config, BATCH)
@@ -61,11 +62,11 @@ def main(arguments: list[str]) -> int:
 def _pipeline(config: Config, records: Records, *, matched: bool) -> turns.Piece:
     import tensorflow as tf
 
-    from retinaface_tf.data.pipeline import training_batches
+    from retinaface_tf.data.pipeline import TrainingData
     from retinaface_tf.geometry.anchors import make_anchors
     from retinaface_tf.geometry.targets import make_targets
 
-    batches = training_batches(records, config.data, batch=BATCH, seed=1)
+    batches = TrainingData(records, config.data, batch=BATCH, seed=1).batches()
     anchors = make_anchors(config.data.image_size, config.data.image_size, config.anchors)
 
     @tf.function(input_signature=[batches.element_spec.faces])
@@ -87,7 +88,9 @@ def _stages(config: Config, records: Records) -> Iterator[tuple[str, float]]:
     """CPU-seconds of each stage of biubug6's recipe: what a sample that ends there takes more."""
     import tensorflow as tf
 
-    from retinaface_tf.data.augment import choose_window, jitter_colour, pad_to_square
+    from retinaface_tf.data.augment import pad_to_square
+    from retinaface_tf.data.colour import jitter_colour
+    from retinaface_tf.data.crops import choose_window_biubug6
     from retinaface_tf.data.decode import decode_window, open_image
     from retinaface_tf.structures import Faces
 
@@ -107,7 +110,7 @@ def _stages(config: Config, records: Records) -> Iterator[tuple[str, float]]:
     def window(i):
         image = open_image(read(i))
         mine = Faces(*(part[splits[i] : splits[i + 1]] for part in faces))
-        return image, choose_window(image.size, mine, seed(i))
+        return image, choose_window_biubug6(image.size, mine, seed(i))
 
     def pixels(i):
         return decode_window(*window(i), side)[0]

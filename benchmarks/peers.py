@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from retinaface_tf.config import Config
+from retinaface_tf.config import STRIDES, Config
 from retinaface_tf.errors import InputError
 
 BIUBUG6_MEAN = (104, 117, 123)  # blue, green, red
@@ -174,7 +174,7 @@ def peteryux_batches(checkout: str, config: Config, batch: int) -> Callable[[], 
         str(_peteryux_records(checkout, config)),
         batch,
         side,
-        priors=prior_box((side, side), config.anchors.sizes, config.anchors.strides),
+        priors=prior_box((side, side), config.anchors.sizes, STRIDES),
         buffer_size=100,  # of its 10,240, as filling is not what is measured
     )
     tf.get_logger().setLevel("ERROR")

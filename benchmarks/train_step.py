@@ -23,6 +23,7 @@ from absl import flags
 
 from retinaface_tf import cli
 from retinaface_tf.config import Config
+from retinaface_tf.config_flags import read_config
 from retinaface_tf.structures import Batch
 
 BATCHES = 6
@@ -37,7 +38,7 @@ os.environ["TF_USE_LEGACY_KERAS"] = "1"  # peteryuX's needs it; nothing of ours 
 
 def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
-    config = cli.read_config()
+    config = read_config()
     precisions = ["float32"] + ["bfloat16"] * (config.model.precision == "bfloat16")
     steps = {}
     if _BIUBUG6.value:
@@ -62,11 +63,12 @@ def main(arguments: list[str]) -> int:
 def _ours(config: Config) -> tuple[list[Batch], Callable[[], turns.Piece]]:
     """Some batches, and the whole step on them."""
     from retinaface_tf.data.dataset import training_set
-    from retinaface_tf.data.pipeline import training_batches
+    from retinaface_tf.data.pipeline import TrainingData
     from retinaface_tf.doctor.machine import make_step
     from retinaface_tf.training.devices import make_strategy
 
-    dataset = training_batches(training_set(config), config.data, batch=_BATCH.value, seed=1)
+    data = TrainingData(training_set(config), config.data, batch=_BATCH.value, seed=1)
+    dataset = data.batches()
     step = make_step(config, make_strategy(config.train), dataset)
     batches = list(dataset.take(BATCHES))
     count_operations("ours", lambda: step.network(batches[0].images, training=False))

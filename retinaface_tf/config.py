@@ -18,21 +18,31 @@ Count = Annotated[int, Field(ge=1)]
 CountOrZero = Annotated[int, Field(ge=0)]
 Stage = Literal["stem", "stage1", "stage2", "stage3", "stage4"]
 
+# Pixels between anchors, by level: every backbone of `model.backbones` is tapped at these.
+STRIDES = (8, 16, 32)
+
 _RULES = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True, kw_only=True, config=_RULES)
 class DataConfig:
     root: str = "data/widerface"
-    train_labels: str = "train/label.txt"  # below root, unless absolute; so are the next two
+    train_labels: str = "train/label.txt"  # below root, unless absolute; so is the next
     val_labels: str = "val/label.txt"
-    ground_truth: str = "ground_truth"
     image_size: Annotated[int, Field(ge=32)] = 840
     augmentation: Literal["biubug6", "mindspore"] = "biubug6"
     num_workers: Count | None = None  # threads that read images; None leaves it to tf.data
     unreadable: Literal["stop", "skip"] = "stop"  # where training images are missing or broken
     drawn_train: CountOrZero = 0  # images to draw where root does not exist; 0 draws none
     drawn_val: CountOrZero = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_ground_truth(cls, given: Any) -> Any:
+        """Accepts `ground_truth: ground_truth`, which earlier versions wrote beside runs."""
+        if isinstance(given, dict) and given.get("ground_truth") == "ground_truth":
+            return {key: value for key, value in given.items() if key != "ground_truth"}
+        return given
 
 
 @dataclass(frozen=True, kw_only=True, config=_RULES)
@@ -53,21 +63,28 @@ class AnchorConfig:
         (64, 128),
         (256, 512),
     )
-    strides: tuple[Count, ...] = (8, 16, 32)
     variances: tuple[Positive, Positive] = (0.1, 0.2)
     clip: bool = False
 
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_strides(cls, given: Any) -> Any:
+        """Accepts `strides: [8, 16, 32]`, which earlier versions wrote beside runs and exports."""
+        if isinstance(given, dict) and given.get("strides") in (STRIDES, [*STRIDES]):
+            return {key: value for key, value in given.items() if key != "strides"}
+        return given
+
     @model_validator(mode="after")
-    def _one_stride_per_level(self) -> "AnchorConfig":
-        if len(self.sizes) != len(self.strides):
-            raise ValueError(f"{len(self.sizes)} levels of sizes for {len(self.strides)} strides")
+    def _one_level_per_stride(self) -> "AnchorConfig":
+        if len(self.sizes) != len(STRIDES):
+            raise ValueError(f"{len(self.sizes)} levels of sizes for {len(STRIDES)} strides")
         return self
 
     def count(self, height: int, width: int) -> int:
         """Number of anchors of an image of that size in pixels: 29,126 at 840 x 840."""
         return sum(
             math.ceil(height / stride) * math.ceil(width / stride) * len(sizes)
-            for sizes, stride in zip(self.sizes, self.strides, strict=True)
+            for sizes, stride in zip(self.sizes, STRIDES, strict=True)
         )
 
 
@@ -156,7 +173,7 @@ class EvalConfig:
     # Of protocol ms_flip, each also mirrored.
     short_sides: Annotated[tuple[Count, ...], Field(min_length=1)] = (500, 800, 1100, 1400, 1700)
     iou: Fraction = 0.5
-    ground_truth: str | None = None  # None: data.ground_truth below data.root
+    ground_truth: str | None = None  # folder of the .mat files; None: ground_truth below data.root
     weights: str | None = None  # the seed's val_model; None: newest checkpoint of train.workdir
     save_results: bool = True
     out: str | None = None  # None: `eval` in the workdir
@@ -173,6 +190,13 @@ class ExportConfig:
 
 @dataclass(frozen=True, kw_only=True, config=_RULES)
 class Config:
+    """Holds all settings of a run, a section each.
+
+    Example:
+        >>> Config().model.backbone
+        'resnet50'
+    """
+
     data: DataConfig = Field(default_factory=DataConfig)
     model: ModelConfig = Field(default_factory=ModelConfig)
     anchors: AnchorConfig = Field(default_factory=AnchorConfig)
@@ -203,5 +227,5 @@ class Config:
 
     @property
     def ground_truth_folder(self) -> Path:
-        """Where the .mat files of the validation set are."""
-        return Path(self.eval.ground_truth or self.below_root(self.data.ground_truth))
+        """The folder of the .mat files of the validation set."""
+        return Path(self.eval.ground_truth or self.below_root("ground_truth"))

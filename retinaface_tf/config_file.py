@@ -6,6 +6,7 @@ together, each by its dotted key.
 
 import dataclasses
 import difflib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,25 +18,40 @@ from retinaface_tf.config import Config
 from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.yaml_text import MAX_LENGTH, YamlSizeError, parse_yaml
 
-
 # By section and key: what came after `--set`.
 Overrides = dict[tuple[str, str], str]
 
+CONFIGS = "configs"  # beside this module in a wheel, beside the package in a checkout
+RUN_CONFIG = "config.yaml"  # in a run's folder
+
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
-    """Reads a YAML file and applies overrides such as `train.epochs=3`.
+    """Reads a config and applies overrides such as `train.epochs=3`.
 
     Values of overrides are YAML too: `data.drawn_val=10`, `schedule.decay_epochs=[7,9]`,
     `eval.ground_truth=null`.
+
+    Example:
+        >>> config = load_config("mobilenet025", ["train.epochs=3"])
+        >>> config.model.backbone, config.train.epochs
+        ('mobilenet025', 3)
+
+    Args:
+        path: a YAML file; the name of a config that the package has, such as `res50`; or a run's
+            folder, for its `config.yaml` with `train.workdir` being that folder.
+        overrides: each as `section.key=value`; the last wins.
 
     Raises:
         InputError: a missing or broken file, an unknown key, a value out of range; the message
             has a line for each, with the file or the override that it comes from and the dotted
             key.
     """
-    tree = _read_yaml(Path(path))
+    file = _find_config(Path(path))
+    tree = _read_yaml(file)
     applied: Overrides = {}
     faults = []
+    if file.parent == Path(path):  # a run may have been moved
+        overrides = [f"train.workdir={json.dumps(str(path))}", *overrides]
     for override in overrides:
         try:
             applied[_apply_override(tree, override)] = override
@@ -52,6 +68,27 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         heading = [f"{len(faults)} settings are wrong"] if len(faults) > 1 else []
         raise InputError("\n  ".join([*heading, *faults]))
     return config
+
+
+def packaged_configs() -> dict[str, Path]:
+    """Finds the configs that travel with the package, by name."""
+    here = Path(__file__).parent
+    folder = next((f for f in (here / CONFIGS, here.parent / CONFIGS) if f.is_dir()), here)
+    return {file.stem: file for file in sorted(folder.glob("*.yaml"))}
+
+
+def _find_config(path: Path) -> Path:
+    if path.is_dir():
+        return path / RUN_CONFIG
+    if path.exists() or path.suffix or path.parent != Path():
+        return path
+    packaged = packaged_configs()
+    if path.name not in packaged:
+        raise InputError(
+            f"{path}: no such config; expected a file, a run's folder or one of "
+            f"{', '.join(packaged)}"
+        )
+    return packaged[path.name]
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Packages that only some exports need, so that they are extras."""
+"""Packages that only some features need, so that they are extras."""
 
 import importlib
 from types import ModuleType
@@ -7,10 +7,10 @@ from retinaface_tf.errors import InputError
 
 
 def import_extra(module: str, extra: str) -> ModuleType:
-    """Imports a module of a package that an extra of this one installs.
+    """Imports a module of a package that one of our extras installs.
 
     Raises:
-        InputError: it is not installed.
+        InputError: the package is not installed; says how to install it.
     """
     try:
         return importlib.import_module(module)

@@ -1,14 +1,55 @@
-"""Files that are there whole or not at all, whenever the process is killed."""
+"""Writes files and folders that are whole or absent, whenever the process is killed."""
 
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
-def write_whole(file: Path, text: str) -> None:
-    """Writes `text` beside `file` and puts it in its place.
+@contextmanager
+def atomic_file(file: Path) -> Iterator[Path]:
+    """Yields a hidden path beside `file` to write to, and renames it to `file` at the end.
+
+    The hidden name ends as the name of `file` does. If the block raises, the hidden file is removed
+    and `file` stays as it was.
 
     Raises:
-        OSError: it cannot be written; what was there is still there.
+        OSError: the file cannot be written.
     """
     scratch = file.with_name(f".{file.name}")
-    scratch.write_text(text, encoding="utf-8")
-    scratch.replace(file)
+    try:
+        yield scratch
+        scratch.replace(file)
+    except BaseException:
+        with suppress(OSError):
+            scratch.unlink()
+        raise
+
+
+def write_text(file: Path, text: str) -> None:
+    """Writes a text file in UTF-8, whole or not at all.
+
+    Raises:
+        OSError: the file cannot be written; what was there before is still there.
+    """
+    with atomic_file(file) as scratch:
+        scratch.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def scratch_folder(parent: Path) -> Iterator[Path]:
+    """Yields a new, hidden folder in `parent`, to fill and then to rename.
+
+    What has not been renamed when the block ends is removed. `parent` is made if it is absent.
+
+    Raises:
+        OSError: `parent` cannot be written to.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=".writing-", dir=parent))
+    try:
+        scratch.chmod(0o755)  # Python lets nobody else read a temporary folder
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

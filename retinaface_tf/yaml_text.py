@@ -27,7 +27,7 @@ def parse_yaml(text: str) -> Any:
     if len(text) > MAX_LENGTH:
         raise YamlSizeError(f"longer than {MAX_LENGTH:,} characters")
     try:
-        return yaml.load(text, _CountingLoader)  # noqa: S506: derived from SafeLoader
+        return yaml.load(text, _CountingLoader)  # noqa: S506 (a SafeLoader)
     except (yaml.YAMLError, YamlSizeError):
         raise
     except RecursionError:

@@ -3,11 +3,17 @@
 import numpy as np
 import tensorflow as tf
 
+from retinaface_tf.config import STRIDES, AnchorConfig
+
+# One anchor per cell of each level, which is the cell itself.
+ANCHORS_OF_CELLS = AnchorConfig(sizes=((8,), (16,), (32,)))
+
 
 class BrightCells:
-    """Finds a face in each cell, as probable as the cell's corner is bright.
+    """Finds a face in each cell of one level, as probable as the cell's corner is bright.
 
-    A corner as bright as `certain` would be a face for sure; brighter there must be none.
+    Cells are `cell` pixels wide, a stride of the network; the other levels have no face. A corner
+    as bright as `certain` would be a face for sure; brighter there must be none.
     """
 
     variables = ()
@@ -17,14 +23,18 @@ class BrightCells:
 
     def __call__(self, images, training):
         assert not training
-        corners = images[:, :: self.cell, :: self.cell, 0]
-        face = tf.cast(corners, tf.float32) / self.certain
-        face = tf.reshape(face, [tf.shape(images)[0], -1])
+        face = tf.concat([self._face(images, stride) for stride in STRIDES], axis=1)
         return {
             "boxes": tf.zeros([*tf.unstack(tf.shape(face)), 4]),
             "logits": tf.math.log(tf.stack([1 - face, face], axis=-1)),
             "landmarks": tf.zeros([*tf.unstack(tf.shape(face)), 5, 2]),
         }
+
+    def _face(self, images, stride):
+        """Probability of a face in the cells of a level, [B, rows * columns]."""
+        corners = images[:, ::stride, ::stride, 0]
+        certain = self.certain if stride == self.cell else np.inf
+        return tf.reshape(tf.cast(corners, tf.float32) / certain, [tf.shape(images)[0], -1])
 
 
 def thousand_faces(cell):

@@ -10,7 +10,8 @@ import hypothesis
 import numpy as np
 import pytest
 import tensorflow as tf
-from made_up_weights import made_up_state, with_made_up_weights
+from exported_models import litert_files, onnx_file, saved_model, tiny, tiny_config
+from made_up_weights import made_up_network, made_up_state, with_made_up_weights
 from torch_files import write_torch_old, write_torch_zip
 
 from retinaface_tf.config import Config
@@ -20,7 +21,17 @@ ROOT = Path(__file__).parents[1]
 VECTORS = ROOT / "tests" / "vectors"
 SHARED = ROOT.parent / "shared"
 
-__all__ = ["made_up_state", "with_made_up_weights"]  # fixtures from beside
+# Fixtures from beside.
+__all__ = [
+    "litert_files",
+    "made_up_network",
+    "made_up_state",
+    "onnx_file",
+    "saved_model",
+    "tiny",
+    "tiny_config",
+    "with_made_up_weights",
+]
 
 Vectors = dict[str, np.ndarray]
 

@@ -2,13 +2,17 @@
 
 import zlib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
-from retinaface_tf.model.weights.foreign import Foreign, assign
+from retinaface_tf.config import Config, ModelConfig
+from retinaface_tf.model.network import build_network
+from retinaface_tf.model.weights.assignment import assign
+from retinaface_tf.model.weights.imported import ImportedTensors
 from retinaface_tf.model.weights.names import torch_names
 
 STEM_VARIANCES = (
@@ -70,8 +74,23 @@ def with_made_up_weights() -> Callable[[keras.Model], keras.Model]:
 
     def fill(network: keras.Model) -> keras.Model:
         state = MadeUpState(network)
-        foreign = Foreign(Path("made up"), "made up", is_detector=True, tensors=state, left_out=[])
-        assign(network, foreign)
+        imported = ImportedTensors(
+            Path("made up"), "made up", is_detector=True, tensors=state, left_out=()
+        )
+        assign(network, imported)
         return network
 
     return fill
+
+
+@pytest.fixture(scope="session")
+def made_up_network(
+    with_made_up_weights: Callable[[keras.Model], keras.Model],
+) -> Callable[[str], keras.Model]:
+    """Builds the network on a backbone with made-up weights, once: tests are not to change it."""
+
+    @cache
+    def build(backbone: str) -> keras.Model:
+        return with_made_up_weights(build_network(Config(model=ModelConfig(backbone=backbone))))
+
+    return build

@@ -161,9 +161,20 @@ def test_levels_of_anchors_need_a_stride_each(complaint):
     assert "anchors: 2 levels of sizes for 3 strides" in message
 
 
+def test_the_strides_that_earlier_versions_wrote_are_dropped(tmp_path):
+    (tmp_path / "config.yaml").write_text("anchors: {strides: [8, 16, 32], clip: true}")
+    assert load_config(tmp_path / "config.yaml").anchors == AnchorConfig(clip=True)
+
+
+def test_other_strides_are_an_unknown_key(complaint):
+    assert "anchors.strides: unknown key" in complaint("anchors: {strides: [4, 8, 16]}")
+
+
 def test_all_mistakes_are_reported_at_once_each_where_it_was_made(complaint, tmp_path):
     file = tmp_path / "run.yaml"
-    message = complaint("train: {epochs: 0, sead: 3}\nmodle: {}", "match.iou=2", "foo=1", "loss.a=1")
+    message = complaint(
+        "train: {epochs: 0, sead: 3}\nmodle: {}", "match.iou=2", "foo=1", "loss.a=1"
+    )
     first, *rest = message.splitlines()
     assert first.startswith("6 ")
     places = {
@@ -314,7 +325,13 @@ def test_paths_of_data_are_below_its_root_unless_absolute(load):
     assert config.below_root("/other/label.txt") == Path("/other/label.txt")
 
 
-def test_the_ground_truth_of_evaluation_wins_over_that_of_the_data(load):
+def test_the_old_key_of_the_ground_truth_is_accepted_at_its_default_alone(load):
+    assert load("data: {ground_truth: ground_truth}") == load("")
+    with pytest.raises(InputError, match=r"data\.ground_truth: .* eval\.ground_truth"):
+        load("data: {ground_truth: elsewhere}")
+
+
+def test_the_ground_truth_is_below_the_root_unless_a_folder_is_named(load):
     assert load("data: {root: faces}").ground_truth_folder == Path("faces/ground_truth")
     config = load("data: {root: faces}", "eval.ground_truth=elsewhere")
     assert config.ground_truth_folder == Path("elsewhere")

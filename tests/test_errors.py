@@ -4,7 +4,9 @@ import pytest
 
 from retinaface_tf.errors import one_line
 
-WRAPPED = "{{function_node __wrapped__SaveV2_dtypes_173_device_/job:localhost/task:0/device:CPU:0}} "
+WRAPPED = (
+    "{{function_node __wrapped__SaveV2_dtypes_173_device_/job:localhost/task:0/device:CPU:0}} "
+)
 IN_GRAPH = """Graph execution error:
 
 Detected at node ReadFile defined at (most recent call last):
@@ -37,7 +39,9 @@ def test_only_the_cause_stays(message, expected):
 
 
 def test_a_long_path_does_not_push_the_cause_out():
-    line = one_line(OSError(WRAPPED + "runs/" + "x" * 900 + "; No space left on device [Op:SaveV2]"))
+    line = one_line(
+        OSError(WRAPPED + "runs/" + "x" * 900 + "; No space left on device [Op:SaveV2]")
+    )
     assert line.startswith("runs/xxx")
     assert line.endswith("x; No space left on device")
     assert len(line) == 200

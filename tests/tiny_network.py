@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from retinaface_tf.config import Config
+from retinaface_tf.config import STRIDES, Config
 from retinaface_tf.model.detector import Detector
 
 
@@ -19,14 +19,14 @@ def tiny_network(config: Config) -> keras.Model:
     heads = {}
     for name, shape in {"boxes": (4,), "logits": (2,), "landmarks": (5, 2)}.items():
         levels = []
-        for stride, sizes in zip(config.anchors.strides, config.anchors.sizes, strict=True):
+        for stride, sizes in zip(STRIDES, config.anchors.sizes, strict=True):
             cells = keras.layers.AveragePooling2D(stride, padding="same")(x)
             dense = keras.layers.Conv2D(len(sizes) * int(np.prod(shape)), 1)
             rows = keras.layers.Reshape((-1, *shape))(dense(cells))
             dense.set_weights([random.normal(size=w.shape) for w in dense.weights])
             levels.append(rows)
         heads[name] = keras.layers.Concatenate(axis=1, name=name)(levels)
-    return keras.Model(images, heads)
+    return keras.Model(images, heads, name="tiny")
 
 
 def tiny_detector(config: Config) -> Detector:

@@ -1,4 +1,4 @@
-"""The two halves of a data set, ready to be read: drawn if it is the embedded one, and checked."""
+"""Opens the training and the validation set, checked; draws them if they are the embedded ones."""
 
 import logging
 from pathlib import Path
@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 def training_set(config: Config) -> Records:
-    """What to train on; without its images without faces, unless the loss learns from them.
+    """Opens the training set, without the images without faces unless the loss learns from them.
 
     With `data.unreadable: skip` images that are missing or broken are left out too, named in one
     warning. To find them, all are decoded.
@@ -28,7 +28,7 @@ def training_set(config: Config) -> Records:
 
 
 def validation_set(config: Config) -> Records:
-    """What to evaluate on.
+    """Opens the validation set.
 
     Raises:
         InputError: labels or images are missing or broken.

@@ -4,25 +4,27 @@ The reader of the labels is `widerface`, that of the ground truth `evaluation.wi
 """
 
 import itertools
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.io import savemat
 
 from retinaface_tf.errors import InputError
+from retinaface_tf.files import scratch_folder
 
 # Pixels of height from which a face counts, where nothing else says how hard it is; WIDER FACE's
 # own sets go by how well detectors did.
-LEAST_HEIGHTS = {"easy": 50, "medium": 30, "hard": 10}
+MIN_HEIGHTS = {"easy": 50, "medium": 30, "hard": 10}
 
 
-class Truth(NamedTuple):
-    """An image of the ground truth."""
+@dataclass(frozen=True)
+class Truth:
+    """The faces of an image of the ground truth."""
 
     event: str
     name: str  # without extension
@@ -32,7 +34,9 @@ class Truth(NamedTuple):
 
 @contextmanager
 def new_folder(root: Path) -> Iterator[Path]:
-    """A folder to fill, beside `root` and renamed to it at the end: `root` is whole or absent.
+    """Yields a hidden folder to fill, and renames it to `root` at the end.
+
+    `root` is whole or absent.
 
     Raises:
         InputError: `root` exists or cannot be written.
@@ -40,23 +44,20 @@ def new_folder(root: Path) -> Iterator[Path]:
     if root.exists():
         raise InputError(f"{root}: exists already, expected a new folder to write faces into")
     try:
-        root.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{root.name}-", dir=root.parent) as beside:
-            half_made = Path(beside) / root.name
-            half_made.mkdir()
-            yield half_made
-            half_made.rename(root)
+        with scratch_folder(root.parent) as scratch:
+            yield scratch
+            scratch.rename(root)
     except OSError as error:
         raise InputError(f"{root}: cannot write faces here ({error.strerror})") from error
 
 
 def box_columns(box: ArrayLike) -> str:
-    """`x y w h` in pixels, to a hundredth."""
+    """Formats a box `x y w h` in pixels, to a hundredth."""
     return " ".join(f"{round(value, 2):g}" for value in np.asarray(box, np.float64).tolist())
 
 
 def landmark_columns(points: ArrayLike | None, occluded: ArrayLike, quality: float) -> str:
-    """Five times x, y and 1.0 where occluded, else 0.0; then a quality from 0 to 1.
+    """Formats five times x, y and 1.0 where occluded, else 0.0; then a quality from 0 to 1.
 
     Args:
         points: [5, 2] in pixels, or None, which all become -1.0.
@@ -73,7 +74,7 @@ def landmark_columns(points: ArrayLike | None, occluded: ArrayLike, quality: flo
 def write_ground_truth(folder: Path, images: Sequence[Truth]) -> None:
     """Writes the four files of the official tool; images of one event have to be neighbours.
 
-    Of events and images each array is a cell of its own, as MATLAB's are.
+    Each event and each image has a cell of its own, as in MATLAB's files.
     """
     groups = [list(group) for _, group in itertools.groupby(images, lambda image: image.event)]
 
@@ -81,13 +82,13 @@ def write_ground_truth(folder: Path, images: Sequence[Truth]) -> None:
         return _cell([_cell([of_image(image) for image in group]) for group in groups])
 
     def positions(name: str) -> NDArray[np.object_]:
-        """From 1, as in MATLAB: [N, 1] of each image."""
+        """Counts from 1, as MATLAB does: [N, 1] for each image."""
         return cells(
             lambda image: (np.flatnonzero(image.counted[name]) + 1).astype(np.uint16)[:, None]
         )
 
     files = {"face": {"face_bbx_list": cells(lambda image: image.boxes)}}
-    files |= {name: {"gt_list": positions(name)} for name in LEAST_HEIGHTS}
+    files |= {name: {"gt_list": positions(name)} for name in MIN_HEIGHTS}
     events, names = _cell([group[0].event for group in groups]), cells(lambda image: image.name)
     folder.mkdir()
     for name, content in files.items():
@@ -96,5 +97,5 @@ def write_ground_truth(folder: Path, images: Sequence[Truth]) -> None:
 
 
 def _cell(values: Sequence[Any]) -> NDArray[np.object_]:
-    """MATLAB's cell array, a column; NumPy alone would stack arrays of equal shape."""
+    """Makes a column of MATLAB's cells; NumPy alone would stack arrays of equal shape."""
     return np.fromiter(values, object, len(values)).reshape(-1, 1)

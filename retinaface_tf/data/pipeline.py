@@ -4,7 +4,9 @@ Sample `c` of a run is image `shuffle(seed, epoch)[c mod I]`, augmented by the s
 resuming means starting the counter elsewhere, and no iterator has to be saved.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import tensorflow as tf
 
@@ -15,69 +17,114 @@ from retinaface_tf.data.records import Records
 from retinaface_tf.errors import InputError
 from retinaface_tf.structures import Batch, Faces
 
+READ_AHEAD = 8  # batches by which the pipeline may be ahead of its reader
 
-def training_batches(
-    records: Records,
-    config: DataConfig,
-    *,
-    batch: int,
-    seed: int,
-    start: int = 0,
-    parts: int = 1,
-    mine: range = range(1),
-) -> tf.data.Dataset:
-    """Endless batches, or those parts of them that one worker makes.
 
-    Args:
-        records: what to train on.
-        config: image size, augmentation, workers.
+@dataclass(frozen=True)
+class TrainingData:
+    """The endless batches of a run, each a function of its number.
+
+    Attributes:
+        records: images and faces to train on.
+        config: image size, augmentation, threads.
         batch: images per global batch.
-        seed: of order and augmentation.
-        start: batches already seen.
-        parts: how many replicas share a batch.
-        mine: numbers of the parts to make, one after the other.
-
-    Returns:
-        A dataset of `Batch`: images uint8 [B / parts, S, S, 3]; faces in fractions of the image,
-        padded to the part's largest number of faces.
+        seed: of the order of images and of augmentation.
     """
-    num_images = len(records)
-    paths = tf.constant([str(records.path(i)) for i in range(num_images)])
-    splits = tf.constant(records.splits)
-    faces = Faces(
-        boxes=tf.constant(records.boxes),
-        landmarks=tf.constant(records.landmarks),
-        has_landmarks=tf.constant(records.has_landmarks),
-        valid=tf.ones([len(records.boxes)], tf.bool),
-    )
 
-    def sample(counter: tf.Tensor) -> Batch:
-        index = sample_index(counter, num_images, seed)
-        first, last = splits[index], splits[index + 1]
-        image = open_image(tf.io.read_file(paths[index]))
-        augmented = augment(
-            image.size,
-            lambda window: decode_window(image, window, config.image_size),
-            Faces(*(part[first:last] for part in faces)),
-            tf.stack([tf.constant(seed, tf.int64), counter]),
-            config.augmentation,
-            config.image_size,
+    records: Records
+    config: DataConfig
+    batch: int
+    seed: int
+
+    def batches(
+        self, start: int = 0, *, replicas: int = 1, local: range = range(1)
+    ) -> tf.data.Dataset:
+        """Returns the batches from number `start` on, or the parts of them that one worker makes.
+
+        Args:
+            start: batches already seen.
+            replicas: how many replicas share a batch.
+            local: numbers of this worker's replicas, whose parts come one after the other.
+
+        Returns:
+            A dataset of `Batch`: images uint8 [B / replicas, S, S, 3]; faces in fractions of the
+            image, padded to the part's largest number of faces.
+        """
+        size = self.batch // replicas
+        local_size = size * len(local)
+
+        def counter_of(number: tf.Tensor) -> tf.Tensor:
+            """Returns the run's counter of the sample that comes `number`-th here."""
+            batch = start + number // local_size
+            return batch * self.batch + local.start * size + number % local_size
+
+        counters = tf.data.Dataset.counter().map(counter_of)
+        threads = self.config.num_workers or tf.data.AUTOTUNE
+        samples = counters.map(self._sampler(), num_parallel_calls=threads, deterministic=True)
+        # padded_batch would fill the images before it copies them.
+        batches = samples.ragged_batch(size, drop_remainder=True).map(_pad_faces)
+        return batches.prefetch(2 * len(local))
+
+    def _sampler(self) -> Callable[[tf.Tensor], Batch]:
+        """Returns the function from a counter to its augmented image, a `Batch` without `B`."""
+        records, config = self.records, self.config
+        paths = tf.constant([str(records.path(i)) for i in range(len(records))])
+        splits = tf.constant(records.splits)
+        faces = Faces(
+            boxes=tf.constant(records.boxes),
+            landmarks=tf.constant(records.landmarks),
+            has_landmarks=tf.constant(records.has_landmarks),
+            valid=tf.ones([len(records.boxes)], tf.bool),
         )
-        return Batch(augmented.image, augmented.faces, index)
 
-    size = batch // parts
-    per_batch = size * len(mine)
+        def sample(counter: tf.Tensor) -> Batch:
+            index = sample_index(counter, len(records), self.seed)
+            first, last = splits[index], splits[index + 1]
+            image = open_image(tf.io.read_file(paths[index]))
+            augmented = augment(
+                image.size,
+                lambda window: decode_window(image, window, config.image_size),
+                Faces(*(part[first:last] for part in faces)),
+                tf.stack([tf.constant(self.seed, tf.int64), counter]),
+                config.augmentation,
+                config.image_size,
+            )
+            return Batch(augmented.image, augmented.faces, index)
 
-    def counter_of(number: tf.Tensor) -> tf.Tensor:
-        """Of the sample that comes `number`-th here, its number in the run."""
-        return (start + number // per_batch) * batch + mine.start * size + number % per_batch
+        return sample
 
-    dataset = tf.data.Dataset.counter().map(counter_of)
-    workers = config.num_workers or tf.data.AUTOTUNE
-    dataset = dataset.map(sample, num_parallel_calls=workers, deterministic=True)
-    # padded_batch would fill the images before it copies them.
-    dataset = dataset.ragged_batch(size, drop_remainder=True).map(_pad_faces)
-    return dataset.prefetch(2 * len(mine))
+    def images_of(self, start: int, count: int = 1) -> Iterator[int]:
+        """Yields the numbers of the images of `count` batches from batch `start`, in order."""
+        for counter in range(start * self.batch, (start + count) * self.batch):
+            yield int(sample_index(tf.constant(counter, tf.int64), len(self.records), self.seed))
+
+    @contextmanager
+    def explain(self, start: int, count: int) -> Iterator[None]:
+        """Names the image that stopped the pipeline inside the block.
+
+        Args:
+            start: number of the first batch that the block takes.
+            count: how many it takes.
+
+        Raises:
+            InputError: the block raised an error of TensorFlow, and an image cannot be decoded.
+        """
+        try:
+            yield
+        except tf.errors.OpError:
+            fault = self.find_unreadable(start, count + READ_AHEAD)
+            if fault is None:
+                raise
+            raise fault from None
+
+    def find_unreadable(self, start: int, count: int) -> InputError | None:
+        """Finds the first image of `count` batches from batch `start` that cannot be decoded."""
+        for index in self.images_of(start, count):
+            path = self.records.path(index)
+            if reason := why_undecodable(str(path)):
+                place = self.records.where(index)
+                return InputError(f"{place}: {path} cannot be decoded: {reason}")
+        return None
 
 
 def _pad_faces(batch: Batch) -> Batch:
@@ -86,30 +133,9 @@ def _pad_faces(batch: Batch) -> Batch:
 
 
 def sample_index(counter: tf.Tensor, num_images: int, seed: int) -> tf.Tensor:
-    """Image of sample `counter` (int64 scalar): each epoch is a permutation of its own."""
+    """Returns the image of sample `counter` (int64 scalar); each epoch is another permutation."""
     epoch, position = counter // num_images, counter % num_images
     key = tf.stack([tf.constant(seed, tf.int64), epoch])
     return tf.random.experimental.index_shuffle(
         position, key, tf.constant(num_images - 1, tf.int64)
     )
-
-
-def images_of_batches(
-    num_images: int, *, batch: int, seed: int, start: int, batches: int
-) -> Iterator[int]:
-    """Numbers of the images of so many batches from batch `start`, in their order."""
-    for counter in range(start * batch, (start + batches) * batch):
-        yield int(sample_index(tf.constant(counter, tf.int64), num_images, seed))
-
-
-def explain_unreadable(
-    records: Records, *, batch: int, seed: int, start: int, batches: int
-) -> InputError | None:
-    """Finds the image that stopped the pipeline somewhere in the `batches` from batch `start`."""
-    for index in images_of_batches(
-        len(records), batch=batch, seed=seed, start=start, batches=batches
-    ):
-        path = records.path(index)
-        if reason := why_undecodable(str(path)):
-            return InputError(f"{records.where(index)}: {path} cannot be decoded: {reason}")
-    return None

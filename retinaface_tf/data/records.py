@@ -1,4 +1,4 @@
-"""Records: the faces of a set of images, and whether these images are there."""
+"""Holds the faces of a set of images, and checks that these images are there."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from retinaface_tf.errors import InputError
 
-# How a complete file ends; a scan cut short may still decode, with grey where faces were.
-# By how the file begins, since many a .jpg of the web is a PNG.
+# By how a file begins, how it ends if it is complete: a JPEG cut short may still decode, with grey
+# where faces were. The suffix does not count, since many a .jpg of the web is a PNG.
 _ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89P": b"IEND\xaeB`\x82"}
 # Some cameras append a few bytes to a complete file.
 _TAIL_BYTES = 1024
@@ -33,17 +33,17 @@ class Records:
         return len(self.images)
 
     def path(self, index: int) -> Path:
-        """Where image `index` is: in the folder `images` beside the label file."""
+        """Returns the path of image `index`, in the folder `images` beside the label file."""
         return self.label_file.parent / "images" / self.images[index]
 
     def files(self) -> dict[str, Path]:
-        """Paths of the images by WIDER FACE's name for them, `event/image` without extension."""
+        """Returns paths by WIDER FACE's names of images, `event/image` without extension."""
         return {
             str(Path(image).with_suffix("")): self.path(i) for i, image in enumerate(self.images)
         }
 
     def only(self, indices: Sequence[int]) -> "Records":
-        """The same of some of the images, in the order given."""
+        """Returns the records of these images alone, in the order given."""
         kept = np.array(indices, np.int64)
         faces = [np.arange(self.splits[i], self.splits[i + 1]) for i in kept]
         rows = np.concatenate([np.arange(0), *faces])
@@ -59,12 +59,12 @@ class Records:
         )
 
     def where(self, index: int) -> str:
-        """File and line that name image `index`, for messages."""
+        """Returns label file and line that name image `index`, for messages."""
         return f"{self.label_file}:{self.lines[index]}"
 
 
 def check_images(records: Records) -> None:
-    """Makes sure that every image is there and complete.
+    """Checks that every image is there and complete.
 
     Raises:
         InputError: names the first that is missing or cut short, its line, and how many there are.
@@ -77,7 +77,7 @@ def check_images(records: Records) -> None:
 
 
 def find_faults(records: Records) -> dict[int, str]:
-    """What is wrong with images that are missing or cut short, by their numbers."""
+    """Returns what is wrong with images that are missing or cut short, by their numbers."""
     found = ((i, _fault(records.path(i))) for i in range(len(records)))
     return {i: fault for i, fault in found if fault}
 

@@ -6,7 +6,7 @@ from retinaface_tf.structures import MEAN_RGB
 
 
 def resize(image: tf.Tensor, scale: tf.Tensor | float) -> tf.Tensor:
-    """An image uint8 [H, W, 3] by a factor, bilinear, to whole pixels, at least one."""
+    """Resizes an image uint8 [H, W, 3] by a factor, bilinearly, to at least one pixel each way."""
     target = tf.cast(tf.round(tf.cast(tf.shape(image)[:2], tf.float64) * scale), tf.int32)
     target = tf.maximum(target, 1)
     return tf.saturate_cast(tf.round(tf.image.resize(image, target)), tf.uint8)

@@ -2,8 +2,8 @@
 
 `data ROOT` examines the data set in ROOT, or that of `--cfg`: images that cannot be read, that EXIF
 turns, that train and val share; faces and landmarks that cannot be right; which faces the anchors
-cannot reach at `data.image_size`. It prints a summary and writes `data.json` and `data.html`, a
-contact sheet, to `--out`. The exit code is 2 if something would hurt training.
+cannot match at `data.image_size`. It prints a summary and writes `data.json` and `data.html`, a
+contact sheet, to `--out`. The exit code is 2 if something in it blocks training.
 
 `env` prints versions, devices and what might be installed, and how many images a second a run with
 the config of `--cfg` gets from its input alone, from its step alone and from both together.
@@ -19,6 +19,7 @@ from absl import flags
 
 from retinaface_tf import cli
 from retinaface_tf.config import Config
+from retinaface_tf.config_flags import read_config
 from retinaface_tf.errors import DOES_NOT_HOLD, InputError
 
 _SECONDS = flags.DEFINE_float("seconds", 10, "How long to measure each part.", lower_bound=0)
@@ -28,9 +29,9 @@ _OUT = flags.DEFINE_string("out", "doctor", "Folder of what `data` found, as JSO
 def main(arguments: list[str]) -> int:
     match arguments:
         case ["data", *root] if len(root) < 2:
-            return _examine_data(cli.read_config(), *root)
+            return _examine_data(read_config(), *root)
         case ["env"]:
-            return _examine_machine(cli.read_config())
+            return _examine_machine(read_config())
         case ["replay", file]:
             return _replay(Path(file))
     raise InputError(
@@ -52,7 +53,7 @@ def _examine_data(config: Config, root: str | None = None) -> int:
     write_contact_sheet(out / "data.html", diagnosis)
     print(diagnosis)
     print(f"all findings: {out / 'data.json'}, pictures: {out / 'data.html'}")
-    return DOES_NOT_HOLD if diagnosis.hurts() else 0
+    return DOES_NOT_HOLD if diagnosis.blocking() else 0
 
 
 def _examine_machine(config: Config) -> int:

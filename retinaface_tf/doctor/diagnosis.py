@@ -1,133 +1,131 @@
-"""What was found in a data set: how much of it would hurt training, as text and for JSON."""
+"""The diagnosis of a data set: findings, which of them block training, as text and as JSON."""
 
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retinaface_tf.config import Config
-from retinaface_tf.doctor.checks import KINDS, Finding, Half
+from retinaface_tf.doctor.findings import KINDS, Finding, Population, Split
 from retinaface_tf.geometry.heights import HEIGHT_NAMES, height_class
 
-LEAST_REACHED = 0.5  # a share of faces; WIDER FACE at 640 pixels has 0.65
+MIN_MATCHABLE = 0.5  # fraction of faces; WIDER FACE at 640 pixels has 0.65
 EXAMPLES = 3  # of each kind on a terminal
 
 
-class Patient(NamedTuple):
-    """A half of the data set and what was found in it."""
+class HeightRow(NamedTuple):
+    """Faces of a class of heights."""
 
-    half: Half
+    name: str  # of the class, in pixels
+    faces: int
+    matchable: int  # faces that an anchor can match
+
+
+@dataclass(frozen=True)
+class SplitDiagnosis:
+    """A split of the data set and what was found in it."""
+
+    split: Split
     findings: list[Finding]
-    reached: NDArray[np.bool_]  # [N], whether an anchor can answer for the face
+    matchable: NDArray[np.bool_]  # [N], whether an anchor can match the face
 
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many of each thing that findings are a share of."""
-        records = self.half.records
-        landmarks = int(records.has_landmarks.sum())
-        return {"images": len(records), "faces": len(records.boxes), "landmarks": landmarks}
+    def of_kind(self, kind: str) -> list[Finding]:
+        """Returns the findings of a kind."""
+        return [finding for finding in self.findings if finding.kind == kind]
 
-    def hurts(self) -> list[str]:
-        """Kinds of findings that are frequent enough to hurt training, or `anchors`."""
-        found, counts = Counter(finding.kind for finding in self.findings), self.counts
+    def blocking(self) -> list[str]:
+        """Returns the kinds that block training, and `anchors` if too few faces are matchable."""
+        found = Counter(finding.kind for finding in self.findings)
+        populations = self.split.populations
         kinds = [
-            kind
-            for kind, (_, of, least) in KINDS.items()
-            if found[kind] and found[kind] >= least * counts[of]
+            name
+            for name, kind in KINDS.items()
+            if kind.severity.is_blocking(found[name], populations[kind.population])
         ]
-        few = len(self.reached) and self.reached.mean() < LEAST_REACHED
-        return [*kinds, "anchors"] if few else kinds
+        too_few = len(self.matchable) and self.matchable.mean() < MIN_MATCHABLE
+        return [*kinds, "anchors"] if too_few else kinds
 
-    def where(self, finding: Finding) -> str:
-        """File and line."""
-        records = self.half.records
-        if finding.face is None:
-            return records.where(finding.image)
-        return f"{records.label_file}:{records.face_lines[finding.face]}"
+    def heights(self) -> list[HeightRow]:
+        """Counts faces by height."""
+        boxes = self.split.records.boxes
+        row = height_class(boxes[:, 3] - boxes[:, 1])
+        return [
+            HeightRow(name, int((row == i).sum()), int(self.matchable[row == i].sum()))
+            for i, name in enumerate(HEIGHT_NAMES)
+        ]
 
 
-class Diagnosis(NamedTuple):
+@dataclass(frozen=True)
+class Diagnosis:
     config: Config
-    patients: list[Patient]
+    splits: list[SplitDiagnosis]
     seconds: float
 
-    def hurts(self) -> list[str]:
-        """Such as `train: overlap`."""
-        return [f"{p.half.name}: {kind}" for p in self.patients for kind in p.hurts()]
+    def blocking(self) -> list[str]:
+        """Returns what blocks training, such as `train: overlap`."""
+        return [f"{s.split.name}: {kind}" for s in self.splits for kind in s.blocking()]
 
     def __str__(self) -> str:
-        """What a terminal shows: counts, examples of each kind, what would hurt."""
+        """Formats counts, examples of each kind and what blocks training, for a terminal."""
         lines: list[str] = []
-        for patient in self.patients:
-            lines += _summary_of_half(patient, self.config.data.image_size)
-        hurts = self.hurts()
-        lines.append(f"would hurt training: {', '.join(hurts)}" if hurts else "ready to train")
+        for diagnosis in self.splits:
+            lines += _lines_of_split(diagnosis, self.config.data.image_size)
+        blocking = self.blocking()
+        lines.append(f"not ready to train: {', '.join(blocking)}" if blocking else "ready to train")
         return "\n".join(lines)
 
     def save(self, file: Path) -> None:
-        """Writes all of it as JSON, and the folder that it needs."""
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(self.as_dict(), indent=1) + "\n", encoding="utf-8")
-
-    def as_dict(self) -> dict[str, Any]:
-        """All of it, for JSON."""
-        return {
+        """Writes the whole diagnosis as JSON, and the folder that the file needs."""
+        content = {
             "root": self.config.data.root,
             "image_size": self.config.data.image_size,
             "seconds": round(self.seconds, 2),
-            "hurts": self.hurts(),
-            "halves": {p.half.name: _as_dict(p) for p in self.patients},
+            "blocking": self.blocking(),
+            "splits": {s.split.name: _content_of_split(s) for s in self.splits},
         }
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def height_table(patient: Patient) -> list[tuple[str, int, int]]:
-    """Faces by height: its class, how many, and how many of these an anchor reaches."""
-    boxes = patient.half.records.boxes
-    place = height_class(boxes[:, 3] - boxes[:, 1])
-    return [
-        (name, int((place == i).sum()), int(patient.reached[place == i].sum()))
-        for i, name in enumerate(HEIGHT_NAMES)
-    ]
-
-
-def _as_dict(patient: Patient) -> dict[str, Any]:
-    records = patient.half.records
+def _content_of_split(diagnosis: SplitDiagnosis) -> dict[str, object]:
+    split = diagnosis.split
     return {
-        **patient.counts,
+        **{str(name): count for name, count in split.populations.items()},
         "heights": {
-            name: {"faces": faces, "reached": reached}
-            for name, faces, reached in height_table(patient)
+            row.name: {"faces": row.faces, "matchable": row.matchable}
+            for row in diagnosis.heights()
         },
         "findings": [
             {
                 "kind": finding.kind,
-                "where": patient.where(finding),
-                "image": str(records.images[finding.image]),
+                "where": split.where(finding),
+                "image": str(split.records.images[finding.image]),
                 "text": finding.text,
             }
-            for finding in patient.findings
+            for finding in diagnosis.findings
         ],
     }
 
 
-def _summary_of_half(patient: Patient, image_size: int) -> Iterator[str]:
-    counts, missed = patient.counts, int((~patient.reached).sum())
+def _lines_of_split(diagnosis: SplitDiagnosis, image_size: int) -> Iterator[str]:
+    split = diagnosis.split
+    counts, unmatchable = split.populations, int((~diagnosis.matchable).sum())
     yield (
-        f"{patient.half.name}: {counts['images']} images, {counts['faces']} faces, "
-        f"{counts['landmarks']} with landmarks"
+        f"{split.name}: {counts[Population.IMAGES]} images, {counts[Population.FACES]} faces, "
+        f"{counts[Population.LANDMARKS]} with landmarks"
     )
-    yield f"  {'height':<8}{'faces':>8}  an anchor reaches at {image_size} x {image_size}"
-    for name, faces, reached in height_table(patient):
-        share = f"{reached / faces:.0%}" if faces else "-"
-        yield f"  {name:<8}{faces:>8}  {reached} ({share})"
-    yield f"  {missed} faces no anchor can match, unless a crop shows them larger"
-    hurting = patient.hurts()
-    for kind, (title, *_) in KINDS.items():
-        found = [finding for finding in patient.findings if finding.kind == kind]
-        if found:
-            yield f"  {'!' if kind in hurting else '-'} {title}: {len(found)}"
-            yield from (f"      {patient.where(f)}: {f.text}" for f in found[:EXAMPLES])
+    yield f"  {'height':<8}{'faces':>8}  an anchor can match at {image_size} x {image_size}"
+    for name, faces, matchable in diagnosis.heights():
+        fraction = f"{matchable / faces:.0%}" if faces else "-"
+        yield f"  {name:<8}{faces:>8}  {matchable} ({fraction})"
+    yield f"  {unmatchable} faces no anchor can match, unless a crop shows them larger"
+    blocking = diagnosis.blocking()
+    for name, kind in KINDS.items():
+        if found := diagnosis.of_kind(name):
+            yield f"  {'!' if name in blocking else '-'} {kind.title}: {len(found)}"
+            yield from (f"      {split.where(f)}: {f.text}" for f in found[:EXAMPLES])

@@ -1,25 +1,28 @@
-"""What the pixels of images tell, for all files of a data set at once.
+"""Inspects the pixels of all images of a data set.
 
-Each is decoded whole, as training would: a JPEG that is decoded reduced may hide where it breaks.
+Each image is decoded whole, as training would: a JPEG that is decoded reduced may hide where it
+breaks.
 """
 
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from retinaface_tf.data.decode import TRANSPOSED, decode_image, exif_orientation
+from retinaface_tf.data.decode import decode_image
+from retinaface_tf.data.exif import TRANSPOSED, exif_orientation
 
 # Grey pixels of which a fingerprint compares neighbours: 16 x 16 comparisons, 256 bits.
 ROWS, COLUMNS = 16, 17
 
 
-class Looks(NamedTuple):
-    """Of images; meaningless where not readable."""
+@dataclass(frozen=True)
+class ImageFacts:
+    """Facts of images, meaningless where an image is not readable."""
 
     readable: NDArray[np.bool_]  # [I]
     sizes: NDArray[np.int64]  # [I, 2], width and height, upright
@@ -28,37 +31,37 @@ class Looks(NamedTuple):
 
     @property
     def stored_sizes(self) -> NDArray[np.int64]:
-        """Width and height before images are turned upright, [I, 2]."""
+        """Returns width and height before images are turned upright, [I, 2]."""
         turned = self.orientations >= TRANSPOSED
         return np.where(turned[:, None], self.sizes[:, ::-1], self.sizes)
 
 
-def look_at(paths: Sequence[str], name: str) -> Looks:
-    """Decodes images on all cores, with a bar of that name on a terminal."""
-    looks = Looks(
+def inspect_images(paths: Sequence[str], name: str) -> ImageFacts:
+    """Decodes images on all cores, with a progress bar of that name on a terminal."""
+    facts = ImageFacts(
         readable=np.zeros(len(paths), np.bool_),
         sizes=np.zeros((len(paths), 2), np.int64),
         orientations=np.ones(len(paths), np.int64),
         fingerprints=np.zeros((len(paths), 4), np.uint64),
     )
-    seen = (
+    inspected = (
         tf.data.Dataset.from_tensor_slices(tf.constant(paths, tf.string))
         .enumerate()
-        .map(_look, num_parallel_calls=tf.data.AUTOTUNE, deterministic=False)
+        .map(_inspect, num_parallel_calls=tf.data.AUTOTUNE, deterministic=False)
         .ignore_errors(log_warning=False)
     )
     quiet = not sys.stderr.isatty()
     for number, size, orientation, grey in tqdm(
-        seen, desc=name, total=len(paths), unit="image", disable=quiet
+        inspected, desc=name, total=len(paths), unit="image", disable=quiet
     ):
         i = int(number)
-        looks.readable[i] = True
-        looks.sizes[i], looks.orientations[i] = size, orientation
-        looks.fingerprints[i] = fingerprint(grey.numpy())
-    return looks
+        facts.readable[i] = True
+        facts.sizes[i], facts.orientations[i] = size, orientation
+        facts.fingerprints[i] = fingerprint(grey.numpy())
+    return facts
 
 
-def _look(number: tf.Tensor, path: tf.Tensor) -> tuple[tf.Tensor, ...]:
+def _inspect(number: tf.Tensor, path: tf.Tensor) -> tuple[tf.Tensor, ...]:
     data = tf.io.read_file(path)
     image = decode_image(data)
     orientation = tf.cond(tf.io.is_jpeg(data), lambda: exif_orientation(data), lambda: 1)
@@ -67,25 +70,30 @@ def _look(number: tf.Tensor, path: tf.Tensor) -> tuple[tf.Tensor, ...]:
 
 
 def fingerprint(grey: NDArray[np.float32]) -> NDArray[np.uint64]:
-    """256 bits, uint64 [4], of grey pixels [16, 17]: whether each is darker than the next.
+    """Returns the difference hash (dHash) of grey pixels [16, 17].
 
-    This is the difference hash of the field, `dHash`, made here: the libraries that have it read
+    Each of its 256 bits, uint64 [4], tells whether a pixel is darker than the next one. The
+    libraries that have it read
     files by another decoder (imagehash, by Pillow) or are in no headless wheel (cv2.img_hash).
     """
     return np.packbits(grey[:, 1:] > grey[:, :-1]).view(np.uint64)
 
 
-def is_flat(fingerprints: NDArray[np.uint64], most_bits: int) -> NDArray[np.bool_]:
-    """Which of fingerprints [N, 4] have so few bits set that they tell nothing apart."""
-    return np.bitwise_count(fingerprints).sum(axis=1) <= most_bits
+def is_flat(fingerprints: NDArray[np.uint64], max_bits: int) -> NDArray[np.bool_]:
+    """Tells which of fingerprints [N, 4] have at most `max_bits` set: too few to compare."""
+    return np.bitwise_count(fingerprints).sum(axis=1) <= max_bits
 
 
 def find_alike(
-    ours: NDArray[np.uint64], theirs: NDArray[np.uint64], most_bits: int
+    first: NDArray[np.uint64], second: NDArray[np.uint64], max_bits: int
 ) -> list[tuple[int, int]]:
-    """Pairs of numbers of fingerprints [N, 4] and [M, 4] that differ in so many bits at most."""
+    """Finds pairs of fingerprints [N, 4] and [M, 4] that differ in at most `max_bits` bits.
+
+    Returns:
+        Their rows in `first` and in `second`.
+    """
     pairs = []
-    for i, one in enumerate(ours):
-        bits = np.bitwise_count(theirs ^ one).sum(axis=1)
-        pairs += [(i, int(j)) for j in np.flatnonzero(bits <= most_bits)]
+    for i, one in enumerate(first):
+        bits = np.bitwise_count(second ^ one).sum(axis=1)
+        pairs += [(i, int(j)) for j in np.flatnonzero(bits <= max_bits)]
     return pairs

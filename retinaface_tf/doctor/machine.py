@@ -6,24 +6,27 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
-from typing import Any, NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 import tensorflow as tf
 
 from retinaface_tf.config import Config
 from retinaface_tf.data.dataset import training_set
-from retinaface_tf.data.pipeline import training_batches
+from retinaface_tf.data.pipeline import TrainingData
 from retinaface_tf.model.network import build_network
 from retinaface_tf.structures import Batch
 from retinaface_tf.training.devices import make_strategy
 from retinaface_tf.training.optimizer import make_optimizer
-from retinaface_tf.training.run_files import PACKAGES
+from retinaface_tf.training.run_json import PACKAGES
 from retinaface_tf.training.step import INPUT_WAIT, TrainStep
 
-WARM_UP, LEAST = 2, 2  # batches before the clock runs, and on it
-IDLE = 0.05  # a share of waiting that is not worth a word
+T = TypeVar("T")
+
+WARM_UP, MIN_BATCHES = 2, 2  # before the clock runs, and on it
+NEGLIGIBLE_WAIT = 0.05  # of the time
 
 
 def examine_machine(config: Config, seconds: float) -> Iterator[str]:
@@ -43,11 +46,11 @@ def examine_machine(config: Config, seconds: float) -> Iterator[str]:
     yield f"input alone    {speed.input:8.1f} images/s, {config.data.image_size} pixels"
     yield f"step alone     {speed.step:8.1f} images/s, {model}"
     yield f"both together  {speed.training:8.1f} images/s, {speed.input_wait:.0%} waiting for input"
-    yield verdict(speed.input / speed.step, speed.input_wait)
+    yield bottleneck(speed.input / speed.step, speed.input_wait)
 
 
 def advice(has_gpu: bool, has_driver: bool, missing: Mapping[str, list[str]]) -> Iterator[str]:
-    """What to install: for a GPU that is not seen, and of the extras, by what each misses."""
+    """Yields what to install: for a GPU that is not seen, and for each extra what is missing."""
     if has_driver and not has_gpu:
         yield (
             "an NVIDIA driver is here, but TensorFlow sees no GPU: "
@@ -59,7 +62,7 @@ def advice(has_gpu: bool, has_driver: bool, missing: Mapping[str, list[str]]) ->
 
 
 def _missing() -> dict[str, list[str]]:
-    """Packages of each extra that are not installed; only the names, without versions."""
+    """Returns the names of the packages of each extra that are not installed."""
     missing: dict[str, list[str]] = {}
     for requirement in requires("retinaface-tf") or ():
         found = re.match(r"([\w.-]+).*extra == [\"'](\w+)[\"']", requirement)
@@ -75,34 +78,40 @@ def _is_installed(package: str) -> bool:
         return False
 
 
-def verdict(ratio: float, input_wait: float) -> str:
-    """Which of the two a run waits for; `ratio` is how many such steps the input could feed."""
+def bottleneck(ratio: float, input_wait: float) -> str:
+    """Says whether a run waits for its input or its step.
+
+    Args:
+        ratio: speed of the input alone by speed of the step alone.
+        input_wait: fraction (0..1) of the time that training waited for a batch.
+    """
     if ratio < 1:
         return (
             f"bound by the input, which could feed {ratio:.1f} of such a step: it needs more CPU "
             f"cores, a faster disk, or smaller images on it"
         )
-    if input_wait > IDLE:
+    if input_wait > NEGLIGIBLE_WAIT:
         return (
             f"input and step take each other's CPU: alone, the input could feed {ratio:.1f} steps"
         )
     return f"bound by the step; the input could feed {ratio:.1f} of such a step"
 
 
-class Speed(NamedTuple):
+@dataclass(frozen=True)
+class Speed:
     input: float  # images a second of the pipeline alone, from files to batches
     step: float  # of the step alone, its batch in memory
     training: float  # of both together
-    input_wait: float  # share (0..1) of the time that training waited for a batch
+    input_wait: float  # fraction (0..1) of the time that training waited for a batch
 
 
 def measure_speed(config: Config, seconds: float) -> Speed:
-    """Measures a run with this config, each part for so many seconds; nothing is kept of it."""
+    """Measures a run with this config, each part for `seconds`; writes nothing to the workdir."""
     images = config.train.global_batch
     strategy = make_strategy(config.train)  # before anything else uses a device
-    records = training_set(config)
-    batches = training_batches(records, config.data, batch=images, seed=config.train.seed)
-    alone = _pace(iter(batches).__next__, seconds)
+    data = TrainingData(training_set(config), config.data, images, config.train.seed)
+    batches = data.batches()
+    input_alone = _measure(iter(batches).__next__, seconds)
     step = make_step(config, strategy, batches)
 
     def train_on(dataset: tf.data.Dataset) -> Callable[[], float]:
@@ -110,56 +119,57 @@ def measure_speed(config: Config, seconds: float) -> Speed:
 
         def train() -> float:
             metrics = step.several(iterator, 1)
-            metrics["loss"].numpy()  # a GPU has done the step only when it tells what came of it
+            metrics["loss"].numpy()  # waits until a GPU has done the step
             return float(metrics[INPUT_WAIT][0])
 
         return train
 
-    bare = _pace(train_on(repeat(next(iter(batches)), batches)), seconds)
-    both = _pace(train_on(batches), seconds)
+    step_alone = _measure(train_on(repeat(next(iter(batches)), batches)), seconds)
+    both = _measure(train_on(batches), seconds)
     return Speed(
-        input=images / alone.seconds,
-        step=images / bare.seconds,
+        input=images / input_alone.seconds,
+        step=images / step_alone.seconds,
         training=images / both.seconds,
-        input_wait=float(np.mean(both.answers)) / both.seconds,
+        input_wait=float(np.mean(both.results)) / both.seconds,
     )
 
 
 def make_step(
     config: Config, strategy: tf.distribute.Strategy, batches: tf.data.Dataset
 ) -> TrainStep:
-    """A step for these batches that trains random weights."""
+    """Makes a step for these batches that trains random weights."""
     with strategy.scope():
         network = build_network(config)
         optimizer = make_optimizer(config.optimizer, np.zeros(1))  # at no rate: nothing diverges
         optimizer.build(network.trainable_variables)
-    shared = strategy.experimental_distribute_dataset(batches)
-    return TrainStep(network, optimizer, config, strategy, shared.element_spec)
+    spec = strategy.experimental_distribute_dataset(batches).element_spec
+    return TrainStep(network, optimizer, config, strategy, spec)
 
 
 def repeat(batch: Batch, batches: tf.data.Dataset) -> tf.data.Dataset:
-    """One batch in memory for ever, as a dataset that tells as little of shapes as `batches`."""
+    """Repeats a batch in memory for ever, with shapes as little known as those of `batches`."""
 
-    def forget(batch: Batch) -> Batch:
+    def hide_shapes(batch: Batch) -> Batch:
         return tf.nest.map_structure(
-            lambda part, spec: tf.compat.v1.placeholder_with_default(part, spec.shape),
+            lambda rows, spec: tf.compat.v1.placeholder_with_default(rows, spec.shape),
             batch,
             batches.element_spec,
         )
 
-    return tf.data.Dataset.from_tensors(batch).repeat().map(forget)
+    return tf.data.Dataset.from_tensors(batch).repeat().map(hide_shapes)
 
 
-class _Pace(NamedTuple):
-    seconds: float  # that a batch takes
-    answers: list[Any]  # what processing each returned
+class _Timing(NamedTuple, Generic[T]):
+    seconds: float  # a batch
+    results: list[T]  # of each call
 
 
-def _pace(process: Callable[[], Any], seconds: float) -> _Pace:
+def _measure(process: Callable[[], T], seconds: float) -> _Timing[T]:
+    """Calls `process`, which takes one batch, for `seconds`."""
     for _ in range(WARM_UP):
         process()
     start = time.perf_counter()
-    answers: list[Any] = []
-    while len(answers) < LEAST or time.perf_counter() - start < seconds:
-        answers.append(process())
-    return _Pace((time.perf_counter() - start) / len(answers), answers)
+    results: list[T] = []
+    while len(results) < MIN_BATCHES or time.perf_counter() - start < seconds:
+        results.append(process())
+    return _Timing((time.perf_counter() - start) / len(results), results)

@@ -1,7 +1,7 @@
 """Replays a batch that a run has skipped and kept, with the weights of that moment."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
 import keras
@@ -14,35 +14,38 @@ from retinaface_tf.config_file import load_config
 from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.geometry.targets import make_targets
-from retinaface_tf.model.losses import Counts, MultiBoxLoss
+from retinaface_tf.model.losses import TERMS, Counts, Losses, MultiBoxLoss
 from retinaface_tf.model.network import build_network
 from retinaface_tf.model.weights.files import SUFFIX, load_saved
 from retinaface_tf.structures import Batch, Faces, Predictions, Targets
 
 
-class Replay(NamedTuple):
-    """The losses of a kept batch, image by image."""
+@dataclass(frozen=True)
+class Replay:
+    """Holds the losses of a kept batch, image by image."""
 
     names: list[str]  # of its images [B]
     faces: NDArray[np.int64]  # how many each has [B]
-    losses: dict[str, NDArray[np.float64]]  # term -> [B]
+    losses: dict[str, NDArray[np.float64]]  # by the name of the term, [B]
     gradient_norm: float
 
     @property
-    def broken(self) -> int:
-        """How many images have a loss that is not finite."""
+    def num_broken(self) -> int:
+        """Counts the images that have a loss that is not finite."""
         return int(np.count_nonzero(~np.isfinite(list(self.losses.values())).all(axis=0)))
 
     @property
     def is_finite(self) -> bool:
-        return not self.broken and bool(np.isfinite(self.gradient_norm))
+        return not self.num_broken and bool(np.isfinite(self.gradient_norm))
 
     def __str__(self) -> str:
         lines = []
         for i, name in enumerate(self.names):
             terms = ", ".join(f"{term} {values[i]:.4g}" for term, values in self.losses.items())
             lines.append(f"{name}: {self.faces[i]} faces, {terms}")
-        lines.append(f"{self.broken} of {len(self.names)} images have a loss that is not finite")
+        lines.append(
+            f"{self.num_broken} of {len(self.names)} images have a loss that is not finite"
+        )
         lines.append(f"the norm of the gradient is {self.gradient_norm:.4g}")
         return "\n".join(lines)
 
@@ -63,7 +66,7 @@ def replay(file: Path) -> Replay:
 
 
 def read_batch(file: Path) -> tuple[list[str], Batch]:
-    """A batch that was kept, and the names of its images.
+    """Reads a kept batch and the names of its images.
 
     Raises:
         InputError: no such file, or not one that a run kept.
@@ -78,7 +81,7 @@ def read_batch(file: Path) -> tuple[list[str], Batch]:
 
 
 def read_network(file: Path, config: Config) -> keras.Model:
-    """The network with the weights kept beside a batch, finite or not."""
+    """Builds the network with the weights kept beside a batch, finite or not."""
     network = build_network(config)
     load_saved(network, file.with_suffix(SUFFIX))
     return network
@@ -86,29 +89,38 @@ def read_network(file: Path, config: Config) -> keras.Model:
 
 def replay_batch(
     network: keras.Model, batch: Batch, config: Config
-) -> tuple[dict[str, NDArray[Any]], float]:
-    """Boxes', scores' and landmarks' loss of each image [B], and the norm of their sum's gradient.
+) -> tuple[dict[str, NDArray[np.float64]], float]:
+    """Computes each loss term image by image, and the norm of the gradient of their sum.
 
     Losses are summed over anchors and divided by nothing.
+
+    Returns:
+        The losses of each image [B], by the name of the term; and the norm.
     """
     side = config.data.image_size
     anchors = make_anchors(side, side, config.anchors)
     targets = make_targets(batch.faces, anchors, config.anchors, config.match)
-    loss, one = MultiBoxLoss(config.loss), Counts(tf.constant(1.0), tf.constant(1.0))
     with tf.GradientTape() as tape:
         predictions = Predictions(**network(batch.images, training=True))
-        every = [
-            loss(
-                Predictions(*(part[i : i + 1] for part in predictions)),
-                Targets(*(part[i : i + 1] for part in targets)),
-                one,
-            )
-            for i in range(len(batch.images))
-        ]
-        total = tf.add_n([losses.total for losses in every])
+        by_image = _losses_by_image(predictions, targets, MultiBoxLoss(config.loss))
+        total = tf.add_n([losses.total for losses in by_image])
     gradients = tape.gradient(total, [weight.value for weight in network.trainable_variables])
-    by_image = {
-        name: np.array([float(getattr(losses, name)) for losses in every])
-        for name in ("boxes", "scores", "landmarks")
+    by_term = {
+        name: np.array([losses.terms[name].numpy() for losses in by_image], np.float64)
+        for name in TERMS
     }
-    return by_image, float(tf.linalg.global_norm(gradients))
+    return by_term, float(tf.linalg.global_norm(gradients))
+
+
+def _losses_by_image(
+    predictions: Predictions, targets: Targets, loss: MultiBoxLoss
+) -> list[Losses]:
+    undivided = Counts(tf.constant(1.0), tf.constant(1.0))
+    return [
+        loss(
+            Predictions(*(rows[i : i + 1] for rows in predictions)),
+            Targets(*(rows[i : i + 1] for rows in targets)),
+            undivided,
+        )
+        for i in range(len(predictions.boxes))
+    ]

@@ -1,29 +1,30 @@
 """Measures AP on WIDER FACE val: python eval.py --cfg configs/res50.yaml."""
 
 import logging
-import time
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from absl import flags
 
 from retinaface_tf import cli
 from retinaface_tf.config import Config
-from retinaface_tf.data.dataset import validation_set
+from retinaface_tf.config_flags import read_config
 from retinaface_tf.errors import DOES_NOT_HOLD
-from retinaface_tf.evaluation.average_precision import evaluate_predictions
-from retinaface_tf.evaluation.calibration import parse_target, write_calibration
+from retinaface_tf.evaluation.calibration import Threshold, parse_target, write_calibration
+from retinaface_tf.evaluation.data import EvaluationData, find_images, load_evaluation_data
 from retinaface_tf.evaluation.outcome import examine
-from retinaface_tf.evaluation.result import Evaluated, summary, write_report
-from retinaface_tf.evaluation.wider import (
-    load_ground_truth,
-    read_predictions,
-    write_predictions,
-)
+from retinaface_tf.evaluation.result import Evaluation, format_ap
+from retinaface_tf.evaluation.scoring import Predictions, score_files
+from retinaface_tf.evaluation.wider import load_ground_truth, write_predictions
+from retinaface_tf.extras import import_extra
+from retinaface_tf.runtimes.opening import find_config, open_configured, open_exported
 
-_WEIGHTS = flags.DEFINE_string("weights", None, "A weights file, instead of a checkpoint.")
-_SAVED_MODEL = flags.DEFINE_string("saved_model", None, "An exported model, instead of a network.")
+_WEIGHTS = flags.DEFINE_string(
+    "weights", None, "A run's folder, a file of weights, or an exported model; instead of --cfg's."
+)
+_SAVED_MODEL = flags.DEFINE_string(
+    "saved_model", None, "An exported model: a folder, an .onnx or a .tflite file."
+)
 _PREDICTIONS = flags.DEFINE_string("predictions", None, "Scores a folder or zip of predictions.")
 _PROTOCOL = flags.DEFINE_enum(
     "protocol",
@@ -41,68 +42,68 @@ flags.mark_flags_as_mutual_exclusive(["weights", "saved_model", "predictions"], 
 
 def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
-    config = cli.read_config(
-        eval__protocol=_PROTOCOL.value, eval__weights=_WEIGHTS.value, eval__out=_OUT.value
+    config = read_config(
+        weights=_WEIGHTS.value,
+        find_config=find_config,
+        eval__protocol=_PROTOCOL.value,
+        eval__out=_OUT.value,
     ).exhaustive()
-    target = parse_target(_CALIBRATE.value) if _CALIBRATE.value else None
-    if _REPORT.value:  # its packages may be missing
-        pass
-    out = Path(config.eval.out or Path(config.train.workdir) / "eval")
-    if _PREDICTIONS.value:
-        evaluated = _read(config, _PREDICTIONS.value)
-        # The run's own results stay.
-        out = Path(_OUT.value) if _OUT.value else out / f"scored_{Path(_PREDICTIONS.value).stem}"
-    else:
-        evaluated = _predict(config, out)
-    ap = evaluate_predictions(evaluated.predictions, evaluated.truth, config.eval.iou)
-    report = write_report(out, config, evaluated, ap)
-    print(summary(ap))
+    precision = parse_target(_CALIBRATE.value) if _CALIBRATE.value else None
     if _REPORT.value:
-        from retinaface_tf.evaluation.report.page import write_report as write_page
+        import_extra("matplotlib", "report")  # before the work, where it is missing
+    out = _folder_of_results(config)
+    if _PREDICTIONS.value:
+        data = EvaluationData(
+            find_images(config) if _REPORT.value else {},
+            load_ground_truth(config.ground_truth_folder),
+        )
+        evaluation, predictions = score_files(_PREDICTIONS.value, data.truth, config)
+    else:
+        data = load_evaluation_data(config)
+        evaluation, predictions = _detect(data, config, out)
+    evaluation.save(out)
+    print(format_ap(evaluation.ap))
+    if _REPORT.value:
+        from retinaface_tf.evaluation.report.page import write_report
 
-        write_page(Path(_REPORT.value), config, evaluated, report)
-    reached = target is None or _calibrate(config, evaluated, target, out, report)
-    return 0 if reached else DOES_NOT_HOLD
-
-
-def _calibrate(
-    config: Config, evaluated: Evaluated, target: float, out: Path, report: Mapping[str, Any]
-) -> bool:
-    """Whether there is a threshold of that precision."""
-    outcome = examine(evaluated.predictions, evaluated.truth, config.eval.iou)
-    found = write_calibration(out, outcome, target, report)
-    if found.score_threshold is None:
-        logging.warning("no score threshold has a precision of %s", target)
-        return False
-    message = "precision %.4f and recall %.4f of hard at score %.4f"
-    logging.info(message, found.precision, found.recall or 0, found.score_threshold)
-    return True
-
-
-def _read(config: Config, source: str) -> Evaluated:
-    """Predictions that are there already."""
-    predictions, truth = read_predictions(source), load_ground_truth(config.ground_truth_folder)
-    return Evaluated(source, None, predictions, truth, Path(source))
+        write_report(Path(_REPORT.value), evaluation, predictions, data)
+    if precision is None:
+        return 0
+    outcome = examine(predictions, data.truth, config.eval.iou)
+    threshold = write_calibration(out, outcome, precision, evaluation)
+    _log_threshold(threshold, precision)
+    return DOES_NOT_HOLD if threshold.score_threshold is None else 0
 
 
-def _predict(config: Config, out: Path) -> Evaluated:
-    """Detections of the validation set."""
-    files = validation_set(config).files()
-    truth = load_ground_truth(config.ground_truth_folder)
+def _folder_of_results(config: Config) -> Path:
+    out = Path(config.eval.out or Path(config.train.workdir) / "eval")
+    if _PREDICTIONS.value and not _OUT.value:  # beside the run's own results, which stay
+        return out / f"scored_{Path(_PREDICTIONS.value).stem}"
+    return out
+
+
+def _detect(data: EvaluationData, config: Config, out: Path) -> tuple[Evaluation, Predictions]:
+    """Evaluates the detector that the flags name, and keeps its predictions."""
     cli.start_tensorflow()
-    from retinaface_tf.evaluation.predict import predict
-    from retinaface_tf.evaluation.speed import measure_speed
-    from retinaface_tf.runtimes.opening import open_detector
+    from retinaface_tf.evaluation.evaluate import evaluate
 
-    source, detect = open_detector(config, _SAVED_MODEL.value)
-    start = time.perf_counter()
-    predictions = predict(detect, files, config)
-    seconds = time.perf_counter() - start
-    saved = out / "predictions" if config.eval.save_results else None
-    if saved:
-        write_predictions(saved, predictions)
-    speed = measure_speed(detect, files, config) if _REPORT.value else None
-    return Evaluated(source, config.eval.protocol, predictions, truth, saved, seconds, speed)
+    exported = _SAVED_MODEL.value
+    detector = open_exported(exported) if exported else open_configured(config)
+    evaluation, predictions = evaluate(
+        detector, data, config, source=detector.source, timed=_REPORT.value is not None
+    )
+    if config.eval.save_results:
+        write_predictions(out / "predictions", predictions)
+        evaluation = replace(evaluation, predictions=out / "predictions")
+    return evaluation, predictions
+
+
+def _log_threshold(threshold: Threshold, precision: float) -> None:
+    if threshold.score_threshold is None:
+        logging.warning("no score threshold has a precision of %s", precision)
+        return
+    message = "precision %.4f and recall %.4f of hard at score %.4f"
+    logging.info(message, threshold.precision, threshold.recall or 0, threshold.score_threshold)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
-"""Average precision by the protocol of WIDER FACE, in NumPy alone (REFERENCE 8.4, 8.5).
+"""Average precision by the protocol of WIDER FACE, in NumPy alone.
 
-A face is matched by every detection that overlaps it at `iou` or more and overlaps no other face
-more. At a threshold a face is found when the best of its detections reaches it; a detection that
-reaches it is a proposal, unless the face that it matches does not count in the set. Said in this
-way, the rules of the official tool need no walk through sorted detections, and the order in which
-detections come cannot matter.
+A detection matches the face that it overlaps most, where that overlap is `iou` or more. At a
+threshold a face is found when one of the detections that match it reaches the threshold. A
+detection that reaches the threshold is a proposal, unless it matches a face outside of the set.
+These rules give the figures of the official tool without its walk through sorted detections, and
+the order of the detections cannot matter.
+
+Source: `evaluation.m` and `norm_score.m` of WIDER FACE's eval_tools; where those leave a case open,
+widerface_evaluate/evaluation.py of biubug6/Pytorch_Retinaface.
 
 Shape letters beside the usual: `F` faces and `D` detections of all images together.
 """
@@ -29,29 +32,29 @@ _LOG = logging.getLogger(__name__)
 
 
 class GroundTruth(NamedTuple):
-    """The faces of one image, and which of them count."""
+    """Holds the faces of one image and the sets that they belong to."""
 
     faces: Floats  # [G, 4], x y w h in pixels
-    counted: Mapping[str, Mask]  # set -> [G]; detections of the other faces are ignored
+    in_set: Mapping[str, Mask]  # set -> [G]; detections that match other faces are ignored
 
 
 class Curve(NamedTuple):
-    """Precision and recall of one set at each of THRESHOLDS; 0 where they would be 0/0."""
+    """Holds precision and recall at each of THRESHOLDS; 0 where they would be 0/0."""
 
     precision: Floats  # [1000]
     recall: Floats  # [1000], never decreasing
 
 
 class Matches(NamedTuple):
-    """Detections of all images that have faces, each beside the face it overlaps most."""
+    """Pairs each detection of images that have faces with the face that it overlaps most."""
 
     rows: Floats  # [D, 5], x y w h in pixels and score, as predicted
     image: NDArray[np.int64]  # [D], position of the image in the ground truth
     scores: Floats  # [D], normalised
     overlap: Floats  # [D], IoU
-    matched: Mask  # [D], whether the overlap suffices
-    face: NDArray[np.int64]  # [D], position among the F faces; of no meaning where overlap is 0
-    best: Floats  # [F], best score of the detections that match the face; -inf where none does
+    matched: Mask  # [D], whether the overlap is at least the required IoU
+    face: NDArray[np.int64]  # [D], position among the F faces; meaningless where overlap is 0
+    face_scores: Floats  # [F], highest normalised score that matches the face; -inf without one
 
 
 def evaluate_predictions(
@@ -59,13 +62,20 @@ def evaluate_predictions(
     ground_truth: Mapping[str, GroundTruth],
     iou: float = 0.5,
 ) -> dict[str, float]:
-    """Average precision (0..1) of the sets easy, medium and hard, in this order.
+    """Computes average precision (0..1) of the sets easy, medium and hard, in this order.
+
+    Example:
+        >>> in_all = {name: np.array([True]) for name in ("easy", "medium", "hard")}
+        >>> truth = {"event/photo": GroundTruth(np.array([[10.0, 10, 20, 30]]), in_all)}
+        >>> detections = {"event/photo": np.array([[10, 10, 20, 30, 0.9]])}  # x y w h score
+        >>> evaluate_predictions(detections, truth)["easy"]
+        1.0
 
     Args:
         predictions: image ("event/name", without extension) -> [N, 5], x y w h in pixels and
             score, in any order. Images that are missing count as having no detections.
         ground_truth: image -> its faces. Predictions of other images are left out.
-        iou: the least overlap at which a detection matches a face.
+        iou: the smallest overlap at which a detection matches a face.
 
     Raises:
         InputError: predictions of an image that are not finite numbers [N, 5].
@@ -79,33 +89,33 @@ def precision_recall(
     ground_truth: Mapping[str, GroundTruth],
     iou: float = 0.5,
 ) -> dict[str, Curve]:
-    """The curves behind `evaluate_predictions`, by set; same arguments and errors."""
+    """Computes the curves behind `evaluate_predictions`, by set; same arguments and errors."""
     _warn_about_images(predictions, ground_truth)
-    matches = match(predictions, ground_truth, iou)
+    matches = match_detections(predictions, ground_truth, iou)
     curves = {}
     for name in SETS:
-        counted = counted_faces(ground_truth, name)
-        if not counted.any():
-            _LOG.warning("no face counts in the set %s: its AP is 0", name)
-        curves[name] = precision_recall_of(matches, counted)
+        faces = faces_in_set(ground_truth, name)
+        if not faces.any():
+            _LOG.warning("no face is in the set %s: its AP is 0", name)
+        curves[name] = precision_recall_of(matches, faces)
     return curves
 
 
-def counted_faces(ground_truth: Mapping[str, GroundTruth], name: str) -> Mask:
-    """Which of the faces of all images, [F] in their order, count in a set."""
-    return _join((image.counted[name] for image in ground_truth.values()), bool)
+def faces_in_set(ground_truth: Mapping[str, GroundTruth], name: str) -> Mask:
+    """Tells for the faces of all images, [F] in their order, whether they belong to a set."""
+    return _join((image.in_set[name] for image in ground_truth.values()), bool)
 
 
-def match(
+def match_detections(
     predictions: Mapping[str, ArrayLike],
     ground_truth: Mapping[str, GroundTruth],
     iou: float = 0.5,
 ) -> Matches:
-    """Matches detections with faces; arguments and errors are those of `evaluate_predictions`."""
+    """Matches detections to faces; arguments and errors are those of `evaluate_predictions`."""
     detections = [_as_rows(key, predictions.get(key, ())) for key in ground_truth]
     faces = [image.faces for image in ground_truth.values()]
     first = np.cumsum([0, *map(len, faces)])
-    # Without any face even false detections go uncounted: REFERENCE 8.4.5.
+    # The official tool passes over images without faces, false detections included.
     images = [i for i, rows in enumerate(detections) if len(rows) and len(faces[i])]
     nearest = [_nearest(detections[i], faces[i]) for i in images]
     rows = np.concatenate([np.zeros((0, 5)), *(detections[i] for i in images)])
@@ -120,33 +130,33 @@ def match(
         overlap=overlap,
         matched=matched,
         face=face,
-        best=_best(face[matched], scores[matched], first[-1]),
+        face_scores=_highest_scores(face[matched], scores[matched], first[-1]),
     )
 
 
-def precision_recall_of(matches: Matches, counted: Mask, regarded: Mask | None = None) -> Curve:
-    """Precision and recall where other faces count than in a set.
+def precision_recall_of(matches: Matches, faces: Mask, detections: Mask | None = None) -> Curve:
+    """Computes precision and recall of any part of the faces.
 
     Args:
         matches: of all images.
-        counted: [F], the faces that count; detections that match others are ignored.
-        regarded: [D], the detections that may be false or match at all; all, unless given.
+        faces: [F], the part; detections that match faces outside of it are ignored.
+        detections: [D], those that may be proposals; all of them, unless given.
     """
-    proposes = ~matches.matched | counted[matches.face]
-    if regarded is not None:
-        proposes &= regarded
+    proposes = ~matches.matched | faces[matches.face]
+    if detections is not None:
+        proposes &= detections
     proposals = _count_reaching(matches.scores[proposes])
-    hits = _count_reaching(matches.best[counted])
-    return Curve(hits / np.maximum(proposals, 1), hits / max(int(counted.sum()), 1))
+    hits = _count_reaching(matches.face_scores[faces])
+    return Curve(hits / np.maximum(proposals, 1), hits / max(int(faces.sum()), 1))
 
 
 def average_precision(curve: Curve) -> float:
-    """Area under the envelope of precision over recall, as VOC 2010 takes it (REFERENCE 8.4.6)."""
+    """Integrates the envelope of precision over recall, as PASCAL VOC 2010 does."""
     return float(areas_under(curve.precision[None], curve.recall[None])[0])
 
 
 def areas_under(precision: Floats, recall: Floats) -> Floats:
-    """The same of many curves: [N, T] and [N, T] to [N]."""
+    """Integrates the envelopes of many curves, precision [N, T] over recall [N, T]: [N]."""
     recall = np.pad(np.pad(recall, ((0, 0), (1, 0))), ((0, 0), (0, 1)), constant_values=1)
     precision = np.pad(precision, ((0, 0), (0, 1)))
     envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
@@ -155,7 +165,7 @@ def areas_under(precision: Floats, recall: Floats) -> Floats:
 
 
 def _overlap(detections: Floats, faces: Floats) -> Floats:
-    """Overlap [N, G] of boxes [N, 4] and [G, 4], x y w h, in WIDER FACE's inclusive pixels.
+    """Computes IoU [N, G] of boxes [N, 4] and [G, 4], x y w h, in WIDER FACE's inclusive pixels.
 
     x + w is the last pixel that belongs to a box, so that a box of width 0 is one pixel wide.
     Boxes of negative size, which the labels have, overlap nothing.
@@ -172,27 +182,30 @@ def _overlap(detections: Floats, faces: Floats) -> Floats:
 
 
 def _count_reaching(scores: Floats) -> NDArray[np.int64]:
-    """How many scores are at least each of THRESHOLDS: int64 [1000]."""
+    """Counts the scores that reach each of THRESHOLDS: int64 [1000]."""
     return len(scores) - np.searchsorted(np.sort(scores), THRESHOLDS, side="left")
 
 
 def _nearest(detections: Floats, faces: Floats) -> tuple[Floats, NDArray[np.int64]]:
-    """The greatest overlap of each detection [N, 5] with a face [G, 4], and the first such face."""
+    """Finds the largest overlap of each detection [N, 5] with faces [G, 4], and the first face."""
     overlap = _overlap(detections[:, :4], faces)
     return overlap.max(axis=1), overlap.argmax(axis=1)
 
 
 def _normalise(scores: Floats, everything: Floats) -> Floats:
-    """Scores by the range of those of the whole set, started at 1 and 0 as in the Python tools."""
+    """Maps the range of the scores of all images to 0..1.
+
+    As in biubug6's evaluation.py, the minimum starts at 1 and the maximum at 0.
+    """
     low, high = everything.min(initial=1.0), everything.max(initial=0.0)
     return (scores - low) / (high - low) if high > low else np.ones(len(scores))
 
 
-def _best(face: NDArray[np.int64], scores: Floats, count: int) -> Floats:
-    """The greatest of the scores of each of `count` faces; -inf where it has none."""
-    best = np.full(count, -np.inf)
-    np.maximum.at(best, face, scores)
-    return best
+def _highest_scores(face: NDArray[np.int64], scores: Floats, count: int) -> Floats:
+    """Finds the highest of the scores of each of `count` faces; -inf for a face without one."""
+    highest = np.full(count, -np.inf)
+    np.maximum.at(highest, face, scores)
+    return highest
 
 
 def _as_rows(key: str, detections: ArrayLike) -> Floats:

@@ -1,6 +1,6 @@
-"""Protocol `ms_flip`: an image at several sizes, each mirrored too, and a vote over all of it.
+"""Detects at several sizes, mirrored as well, and merges by voting: protocol `ms_flip`.
 
-It is that of the MXNet original, insightface's detection/retinaface, in `test_widerface.py`.
+Source: deepinsight/insightface, detection/retinaface/test_widerface.py.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,28 +12,28 @@ from retinaface_tf.config import Config
 from retinaface_tf.data.scaling import resize
 from retinaface_tf.evaluation.protocols import multiple_scales
 from retinaface_tf.evaluation.voting import Rows, vote
-from retinaface_tf.structures import MIRRORED_LANDMARKS, Detections
+from retinaface_tf.structures import MIRRORED_LANDMARKS, DetectionBatch
 
 
 class MultiScaleFlip:
-    """A detector that looks ten times: called as Detector is, for an image at its own size."""
+    """Detects by ten passes over an image; called as Detector is, with an image at its own size."""
 
-    def __init__(self, candidates: Callable[[tf.Tensor, float], Detections], config: Config):
-        """Makes it of another detector's part before NMS.
+    def __init__(self, candidates: Callable[[tf.Tensor, float], DetectionBatch], config: Config):
+        """Keeps the part of another detector that comes before NMS.
 
         Args:
-            candidates: that of Detector or TiledDetector.
+            candidates: the method of Detector or TiledDetector.
             config: `eval.short_sides` of the passes and `detector.nms_iou` of the vote.
         """
         self._candidates = candidates
         self._config = config
 
-    def __call__(self, images: tf.Tensor, scale: float | tf.Tensor = 1.0) -> Detections:
+    def __call__(self, images: tf.Tensor, scale: float | tf.Tensor = 1.0) -> DetectionBatch:
         """Detects faces.
 
         Args:
             images: uint8 [1, H, W, 3], RGB, upright.
-            scale: pixels of this image per pixel of the image that the answer is about.
+            scale: pixels of `images` per pixel of the image that detections refer to.
         """
         _, height, width, _ = images.shape
         size = np.array([width, height]) / float(scale)
@@ -42,16 +42,16 @@ class MultiScaleFlip:
         boxes, scores, landmarks = (np.concatenate(rows) for rows in zip(*passes, strict=True))
         voted = vote(boxes, scores, landmarks, self._config.detector.nms_iou)
         boxes, scores, landmarks = (tf.constant(rows, tf.float32)[None] for rows in voted)
-        return Detections(boxes, scores, landmarks, tf.constant([len(voted[0])]))
+        return DetectionBatch(boxes, scores, landmarks, tf.constant([len(voted[0])]))
 
     def _passes(self, image: tf.Tensor, factor: float, size: Rows) -> Iterator[tuple[Rows, ...]]:
-        """Candidates of an image resized, and of that one's mirror image, in pixels of `size`."""
+        """Yields candidates of the resized image and its mirror image, in pixels of `size`."""
         resized = resize(image, factor)
         yield self._pass(resized, size)
         yield mirrored(*self._pass(tf.reverse(resized, axis=[1]), size), size[0])
 
     def _pass(self, image: tf.Tensor, size: Rows) -> tuple[Rows, Rows, Rows]:
-        """Boxes [K, 4], scores [K] and landmarks [K, 5, 2] of an image, in pixels of `size`."""
+        """Finds boxes [K, 4], scores [K] and landmarks [K, 5, 2], in pixels of `size`."""
         found = self._candidates(image[None], 1.0)
         count = int(found.num_detections[0])
         boxes, scores, landmarks = (rows[0, :count].numpy() for rows in found[:3])
@@ -61,7 +61,7 @@ class MultiScaleFlip:
 
 
 def mirrored(boxes: Rows, scores: Rows, landmarks: Rows, width: float) -> tuple[Rows, Rows, Rows]:
-    """What was found in the mirror image of an image, as it lies in the image itself."""
+    """Maps detections in the mirror image of an image to the image itself."""
     x1, y1, x2, y2 = boxes.T
     landmarks = landmarks[:, MIRRORED_LANDMARKS] * [-1, 1] + [width, 0]
     return np.stack([width - x2, y1, width - x1, y2], axis=1), scores, landmarks

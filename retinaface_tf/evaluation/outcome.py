@@ -1,7 +1,8 @@
-"""What became of each face and each detection, by the rules behind AP (NumPy only).
+"""Judges each face and each detection by the rules behind AP (NumPy only).
 
-Of the detections that match a face, the best is its hit, the others are doubles. A detection that
-matches no face is false; one that matches a face that does not count is ignored.
+Of the detections that match a face, the one with the highest score is its hit, the others are
+duplicates. A detection that matches no face is false; one that matches a face outside of the set is
+ignored.
 """
 
 from collections.abc import Mapping
@@ -17,117 +18,131 @@ from retinaface_tf.evaluation.average_precision import (
     GroundTruth,
     Mask,
     Matches,
-    counted_faces,
-    match,
+    faces_in_set,
+    match_detections,
     precision_recall_of,
 )
 
 Indices = NDArray[np.int64]
 
-# A false detection that overlaps a face less than this has nothing to do with it.
-_NEAR = 0.1
+# IoU from which a false detection is a misplaced box of a face, as in TIDE (Bolya et al., 2020).
+_MISPLACED_IOU = 0.1
 
 
 class Outcome(NamedTuple):
-    """Shape letters: `F` faces and `D` detections of all images that have faces."""
+    """Says which detection found which face.
+
+    Shape letters: `F` faces and `D` detections of all images that have faces.
+    """
 
     images: tuple[str, ...]  # names, in the order of the ground truth
     faces: Floats  # [F, 4], x y w h in pixels
     face_image: Indices  # [F], position among the images
-    counted: Mapping[str, Mask]  # set -> [F]
-    best: Floats  # [F], score of the face's hit; -inf where it has none
+    in_set: Mapping[str, Mask]  # set -> [F]
+    hit_scores: Floats  # [F], score of the face's hit as predicted; -inf where it has none
     matches: Matches
-    hit: Mask  # [D]
+    hit: Mask  # [D], whether the detection is the hit of its face
 
 
 class Reliability(NamedTuple):
-    """Of the detections of each tenth of scores, how many are right."""
+    """Holds a reliability diagram: mean score and precision of each tenth of the scores."""
 
     detections: Indices  # [10]
-    score: Floats  # [10], mean; NaN where there are none
-    right: Floats  # [10], share of hits; NaN where there are none
+    score: Floats  # [10], mean; NaN where there are no detections
+    precision: Floats  # [10], hits by detections; NaN where there are no detections
 
     @property
-    def error(self) -> float:
-        """Mean difference of score and share of hits, weighted by detections (ECE)."""
-        gaps = np.nan_to_num(np.abs(self.score - self.right))
+    def expected_calibration_error(self) -> float:
+        """Averages the gap between score and precision, weighted by detections (ECE)."""
+        gaps = np.nan_to_num(np.abs(self.score - self.precision))
         return float(np.sum(self.detections * gaps) / max(int(self.detections.sum()), 1))
 
 
 def examine(
     predictions: Mapping[str, ArrayLike], ground_truth: Mapping[str, GroundTruth], iou: float = 0.5
 ) -> Outcome:
-    """Arguments and errors are those of `evaluate_predictions`."""
-    matches = match(predictions, ground_truth, iou)
+    """Judges faces and detections; arguments and errors are those of `evaluate_predictions`."""
+    matches = match_detections(predictions, ground_truth, iou)
     hit = _hits(matches)
-    best = np.full(len(matches.best), -np.inf)
-    best[matches.face[hit]] = matches.rows[hit, 4]
+    hit_scores = np.full(len(matches.face_scores), -np.inf)
+    hit_scores[matches.face[hit]] = matches.rows[hit, 4]
     boxes = [image.faces for image in ground_truth.values()]
     return Outcome(
         images=tuple(ground_truth),
         faces=np.concatenate([np.zeros((0, 4)), *boxes]),
         face_image=np.repeat(np.arange(len(boxes)), [len(each) for each in boxes]),
-        counted={name: counted_faces(ground_truth, name) for name in SETS},
-        best=best,
+        in_set={name: faces_in_set(ground_truth, name) for name in SETS},
+        hit_scores=hit_scores,
         matches=matches,
         hit=hit,
     )
 
 
 def _hits(matches: Matches) -> Mask:
-    """Which detections [D] are the best of their face; of equal ones the first is."""
+    """Marks the detection [D] of each face with the highest score; of equal ones the first."""
     matching = np.flatnonzero(matches.matched)
-    best = matching[matches.scores[matching] == matches.best[matches.face[matching]]]
-    _, first = np.unique(matches.face[best], return_index=True)
+    highest = matching[matches.scores[matching] == matches.face_scores[matches.face[matching]]]
+    _, first = np.unique(matches.face[highest], return_index=True)
     hit = np.zeros(len(matches.rows), bool)
-    hit[best[first]] = True
+    hit[highest[first]] = True
     return hit
 
 
-def regarded(outcome: Outcome, name: str) -> Mask:
-    """Which detections [D] are right or false in a set, not ignored."""
-    return ~outcome.matches.matched | outcome.counted[name][outcome.matches.face]
+def detections_in_set(outcome: Outcome, name: str) -> Mask:
+    """Marks the detections [D] that are evaluated in a set: hits, duplicates and false ones.
+
+    The others match a face outside of the set and are ignored.
+    """
+    return ~outcome.matches.matched | outcome.in_set[name][outcome.matches.face]
 
 
-def best_threshold(outcome: Outcome, name: str) -> float:
-    """The score at which F1, the harmonic mean of precision and recall, is best in a set."""
-    precision, recall = precision_recall_of(outcome.matches, outcome.counted[name])
+def max_f1_threshold(outcome: Outcome, name: str) -> float:
+    """Finds the score at which F1, the harmonic mean of precision and recall, peaks in a set."""
+    precision, recall = precision_recall_of(outcome.matches, outcome.in_set[name])
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
     reached = outcome.matches.scores >= THRESHOLDS[f1.argmax()]
     return float(outcome.matches.rows[reached, 4].min(initial=1.0))
 
 
 def missed_faces(outcome: Outcome, threshold: float) -> Indices:
-    """Faces that count in any set and that no detection at `threshold` or more hits, tallest first.
+    """Lists faces of any set without a hit at `threshold` or more, by position, tallest first.
 
     The taller a face, the less reason there is to miss it.
     """
-    counts = np.any(list(outcome.counted.values()), axis=0)
-    missed = np.flatnonzero(counts & (outcome.best < threshold))
+    missed = np.flatnonzero(in_any_set(outcome) & (outcome.hit_scores < threshold))
     return missed[np.argsort(-outcome.faces[missed, 3], kind="stable")]
 
 
 def false_detections(outcome: Outcome, name: str, threshold: float) -> Indices:
-    """Detections at `threshold` or more that are no hit in a set and not ignored, best first."""
+    """Lists detections at `threshold` or more that are no hit in a set, highest score first.
+
+    They are positions among the detections; ignored ones are not among them.
+    """
     scores = outcome.matches.rows[:, 4]
-    false = np.flatnonzero(regarded(outcome, name) & ~outcome.hit & (scores >= threshold))
-    return false[np.argsort(-scores[false], kind="stable")]
+    false = detections_in_set(outcome, name) & ~outcome.hit & (scores >= threshold)
+    positions = np.flatnonzero(false)
+    return positions[np.argsort(-scores[positions], kind="stable")]
+
+
+def in_any_set(outcome: Outcome) -> Mask:
+    """Marks the faces [F] that belong to one of the sets at least."""
+    return np.any(list(outcome.in_set.values()), axis=0)
 
 
 def why_false(outcome: Outcome, detection: int) -> str:
-    """Of a false detection: `double`, `misplaced` or `no face`."""
+    """Names the reason of a false detection: `duplicate`, `misplaced` or `no face`."""
     if outcome.matches.matched[detection]:
-        return "double"
-    return "misplaced" if outcome.matches.overlap[detection] >= _NEAR else "no face"
+        return "duplicate"
+    return "misplaced" if outcome.matches.overlap[detection] >= _MISPLACED_IOU else "no face"
 
 
 def reliability(outcome: Outcome, name: str) -> Reliability:
-    """How far the scores of detections are from the share of hits among them, in a set."""
-    kept = regarded(outcome, name)
+    """Compares the scores of detections with their precision, by tenths of scores, in a set."""
+    kept = detections_in_set(outcome, name)
     scores, hit = outcome.matches.rows[kept, 4], outcome.hit[kept]
     tenth = np.clip(np.floor(scores * 10), 0, 9).astype(np.int64)
-    count, total, right = (
+    count, total, hits = (
         np.bincount(tenth, weights, minlength=10) for weights in (None, scores, hit)
     )
     with np.errstate(invalid="ignore"):
-        return Reliability(count, total / count, right / count)
+        return Reliability(count, total / count, hits / count)

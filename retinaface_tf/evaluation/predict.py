@@ -1,4 +1,4 @@
-"""A detector over the validation images, as the WIDER FACE protocols want it (REFERENCE 8.1)."""
+"""Runs a detector over images by a protocol of WIDER FACE."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -15,10 +15,10 @@ from retinaface_tf.data.scaling import resize
 from retinaface_tf.errors import InputError
 from retinaface_tf.evaluation.multi_scale import MultiScaleFlip
 from retinaface_tf.evaluation.protocols import network_scale
-from retinaface_tf.structures import Detections
+from retinaface_tf.structures import DetectionBatch
 
-# What evaluation asks of a detector: images [1, H, W, 3] and their scale, as Detector has it.
-Detect = Callable[[tf.Tensor, float], Detections]
+# The call that evaluation makes: images [1, H, W, 3] and their scale, as Detector takes them.
+Detect = Callable[[tf.Tensor, float], DetectionBatch]
 
 
 def predict(
@@ -32,12 +32,12 @@ def predict(
         config: protocol and number of workers.
 
     Returns:
-        By name the detections [N, 5], `x y w h score` in whole pixels of the original image, as
-        the tools of the originals write them.
+        Name -> detections [N, 5], `x y w h score` in whole pixels of the original image, as
+        biubug6's test_widerface.py writes them.
 
     Raises:
-        InputError: a file is no image; or the protocol is ms_flip, and the detector does not tell
-            its candidates.
+        InputError: a file is no image; or the protocol is ms_flip, and the detector has no method
+            `candidates`.
     """
     if config.eval.protocol == "ms_flip":
         detect = _multi_scale(detect, config)
@@ -78,8 +78,8 @@ def load_image(path: tf.Tensor, config: EvalConfig) -> tuple[tf.Tensor, tf.Tenso
     return image, tf.cast(scale, tf.float32)
 
 
-def rows(detections: Detections) -> NDArray[np.float64]:
-    """Detections of one image as `x y w h score` [N, 5], corners cut to whole pixels."""
+def rows(detections: DetectionBatch) -> NDArray[np.float64]:
+    """Converts detections of one image to `x y w h score` [N, 5], corners cut to whole pixels."""
     boxes, scores, _, counts = (np.asarray(part)[0] for part in detections)
     corners = np.trunc(boxes[:counts].astype(np.float64))
     scores = scores[:counts, None].astype(np.float64)

@@ -1,4 +1,8 @@
-"""At which size the network sees an image, by protocol (REFERENCE 8.1)."""
+"""Computes the size at which the network sees an image, by protocol.
+
+Source: `resized` is MindSpore's retinaface_resnet50 eval.py (long side 2176) and biubug6's
+test_widerface.py (2150); `ms_flip` is insightface's detection/retinaface/test_widerface.py.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,11 +16,10 @@ MS_SHORT_SIDE, MS_LONG_SIDE = 800, 1200
 
 
 def network_scale(height: Any, width: Any, config: EvalConfig) -> Any:
-    """Factor by which the protocol resizes an image of that size, float64.
+    """Returns the factor by which the protocol resizes an image, float64.
 
     `resized`: short side to config.short_side, unless that makes the long side longer than
-    config.long_side; `vga`: long side to 640; `original`: 1, and so `ms_flip`, which resizes by
-    itself.
+    config.long_side. `vga`: long side to 640. `original` and `ms_flip`, which resizes by itself: 1.
     """
     height, width = tf.cast(height, tf.float64), tf.cast(width, tf.float64)
     if config.protocol in ("original", "ms_flip"):
@@ -27,10 +30,10 @@ def network_scale(height: Any, width: Any, config: EvalConfig) -> Any:
 
 
 def multiple_scales(height: int, width: int, short_sides: Sequence[int]) -> list[float]:
-    """Factors of protocol ms_flip: the short side to each of `short_sides`.
+    """Returns the factors of protocol ms_flip, which bring the short side to each of `short_sides`.
 
-    If 800 for the short side means more than 1200 for the long one, all are as much smaller as that
-    has to be.
+    Where a short side of 800 means a long side above 1200, all factors shrink by the same ratio, so
+    that the long side is 1200.
     """
     size = tf.cast(height, tf.float64), tf.cast(width, tf.float64)
     base = float(_bounded(*size, MS_SHORT_SIDE, MS_LONG_SIDE))
@@ -38,7 +41,7 @@ def multiple_scales(height: int, width: int, short_sides: Sequence[int]) -> list
 
 
 def _bounded(height: tf.Tensor, width: tf.Tensor, short_side: int, long_side: int) -> tf.Tensor:
-    """Factor that brings the short side to a length, unless the long one gets too long."""
+    """Returns the factor that brings the short side to a length, bounded by the long side."""
     short, long = tf.minimum(height, width), tf.maximum(height, width)
     scale = short_side / short
     return tf.where(tf.round(scale * long) > long_side, long_side / long, scale)

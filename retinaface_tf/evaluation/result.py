@@ -1,108 +1,118 @@
-"""What an evaluation says: three lines, and a JSON file with everything that they depend on."""
+"""Holds the result of an evaluation, which `eval.json` keeps with all that it depends on."""
 
 import hashlib
 import json
-import platform
+import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from importlib.metadata import version
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from numpy.typing import ArrayLike
+from pydantic import TypeAdapter, ValidationError
 
-import retinaface_tf
 from retinaface_tf.config import Config
 from retinaface_tf.errors import InputError
-from retinaface_tf.evaluation.average_precision import GroundTruth
 
-REPORT_FILE = "eval.json"
-PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python-headless")
+EVAL_FILE = "eval.json"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Evaluated:
-    """What was evaluated, against what, and how it came about."""
+class Evaluation:
+    """Holds AP and its circumstances; the fields are the keys of `eval.json`.
 
-    source: str  # weights, an exported model, or predictions
-    protocol: str | None  # the sizes of images; None for predictions that were there before
-    predictions: Mapping[str, ArrayLike]  # image -> [N, 5], x y w h in pixels and score
-    truth: Mapping[str, GroundTruth]
-    saved: Path | None = None  # where the predictions lie, if they do
-    seconds: float = 0.0  # that predicting took
-    speed: Mapping[str, float] | None = None  # part of the work -> milliseconds an image
+    Example:
+        >>> evaluation = evaluate(load_detector("runs/mine"), "data/widerface")
+        >>> evaluation.save(Path("runs/mine/eval"))
+        >>> Evaluation.load(Path("runs/mine/eval/eval.json")).ap == evaluation.ap
+        True
+    """
+
+    ap: dict[str, float]  # set -> 0..1
+    source: str  # path of the weights, the exported model or the predictions
+    sha256: dict[str, str]  # of each file of the source
+    protocol: str | None  # None where predictions were scored that had been made before
+    images: int  # of the ground truth
+    seconds: float  # spent on detection
+    speed: dict[str, float] | None  # stage of detection -> milliseconds an image, where timed
+    date: str  # ISO 8601
+    retinaface_tf: str  # version
+    versions: dict[str, str]  # of Python and of packages
+    predictions: Path | None  # folder or zip of the detections; None where they were not kept
+    made_by: "Evaluation | None"  # the evaluation that made the predictions scored, where known
+    config: Config
+
+    @property
+    def maker(self) -> "Evaluation":
+        """The evaluation that made the predictions: `made_by`, or else this one."""
+        return self.made_by or self
+
+    def save(self, folder: Path) -> None:
+        """Writes `eval.json` into a folder, which is made if it does not exist.
+
+        In the file, `predictions` is relative to the folder where it lies below it.
+        """
+        content = _ADAPTER.dump_python(self, mode="json")
+        if self.predictions is not None:
+            content["predictions"] = _relative(self.predictions, folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / EVAL_FILE).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+    @staticmethod
+    def load(path: Path) -> "Evaluation":
+        """Reads an `eval.json`; its `predictions` becomes a path from the working directory.
+
+        Raises:
+            InputError: no such file, or another kind of file; names the key at fault.
+        """
+        try:
+            found = _ADAPTER.validate_python(json.loads(path.read_text(encoding="utf-8")))
+        except ValidationError as error:  # also a ValueError, as what is no JSON
+            fault = error.errors()[0]
+            key = ".".join(map(str, fault["loc"]))
+            expected = f"expected an {EVAL_FILE} of eval.py"
+            raise InputError(f"{path}: {key}: {expected} ({fault['msg']})") from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "not JSON"
+            raise InputError(f"{path}: cannot read an evaluation ({reason})") from None
+        if found.predictions is None:
+            return found
+        return replace(found, predictions=path.parent / found.predictions)
 
 
-def summary(ap: Mapping[str, float]) -> str:
-    """The three lines of AP, in the seed's words."""
+_ADAPTER = TypeAdapter(Evaluation)
+
+
+def format_ap(ap: Mapping[str, float]) -> str:
+    """Formats AP as one line a set, in the words of MindSpore's eval.py."""
     return "\n".join(f"{name.capitalize():<6} Val AP : {value:.4f}" for name, value in ap.items())
 
 
-def write_report(
-    folder: Path, config: Config, evaluated: Evaluated, ap: Mapping[str, float]
-) -> dict[str, Any]:
-    """Writes `eval.json` into a folder, which is made if it is not there.
-
-    Args:
-        folder: of the results.
-        config: goes into the report whole.
-        evaluated: what was evaluated.
-        ap: by set.
-
-    Returns:
-        What was written. `predictions` is where the detections lie, relative to the folder if below
-        it, and None if they were not kept; `made_by` is the report of whoever made the predictions
-        that were scored, where it lies beside them.
-    """
-    saved = evaluated.saved
-    report = {
-        "ap": dict(ap),
-        "source": evaluated.source,
-        "sha256": fingerprints(evaluated.source),
-        "protocol": evaluated.protocol,
-        "images": len(evaluated.truth),
-        "seconds": round(evaluated.seconds, 1),
-        "speed": evaluated.speed and dict(evaluated.speed),
-        "date": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "retinaface_tf": retinaface_tf.__version__,
-        "versions": {"python": platform.python_version()} | {p: version(p) for p in PACKAGES},
-        "predictions": saved and _relative(saved, folder),
-        "made_by": _maker(saved) if saved and evaluated.protocol is None else None,
-        "config": config.as_dict(),
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / REPORT_FILE).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    return report
-
-
-def read_report(path: Path) -> dict[str, Any]:
-    """Reads what `write_report` has written.
-
-    Raises:
-        InputError: no such file, or something else.
-    """
+def find_maker(predictions: Path) -> Evaluation | None:
+    """Finds the evaluation that made predictions, by the `eval.json` beside their folder."""
+    file = predictions.resolve().parent / EVAL_FILE
+    if not file.exists():
+        return None
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not JSON"
-        raise InputError(f"{path}: cannot read a report ({reason})") from None
-    if not isinstance(report, dict) or not {"ap", "predictions", "config"} <= report.keys():
-        raise InputError(f"{path}: expected an {REPORT_FILE} of eval.py, with `predictions`")
-    return report
+        maker = Evaluation.load(file)
+    except InputError as error:
+        log.warning("%s; the report cannot say how the predictions were made", error)
+        return None
+    kept = maker.predictions
+    return maker if kept is not None and kept.resolve() == predictions.resolve() else None
 
 
 def fingerprints(source: str) -> dict[str, str]:
-    """SHA-256 by name of the files that a source of detections consists of.
+    """Computes SHA-256 of the files that a source of detections consists of, by name.
 
-    They are a file itself; the two of a checkpoint; those of an exported model. A folder of
-    predictions, and a name that is no file here, have none.
+    The files are a file of weights itself, the parts of a TensorFlow checkpoint, or those of an
+    exported model. A folder of predictions, and a name that is no file here, have none.
     """
-    with_hash = {}
+    digests = {}
     for file, name in _files_of(Path(source)):
         with file.open("rb") as content:
-            with_hash[name] = hashlib.file_digest(content, "sha256").hexdigest()
-    return with_hash
+            digests[name] = hashlib.file_digest(content, "sha256").hexdigest()
+    return digests
 
 
 def _files_of(path: Path) -> Iterator[tuple[Path, str]]:
@@ -119,14 +129,3 @@ def _files_of(path: Path) -> Iterator[tuple[Path, str]]:
 def _relative(path: Path, folder: Path) -> str:
     path, folder = path.resolve(), folder.resolve()
     return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
-
-
-def _maker(saved: Path) -> dict[str, Any] | None:
-    """The report beside predictions that are its own."""
-    beside = saved.resolve().parent / REPORT_FILE
-    try:
-        report = read_report(beside)
-    except InputError:
-        return None
-    kept = report["predictions"]
-    return report if kept and (beside.parent / kept).resolve() == saved.resolve() else None

@@ -1,7 +1,8 @@
-"""AP of a part of the faces: by height, by WIDER FACE's attributes, by event (NumPy only).
+"""Computes AP of parts of the faces: by height, WIDER FACE's attributes, event (NumPy only).
 
-Detections that match a face outside of the part are ignored, as the protocol does with faces that
-do not count. Which false detections count against a part is a choice; each function says its own.
+Detections that match a face outside of the part are ignored, as the protocol ignores those of faces
+outside of a set. Which false detections lower the AP of a part is a choice; each function states
+its own.
 """
 
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from retinaface_tf.evaluation.average_precision import (
     average_precision,
     precision_recall_of,
 )
-from retinaface_tf.evaluation.outcome import Outcome, regarded
+from retinaface_tf.evaluation.outcome import Outcome, detections_in_set
 from retinaface_tf.geometry.heights import HEIGHT_NAMES, height_class
 
 
@@ -24,20 +25,20 @@ class Subset(NamedTuple):
     name: str
     faces: int
     ap: float  # 0..1; NaN where there are no faces
-    recall: float  # 0..1, share of faces found at the threshold; NaN likewise
+    recall: float  # 0..1, at the threshold; NaN where there are no faces
 
 
 class Event(NamedTuple):
     name: str
     images: int
-    faces: int  # that count in hard
-    ap: dict[str, float]  # set -> 0..1; NaN where none of its faces count
+    faces: int  # of the set hard
+    ap: dict[str, float]  # set -> 0..1; NaN where the event has no face of the set
     missed: int  # faces of hard not found at the threshold
     false: int  # detections at the threshold
 
 
 def ap_by_height(outcome: Outcome, threshold: float) -> list[Subset]:
-    """Of all faces of a height; false detections count in the class of their own height."""
+    """Computes AP of all faces of each height; false detections belong to their own height."""
     faces, rows = height_class(outcome.faces[:, 3]), height_class(outcome.matches.rows[:, 3])
     return [
         _subset(outcome, name, faces == i, threshold, outcome.matches.matched | (rows == i))
@@ -48,7 +49,7 @@ def ap_by_height(outcome: Outcome, threshold: float) -> list[Subset]:
 def ap_by_attribute(
     outcome: Outcome, attributes: NDArray[np.int64], threshold: float
 ) -> dict[str, list[Subset]]:
-    """Of all faces with each value of each attribute; all false detections count.
+    """Computes AP of all faces with each value of each attribute, with all false detections.
 
     Args:
         outcome: of all images.
@@ -65,20 +66,20 @@ def ap_by_attribute(
 
 
 def ap_by_event(outcome: Outcome, threshold: float) -> list[Event]:
-    """By the folders of the images; scores stay normalised over all of them."""
+    """Computes AP by event, the folder of an image; scores stay normalised over all images."""
     names, event = np.unique([image.split("/")[0] for image in outcome.images], return_inverse=True)
     faces, rows = event[outcome.face_image], event[outcome.matches.image]
-    hard = outcome.counted["hard"]
-    false = regarded(outcome, "hard") & ~outcome.hit & (outcome.matches.rows[:, 4] >= threshold)
+    hard, scores = outcome.in_set["hard"], outcome.matches.rows[:, 4]
+    false = detections_in_set(outcome, "hard") & ~outcome.hit & (scores >= threshold)
     return [
         Event(
             name=str(name),
             images=int(np.count_nonzero(event == i)),
             faces=int(np.count_nonzero(hard & (faces == i))),
             ap={
-                each: _ap(outcome, outcome.counted[each] & (faces == i), rows == i) for each in SETS
+                each: _ap(outcome, outcome.in_set[each] & (faces == i), rows == i) for each in SETS
             },
-            missed=int(np.count_nonzero(hard & (faces == i) & (outcome.best < threshold))),
+            missed=int(np.count_nonzero(hard & (faces == i) & (outcome.hit_scores < threshold))),
             false=int(np.count_nonzero(false & (rows == i))),
         )
         for i, name in enumerate(names)
@@ -86,17 +87,17 @@ def ap_by_event(outcome: Outcome, threshold: float) -> list[Event]:
 
 
 def _subset(
-    outcome: Outcome, name: str, faces: Mask, threshold: float, regarded: Mask | None = None
+    outcome: Outcome, name: str, faces: Mask, threshold: float, detections: Mask | None = None
 ) -> Subset:
     # Boxes without area, which the labels have, cannot be found.
     faces = faces & (outcome.faces[:, 2:] > 0).all(axis=1)
     count = int(np.count_nonzero(faces))
-    found = int(np.count_nonzero(outcome.best[faces] >= threshold))
+    found = int(np.count_nonzero(outcome.hit_scores[faces] >= threshold))
     recall = found / count if count else float("nan")
-    return Subset(name, count, _ap(outcome, faces, regarded), recall)
+    return Subset(name, count, _ap(outcome, faces, detections), recall)
 
 
-def _ap(outcome: Outcome, counted: Mask, regarded: Mask | None) -> float:
-    if not counted.any():
+def _ap(outcome: Outcome, faces: Mask, detections: Mask | None) -> float:
+    if not faces.any():
         return float("nan")
-    return average_precision(precision_recall_of(outcome.matches, counted, regarded))
+    return average_precision(precision_recall_of(outcome.matches, faces, detections))

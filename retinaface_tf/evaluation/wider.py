@@ -1,7 +1,9 @@
-"""WIDER FACE's own files: the ground truth that its tool reads and the predictions it is given.
+"""Reads the ground truth of WIDER FACE, and reads and writes prediction files.
 
 A prediction file is `<event>/<image>.txt`: the name of the image, the number of detections, then
-one `x y w h score` per line (REFERENCE 8.2, 8.3).
+one `x y w h score` per line.
+
+Source: `wider_eval.m` and `read_pred.m` of WIDER FACE's eval_tools.
 """
 
 import math
@@ -20,7 +22,7 @@ from retinaface_tf.errors import InputError
 from retinaface_tf.evaluation.average_precision import SETS, GroundTruth
 
 _FACES = "wider_face_val.mat"
-_COUNTED = {name: f"wider_{name}_val.mat" for name in SETS}
+_SET_FILES = {name: f"wider_{name}_val.mat" for name in SETS}
 _FILES = "<event>/<image>.txt"
 
 
@@ -28,19 +30,19 @@ def load_ground_truth(folder: str | Path) -> dict[str, GroundTruth]:
     """Reads wider_face_val.mat and wider_{easy,medium,hard}_val.mat.
 
     Returns:
-        Image ("event/name", without extension) -> its faces, x y w h in pixels, and which count.
+        Image ("event/name", without extension) -> its faces, x y w h in pixels, and their sets.
 
     Raises:
         InputError: a file is missing, is not such a .mat, or does not fit the others.
     """
     folder = Path(folder)
     boxes = _read_cells(folder / _FACES, "face_bbx_list", 4)
-    counted = {name: _read_cells(folder / file, "gt_list", 1) for name, file in _COUNTED.items()}
+    sets = {name: _read_cells(folder / file, "gt_list", 1) for name, file in _SET_FILES.items()}
     truth = {}
     for key, faces in boxes.items():
         masks = {
-            name: _mask(cells.get(key), len(faces), f"{folder / _COUNTED[name]}: {key}")
-            for name, cells in counted.items()
+            name: _mask(cells.get(key), len(faces), f"{folder / _SET_FILES[name]}: {key}")
+            for name, cells in sets.items()
         }
         truth[key] = GroundTruth(faces, masks)
     return truth
@@ -49,19 +51,20 @@ def load_ground_truth(folder: str | Path) -> dict[str, GroundTruth]:
 def load_attributes(
     folder: str | Path, label_file: Path, truth: Mapping[str, GroundTruth]
 ) -> NDArray[np.int64] | None:
-    """The attributes that WIDER FACE has of each face.
+    """Reads the attributes of each face from the ground truth or else from the labels.
 
     Args:
-        folder: that of the ground truth; the official wider_face_val.mat has them, though not
-            that of all evaluation tools.
-        label_file: where they are looked for next; the official wider_face_val_bbx_gt.txt has them.
+        folder: of the ground truth; the official wider_face_val.mat has attributes, the copies of
+            some evaluation tools have none.
+        label_file: read next; the official wider_face_val_bbx_gt.txt has attributes.
         truth: the faces.
 
     Returns:
-        [F, 6] for the faces of all images, columns as in ATTRIBUTES; None where neither has them.
+        [F, 6] for the faces of all images, columns as in ATTRIBUTES; None where neither file has
+        attributes.
 
     Raises:
-        InputError: a file has them of other faces.
+        InputError: a file has the attributes of other faces.
     """
     path = Path(folder) / _FACES
     columns = [f"{name}_label_list" for name in ATTRIBUTES]
@@ -84,10 +87,10 @@ def load_attributes(
 
 
 def _read_cells(path: Path, variable: str, columns: int) -> dict[str, NDArray[np.float64]]:
-    """One array [.., columns] per image out of a MATLAB cell of events, each a cell of images."""
+    """Reads one array [.., columns] per image out of a MATLAB cell of events, cells of images."""
     names = ("event_list", "file_list", variable)
     if not path.is_file():
-        expected = ", ".join([_FACES, *_COUNTED.values()])
+        expected = ", ".join([_FACES, *_SET_FILES.values()])
         raise InputError(f"{path}: no such file, expected {expected} in this folder")
     try:
         mat = loadmat(path, variable_names=names)
@@ -108,7 +111,7 @@ def _mask(positions: NDArray[np.float64] | None, count: int, where: str) -> NDAr
     index = positions[:, 0].astype(np.int64)
     wrong = index[(index < 1) | (index > count)]
     if len(wrong):
-        raise InputError(f"{where}: counts face {wrong[0]}, expected 1..{count} as in {_FACES}")
+        raise InputError(f"{where}: names face {wrong[0]}, expected 1..{count} as in {_FACES}")
     mask = np.zeros(count, np.bool_)
     mask[index - 1] = True
     return mask
@@ -140,7 +143,7 @@ def read_predictions(path: str | Path) -> dict[str, NDArray[np.float64]]:
 
 
 def _read_files(path: Path) -> Iterator[tuple[PurePath, bytes]]:
-    """Relative paths and contents of the .txt files of a folder or zip."""
+    """Reads relative paths and contents of the .txt files of a folder or zip."""
     if path.is_dir():
         for file in sorted(path.rglob("*.txt")):
             if _is_prediction(file.relative_to(path)) and file.is_file():
@@ -167,7 +170,7 @@ def _is_prediction(name: PurePath) -> bool:
 
 
 def _parse(content: bytes, where: str) -> NDArray[np.float64]:
-    """Detections [N, 5] of one file; on a fault it reads again, slowly, to name the line."""
+    """Parses the detections [N, 5] of one file; a fault is looked for again, slowly, by line."""
     try:
         lines = content.decode().rstrip().split("\n")
     except UnicodeDecodeError:
@@ -184,7 +187,7 @@ def _parse(content: bytes, where: str) -> NDArray[np.float64]:
 
 
 def _find_fault(lines: list[str]) -> str:
-    """Number of the first broken line, what is wrong, and what was expected."""
+    """Describes the first broken line: its number, the fault and what was expected."""
     if len(lines) < 2 or not lines[1].strip().isdecimal():
         found = repr(lines[1])[:60] if len(lines) > 1 else "the end of the file"
         return f"2: expected the number of detections, found {found}"
@@ -206,8 +209,8 @@ def write_predictions(folder: str | Path, predictions: Mapping[str, ArrayLike]) 
 
     Args:
         folder: made where it does not exist.
-        predictions: image ("event/name") -> [N, 5], x y w h in whole pixels and score. They are
-            to be truncated before: WIDER FACE truncates corners, not sizes (REFERENCE 8.2).
+        predictions: image ("event/name") -> [N, 5], x y w h in whole pixels and score. The
+            corners are truncated before, as by biubug6's test_widerface.py, not x y w h.
 
     Raises:
         ValueError: a number is not finite, or x y w h are not whole.

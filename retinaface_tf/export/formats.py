@@ -1,14 +1,19 @@
-"""The table of what a detector can be exported for; one more is one more entry."""
+"""Exports a detector: the table of formats, and the steps that all of them take."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from importlib import import_module
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # TensorFlow, which the command's flags do not wait for
+    from retinaface_tf.export.parity import ParityCheck
+    from retinaface_tf.export.versions import NewVersion
     from retinaface_tf.model.detector import Detector
+    from retinaface_tf.serving.metadata import Metadata
+
+# Writes a detector into a new version, checks the files, and returns the parity figures.
+Write = Callable[["Detector", "NewVersion", "Metadata", "ParityCheck"], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -18,29 +23,38 @@ class Format:
     Attributes:
         folder: of the model's versions where none is named. Each format has its own, as a server
             loads the newest version of a folder.
-        module: that writes it.
-        function: of the module; takes the detector, the folder, `source` and `keep`.
+        files: the pattern of the file names that mark a version of the format.
+        load_writer: imports the function that writes the format, and with it TensorFlow.
     """
 
     folder: str
-    module: str
-    function: str
+    files: str
+    load_writer: Callable[[], Write]
 
-    def load(self) -> Callable[..., Path]:
-        """Imports the function, and with it TensorFlow."""
-        function: Callable[..., Path] = getattr(import_module(self.module), self.function)
-        return function
+
+def _saved_model() -> Write:
+    from retinaface_tf.export.savedmodel import write_saved_model_version
+
+    return write_saved_model_version
+
+
+def _onnx() -> Write:
+    from retinaface_tf.export.onnx import write_onnx_version
+
+    return write_onnx_version
+
+
+def _litert() -> Write:
+    from retinaface_tf.export.litert import write_litert_version
+
+    return write_litert_version
 
 
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
-        "savedmodel": Format(
-            "models/retinaface", "retinaface_tf.export.savedmodel", "export_saved_model"
-        ),
-        "onnx": Format("models/retinaface_onnx", "retinaface_tf.export.onnx", "export_onnx"),
-        "litert": Format(
-            "models/retinaface_litert", "retinaface_tf.export.litert", "export_litert"
-        ),
+        "savedmodel": Format("models/retinaface", "saved_model.pb", _saved_model),
+        "onnx": Format("models/retinaface_onnx", "*.onnx", _onnx),
+        "litert": Format("models/retinaface_litert", "*.tflite", _litert),
     }
 )
 
@@ -53,7 +67,10 @@ def export_model(
     source: str = "a detector",
     keep: int | None = None,
 ) -> Path:
-    """Exports a detector and checks that the export answers as the detector does.
+    """Exports a detector as the next version of a model: `out/1`, then `out/2`, and so on.
+
+    The export is compared with the detector, on images that the detector's config names, before
+    it becomes a version.
 
     Args:
         detector: with limits on candidates and detections.
@@ -70,5 +87,15 @@ def export_model(
             another format, or an extra is not installed.
         DoesNotHold: the export answers otherwise than the detector; no version was written.
     """
+    from retinaface_tf.export.parity_images import open_parity_check
+    from retinaface_tf.export.provenance import collect_metadata
+    from retinaface_tf.export.versions import new_version, refuse_other_files
+
     entry = FORMATS[format]
-    return entry.load()(detector, Path(out or entry.folder), source=source, keep=keep)
+    models = Path(out or entry.folder)
+    metadata, write = collect_metadata(detector, source), entry.load_writer()
+    refuse_other_files(models, entry.files)
+    with new_version(models, keep) as version, open_parity_check(detector.config) as check:
+        parity = write(detector, version, metadata, check)
+        replace(metadata, parity=parity).save(version.folder)
+    return version.folder

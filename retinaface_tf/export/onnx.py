@@ -1,53 +1,61 @@
-"""ONNX: the very Detector that evaluation runs, network, decode and NMS, as one graph.
+"""Writes ONNX: network, decode and NMS of a detector as one graph.
 
 Needs the extra `onnx`.
 """
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from retinaface_tf.export.gate import check_limits, open_gate
-from retinaface_tf.export.metadata import describe, write_metadata
-from retinaface_tf.export.parity import OTHER_RUNTIME, on_pixels
-from retinaface_tf.export.versions import check_kind, new_version
+from retinaface_tf.export.parity import OTHER_RUNTIME, ParityCheck, decode_and_detect
+from retinaface_tf.export.versions import NewVersion
 from retinaface_tf.extras import import_extra
 from retinaface_tf.model.detector import Detector
 from retinaface_tf.runtimes.onnx import METADATA, OnnxDetector
+from retinaface_tf.serving.metadata import Metadata
 
 FILE = "model.onnx"
 CONVERTER_OPSET = 18  # the newest that tf2onnx writes
-# Younger ones have nothing that this graph needs; this one loads in onnxruntime from 1.23 on.
+# Newer ones have nothing that this graph needs; this one loads in onnxruntime from 1.23 on.
 OPSET = 23
 
 
-def export_onnx(detector: Detector, models: Path, *, source: str, keep: int | None = None) -> Path:
-    """Writes the next version, `models/1/model.onnx`, and so on; arguments as `export_saved_model`.
+def write_onnx_version(
+    detector: Detector, version: NewVersion, metadata: Metadata, check: ParityCheck
+) -> dict[str, Any]:
+    """Writes `model.onnx` and compares what onnxruntime answers with the detector.
+
+    Args:
+        detector: what is exported.
+        version: where to write.
+        metadata: of the export, kept in the file.
+        check: the parity check.
+
+    Returns:
+        The parity figures.
 
     Raises:
-        InputError: the detector has no limits, the folder has other models or cannot be written,
-            or the extra `onnx` is not installed.
-        DoesNotHold: the export answers otherwise than the detector; there is no new version then.
+        InputError: the extra `onnx` is not installed.
+        DoesNotHold: the export answers otherwise than the detector.
     """
-    config = detector.config
-    check_limits(config)
-    check_kind(models, "*.onnx")
-    with new_version(models, keep) as version, open_gate(on_pixels(detector), config) as gate:
-        described = describe(detector.network, config, source, None)
-        file = write_onnx(detector, version.folder, described)
-        parity = gate.check("ONNX", on_pixels(OnnxDetector(file)), OTHER_RUNTIME)
-        write_metadata(version.folder, {**described, "parity": parity._asdict()})
-    return version.folder
+    exported = OnnxDetector(write_onnx(detector, version.folder, metadata))
+    source, export = decode_and_detect(detector), decode_and_detect(exported)
+    return check.require("ONNX", source, export, OTHER_RUNTIME).as_dict()
 
 
-def write_onnx(detector: Detector, folder: Path, metadata: dict[str, Any]) -> Path:
+def write_onnx(detector: Detector, folder: Path, metadata: Metadata) -> Path:
     """Writes `model.onnx`, which takes images of any size.
 
-    Its input is `images` uint8 [B, H, W, 3], RGB, upright; its outputs are `boxes` [B, D, 4],
+    Its input is `images` uint8 [B, H, W, 3], RGB, upright. Its outputs are `boxes` [B, D, 4],
     `scores` [B, D], `landmarks` [B, D, 5, 2] and `num_detections` [B], as those of the SavedModel.
+
+    Returns:
+        The file.
+
+    Raises:
+        InputError: the extra `onnx` is not installed.
     """
     onnx, tf2onnx = import_extra("onnx", "onnx"), import_extra("tf2onnx", "onnx")
     version_converter = import_extra("onnx.version_converter", "onnx")
@@ -61,7 +69,7 @@ def write_onnx(detector: Detector, folder: Path, metadata: dict[str, Any]) -> Pa
         tf.function(detect), input_signature=[spec], opset=CONVERTER_OPSET
     )
     model = version_converter.convert_version(model, OPSET)
-    onnx.helper.set_model_props(model, {METADATA: json.dumps(metadata)})
+    onnx.helper.set_model_props(model, {METADATA: metadata.to_json()})
     onnx.checker.check_model(model, full_check=True)
     file = folder / FILE
     onnx.save(model, file)

@@ -1,60 +1,58 @@
-"""Versions of a model in its folder, `models/1`, `models/2`, as TensorFlow Serving wants them."""
+"""Adds versions to a model's folder, `models/1`, `models/2`, as TensorFlow Serving wants them."""
 
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from retinaface_tf.errors import InputError
-from retinaface_tf.runtimes.saved_model import versions
+from retinaface_tf.files import scratch_folder
+from retinaface_tf.runtimes.locate import versions
 
 
 class NewVersion:
     """A version that is being written.
 
-    `folder` is where to write it. After `new_version` has ended it is where it is.
+    Attributes:
+        model: name of the model, that of the folder of its versions.
+        folder: where to write the version; once `new_version` has ended, where the version is.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, model: str, folder: Path):
+        self.model = model
         self.folder = folder
 
 
 @contextmanager
 def new_version(models: Path, keep: int | None = None) -> Iterator[NewVersion]:
-    """Adds the next version to a model's folder when what is in the `with` has ended well.
+    """Adds the next version to a model's folder when the `with` block ends without an error.
 
-    It is written beside its place and renamed, so that a server never loads a half; if anything is
-    raised, nothing is left.
+    The version is written to a hidden folder and renamed, so that a server never loads a part of
+    it. After an error nothing is left.
 
     Args:
         models: the folder of the versions, made if it is not there.
-        keep: how many of the newest to keep, this one included; None keeps all.
+        keep: how many of the newest versions to keep, the new one included; None keeps all.
 
     Raises:
         InputError: the folder cannot be written.
     """
-    try:
-        models.mkdir(parents=True, exist_ok=True)
-        # A name that is no number, which servers pass over.
-        scratch = Path(tempfile.mkdtemp(prefix=".writing-", dir=models))
-    except OSError as error:
-        raise InputError(f"{models}: cannot write a model there ({error.strerror})") from None
-    version = NewVersion(scratch)
-    try:
+    with ExitStack() as stack:
+        try:
+            # A server passes over the hidden folder, whose name is no number.
+            scratch = stack.enter_context(scratch_folder(models))
+        except OSError as error:
+            raise InputError(f"{models}: cannot write a model there ({error.strerror})") from None
+        version = NewVersion(models.name, scratch)
         yield version
-        scratch.chmod(0o755)
         version.folder = _take_next(scratch, models)
-    except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise
     if keep is not None:
         for old in versions(models)[:-keep]:
             shutil.rmtree(old)
 
 
 def _take_next(scratch: Path, models: Path) -> Path:
-    """Gives what was written the next number; another export may take the same first."""
+    """Renames the version to the next number, which another export may take first."""
     while True:
         taken = versions(models)
         number = int(taken[-1].name) + 1 if taken else 1
@@ -67,11 +65,11 @@ def _take_next(scratch: Path, models: Path) -> Path:
                 raise error from None
 
 
-def check_kind(models: Path, pattern: str) -> None:
-    """Refuses a folder with versions of another kind: whoever serves it loads the newest.
+def refuse_other_files(models: Path, pattern: str) -> None:
+    """Refuses a folder with versions of another format, as a server loads the newest.
 
     Raises:
-        InputError: a version has no file of that pattern.
+        InputError: a version has no file that matches the pattern.
     """
     for version in versions(models) if models.is_dir() else []:
         if not list(version.glob(pattern)):

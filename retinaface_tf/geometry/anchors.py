@@ -1,25 +1,28 @@
-"""The grid of anchors that an image size implies (REFERENCE 2)."""
+"""The grid of anchors that an image size implies.
+
+Source: biubug6/Pytorch_Retinaface, layers/functions/prior_box.py.
+"""
 
 from collections.abc import Sequence
 
 import tensorflow as tf
 
-from retinaface_tf.config import AnchorConfig
+from retinaface_tf.config import STRIDES, AnchorConfig
 
 
 def make_anchors(
     height: int | tf.Tensor, width: int | tf.Tensor, config: AnchorConfig
 ) -> tf.Tensor:
-    """Anchors of an image of `height` x `width` pixels, which may be tensors.
+    """Makes the anchors of an image of `height` x `width` pixels, which may be tensors.
 
     Returns:
         float32 [A, 4], `cx cy w h` in fractions of the image; ordered by level, row, column,
         size. Centres of the last row and column may lie outside the image (at 840, they do): the
-        originals keep and train these, so they stay.
+        originals keep and train such anchors, so they stay.
     """
     levels = [
         _level(height, width, stride, sizes)
-        for stride, sizes in zip(config.strides, config.sizes, strict=True)
+        for stride, sizes in zip(STRIDES, config.sizes, strict=True)
     ]
     anchors = tf.concat(levels, axis=0)
     return tf.clip_by_value(anchors, 0.0, 1.0) if config.clip else anchors
@@ -28,7 +31,7 @@ def make_anchors(
 def _level(
     height: int | tf.Tensor, width: int | tf.Tensor, stride: int, sizes: Sequence[float]
 ) -> tf.Tensor:
-    """One level: float32 [rows * columns * len(sizes), 4]."""
+    """Makes the anchors of one level: float32 [rows * columns * len(sizes), 4]."""
     cy, h = _axis(height, stride, sizes)
     cx, w = _axis(width, stride, sizes)
     shape = tf.stack([tf.size(cy), tf.size(cx), len(sizes)])
@@ -40,7 +43,7 @@ def _level(
 def _axis(
     pixels: int | tf.Tensor, stride: int, sizes: Sequence[float]
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Centres [cells] and extents [len(sizes)] along one axis, in fractions of it."""
+    """Returns centres [cells] and extents [len(sizes)] along one axis, in fractions of it."""
     # Rounded up without negative numbers, which ONNX divides towards zero.
     cells = (pixels + stride - 1) // stride
     # In float64 as the originals, whose anchors are then cast too: bit-equal.

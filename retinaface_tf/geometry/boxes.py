@@ -1,4 +1,4 @@
-"""Boxes as corners, and how much they overlap."""
+"""Corners, areas and overlaps of boxes."""
 
 import tensorflow as tf
 
@@ -10,26 +10,38 @@ def to_corners(boxes: tf.Tensor) -> tf.Tensor:
 
 
 def area(boxes: tf.Tensor) -> tf.Tensor:
-    """Area [...] of `x1 y1 x2 y2` [..., 4], without the +1 of inclusive pixels."""
+    """Returns the area [...] of `x1 y1 x2 y2` [..., 4], without the +1 of inclusive pixels."""
     return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
 
 
 def intersection(boxes: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
-    """Shared area [N, M] of `x1 y1 x2 y2` [N, 4] and [M, 4].
+    """Returns the shared area [N, M] of `x1 y1 x2 y2` [N, 4] and [M, 4].
 
-    A coordinate at a time: an [N, M, 2] intermediate would double the memory of matching.
+    One axis at a time: an [N, M, 2] intermediate would double the memory of matching.
     """
 
     def overlap(low: int, high: int) -> tf.Tensor:
-        far = tf.minimum(boxes[:, None, high], others[None, :, high])
-        near = tf.maximum(boxes[:, None, low], others[None, :, low])
-        return tf.nn.relu(far - near)
+        end = tf.minimum(boxes[:, None, high], others[None, :, high])
+        start = tf.maximum(boxes[:, None, low], others[None, :, low])
+        return tf.nn.relu(end - start)
 
     return overlap(0, 2) * overlap(1, 3)
 
 
 def iou(boxes: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
-    """Intersection over union [N, M] of `x1 y1 x2 y2` [N, 4] and [M, 4]; 0 where both are empty."""
+    """Returns the intersection over union [N, M] of `x1 y1 x2 y2` [N, 4] and [M, 4].
+
+    It is 0 for two empty boxes.
+    """
     shared = intersection(boxes, others)
     union = area(boxes)[:, None] + area(others)[None, :] - shared
     return tf.math.divide_no_nan(shared, union)
+
+
+def is_inside(points: tf.Tensor, box: tf.Tensor) -> tf.Tensor:
+    """Tells which points `x y` [N, 2] lie in a box `x1 y1 x2 y2` [4].
+
+    Returns:
+        bool [N]: x1 <= x < x2 and y1 <= y < y2.
+    """
+    return tf.reduce_all((points >= box[:2]) & (points < box[2:]), axis=1)

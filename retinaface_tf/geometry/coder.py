@@ -1,6 +1,8 @@
-"""Box coder: faces relative to anchors and back, with the variances in one place (REFERENCE 3.3).
+"""Box coder: faces relative to anchors and back, the only place where variances apply.
 
-`decode(encode(x)) == x` up to rounding, for boxes of positive size.
+`decode(encode(x)) == x` up to rounding, for boxes of positive size. Offsets of centres are divided
+by the first variance, logarithms of sizes by the second. Source: SSD (arXiv 1512.02325), section
+2.2, and biubug6/Pytorch_Retinaface, utils/box_utils.py.
 """
 
 import tensorflow as tf
@@ -11,7 +13,7 @@ Variances = tuple[float, float]
 def encode_boxes(boxes: tf.Tensor, anchors: tf.Tensor, variances: Variances) -> tf.Tensor:
     """Encodes `x1 y1 x2 y2` [..., 4] relative to anchors `cx cy w h` [..., 4].
 
-    Boxes without width or height give -inf: drop them before.
+    Boxes without width or height encode to -inf: drop them before.
     """
     centre = (boxes[..., :2] + boxes[..., 2:]) / 2
     size = boxes[..., 2:] - boxes[..., :2]
@@ -21,11 +23,15 @@ def encode_boxes(boxes: tf.Tensor, anchors: tf.Tensor, variances: Variances) -> 
 
 
 def decode_boxes(encoded: tf.Tensor, anchors: tf.Tensor, variances: Variances) -> tf.Tensor:
-    """Inverse of encode_boxes: `x1 y1 x2 y2` [..., 4], not clipped to the image."""
+    """Decodes boxes: the inverse of encode_boxes.
+
+    Returns:
+        `x1 y1 x2 y2` [..., 4], not clipped to the image.
+    """
     centre = anchors[..., :2] + encoded[..., :2] * variances[0] * anchors[..., 2:]
     size = anchors[..., 2:] * tf.exp(encoded[..., 2:] * variances[1])
-    near = centre - size / 2
-    return tf.concat([near, near + size], axis=-1)
+    corner = centre - size / 2
+    return tf.concat([corner, corner + size], axis=-1)
 
 
 def encode_landmarks(points: tf.Tensor, anchors: tf.Tensor, variances: Variances) -> tf.Tensor:
@@ -35,6 +41,6 @@ def encode_landmarks(points: tf.Tensor, anchors: tf.Tensor, variances: Variances
 
 
 def decode_landmarks(encoded: tf.Tensor, anchors: tf.Tensor, variances: Variances) -> tf.Tensor:
-    """Inverse of encode_landmarks: points [..., 5, 2]."""
+    """Decodes points [..., 5, 2]: the inverse of encode_landmarks."""
     anchors = anchors[..., None, :]
     return anchors[..., :2] + encoded * variances[0] * anchors[..., 2:]

@@ -1,4 +1,4 @@
-"""Classes of face heights, by which faces are counted and detections judged."""
+"""Classes of face heights, by which faces are counted and detections evaluated."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,5 +9,5 @@ HEIGHT_NAMES = ("< 10", "10-20", "20-50", "50-100", "100-300", "> 300")
 
 
 def height_class(heights: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Position in HEIGHT_NAMES of heights in pixels."""
+    """Returns the position in HEIGHT_NAMES of each height in pixels."""
     return np.digitize(heights, HEIGHTS[1:])

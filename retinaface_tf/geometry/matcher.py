@@ -1,10 +1,11 @@
-"""Matcher: which anchor answers for which face (REFERENCE 3.2, without the stealing).
+"""Matcher: assigns faces to anchors.
 
-An anchor takes the face that it overlaps most, if that is at least `iou`. Besides, every face
-claims its best anchor, if that overlap is at least `min_best_iou`, whatever other face the anchor
-would take; of several claims on one anchor the last face's holds. The originals let a face below
-`min_best_iou` claim too, which trained anchors to regress hopeless faces; here it cannot.
-Ties go to the first.
+An anchor takes the face that it overlaps most, if their IoU is at least `iou`. Besides, every face
+claims the anchor that it overlaps most, if their IoU is at least `min_best_iou`, whatever face that
+anchor would take; if several faces claim one anchor, the last face has it. Ties go to the first.
+
+Source: biubug6/Pytorch_Retinaface, utils/box_utils.py, `match`, with one difference. There a face
+below `min_best_iou` claims an anchor too, which takes the anchor from the face that it belongs to.
 """
 
 from typing import NamedTuple
@@ -19,17 +20,22 @@ from retinaface_tf.geometry.boxes import iou
 FACES_PER_BLOCK = 64
 
 
+NO_IOU, NO_FACE = -1.0, -1  # below every IoU and every number of a face
+
+
 class Match(NamedTuple):
-    face: tf.Tensor  # int32 [A], the face of each anchor; meaningless where is_face is False
-    is_face: tf.Tensor  # bool [A]
+    """The face of each anchor of an image."""
+
+    face: tf.Tensor  # int32 [A], number of the face; meaningless where is_face is False
+    is_face: tf.Tensor  # bool [A], whether the anchor has a face
 
 
-class _Best(NamedTuple):
-    """Running maxima over the faces seen so far."""
+class _RunningMatch(NamedTuple):
+    """The best of the faces compared so far, for each anchor."""
 
-    anchor_iou: tf.Tensor  # float32 [A]
-    anchor_face: tf.Tensor  # int32 [A]
-    claimed_by: tf.Tensor  # int32 [A], the last face that claims it, or -1
+    best_iou: tf.Tensor  # float32 [A], or NO_IOU
+    best_face: tf.Tensor  # int32 [A]
+    claiming_face: tf.Tensor  # int32 [A], the last face that claims the anchor, or NO_FACE
 
 
 def match(boxes: tf.Tensor, anchors: tf.Tensor, config: MatchConfig) -> Match:
@@ -40,45 +46,58 @@ def match(boxes: tf.Tensor, anchors: tf.Tensor, config: MatchConfig) -> Match:
         anchors: float32 [A, 4], `x1 y1 x2 y2` in the same unit.
         config: thresholds.
     """
-    num_faces, num_anchors = tf.shape(boxes)[0], tf.shape(anchors)[0]
+    num_faces = tf.shape(boxes)[0]
 
-    def compare(start: tf.Tensor, best: _Best) -> tuple[tf.Tensor, _Best]:
+    def compare(start: tf.Tensor, running: _RunningMatch) -> tuple[tf.Tensor, _RunningMatch]:
         block = boxes[start : start + FACES_PER_BLOCK]
-        return start + FACES_PER_BLOCK, _update(best, iou(block, anchors), start, config)
+        return start + FACES_PER_BLOCK, _update(running, iou(block, anchors), start, config)
 
-    nothing = _Best(
-        anchor_iou=tf.fill([num_anchors], -1.0),
-        anchor_face=tf.zeros([num_anchors], tf.int32),
-        claimed_by=tf.fill([num_anchors], -1),
+    state = (0, _no_match(tf.shape(anchors)[0]))
+    _, found = tf.while_loop(
+        lambda start, _: start < num_faces, compare, state, parallel_iterations=1
     )
-    _, best = tf.while_loop(
-        lambda start, _: start < num_faces, compare, (0, nothing), parallel_iterations=1
-    )
-    claimed = best.claimed_by >= 0
+    is_claimed = found.claiming_face > NO_FACE
     return Match(
-        face=tf.where(claimed, best.claimed_by, best.anchor_face),
-        is_face=claimed | (best.anchor_iou >= config.iou),
+        face=tf.where(is_claimed, found.claiming_face, found.best_face),
+        is_face=is_claimed | (found.best_iou >= config.iou),
     )
 
 
-def _update(best: _Best, overlap: tf.Tensor, start: tf.Tensor, config: MatchConfig) -> _Best:
-    """Takes a block of faces [block, A], the first of which is face `start`, into account."""
+def _no_match(num_anchors: tf.Tensor) -> _RunningMatch:
+    return _RunningMatch(
+        best_iou=tf.fill([num_anchors], NO_IOU),
+        best_face=tf.zeros([num_anchors], tf.int32),
+        claiming_face=tf.fill([num_anchors], NO_FACE),
+    )
+
+
+def _update(
+    running: _RunningMatch, overlap: tf.Tensor, start: tf.Tensor, config: MatchConfig
+) -> _RunningMatch:
+    """Updates the match with a block of faces.
+
+    Args:
+        running: the match of the faces before.
+        overlap: IoU of the faces of the block with all anchors, float32 [faces, A].
+        start: number of the block's first face.
+        config: thresholds.
+    """
     block_iou = tf.reduce_max(overlap, axis=0)
     block_face = start + tf.argmax(overlap, axis=0, output_type=tf.int32)
-    better = block_iou > best.anchor_iou
+    is_better = block_iou > running.best_iou
     best_anchor = tf.argmax(overlap, axis=1, output_type=tf.int32)
     may_claim = tf.reduce_max(overlap, axis=1) >= config.min_best_iou
-    claims = tf.where(may_claim, start + tf.range(tf.shape(overlap)[0]), -1)
-    return _Best(
-        anchor_iou=tf.where(better, block_iou, best.anchor_iou),
-        anchor_face=tf.where(better, block_face, best.anchor_face),
+    claims = tf.where(may_claim, start + tf.range(tf.shape(overlap)[0]), NO_FACE)
+    return _RunningMatch(
+        best_iou=tf.where(is_better, block_iou, running.best_iou),
+        best_face=tf.where(is_better, block_face, running.best_face),
         # A maximum does not depend on the order of the claims, unlike a plain scatter on a GPU.
-        claimed_by=tf.tensor_scatter_nd_max(best.claimed_by, best_anchor[:, None], claims),
+        claiming_face=tf.tensor_scatter_nd_max(running.claiming_face, best_anchor[:, None], claims),
     )
 
 
 def best_overlaps(boxes: tf.Tensor, anchors: tf.Tensor) -> tf.Tensor:
-    """The highest IoU of each face with any anchor; 0 for a box without area.
+    """Returns the highest IoU of each face with any anchor; 0 for a box without area.
 
     Args:
         boxes: faces of any images, float32 [N, 4], `x1 y1 x2 y2`.

@@ -1,1 +1,1 @@
-"""The network, its loss, its weights, and the detector that reads its predictions."""
+"""The network, its loss, its weights, and the detector: network, decoding, NMS."""

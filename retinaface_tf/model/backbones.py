@@ -1,4 +1,11 @@
-"""Backbones: what turns pixels into features at strides 8, 16 and 32 (REFERENCE 1.2, 1.6)."""
+"""Backbones: convolutional networks that turn pixels into features at strides 8, 16 and 32.
+
+A further backbone is an entry of BACKBONES, a choice of `model.backbone` in the config and, to read
+published weights, an entry of BACKBONE_NAMES in `model.weights.names`; a test ties the three.
+
+Sources: ResNet (arXiv 1512.03385), MobileNetV1 (1704.04861), MobileNetV2 (1801.04381), with the
+layers of biubug6/Pytorch_Retinaface (models/net.py) and torchvision.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,29 +22,31 @@ from retinaface_tf.model.layers import (
     relu6,
 )
 
-# Builds on features, with channels, stride and name.
+# Builds a block on features, from channels, stride and name.
 Block = Callable[[keras.KerasTensor, int, int, str], keras.KerasTensor]
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """An entry of the table: how to build it and where the feature pyramid taps it."""
+    """A backbone and its place in the network."""
 
-    build: Callable[[keras.KerasTensor], keras.KerasTensor]
-    taps: tuple[str, str, str]  # layer names, strides 8, 16, 32
+    build: Callable[[keras.KerasTensor], keras.KerasTensor]  # on pixels less their mean
+    taps: tuple[str, str, str]  # layers that feed the feature pyramid, at strides 8, 16, 32
     pyramid_channels: int
 
 
 def resnet18(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Builds ResNet-18."""
     return _resnet(x, _basic_block, (2, 2, 2, 2))
 
 
 def resnet34(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Builds ResNet-34."""
     return _resnet(x, _basic_block, (3, 4, 6, 3))
 
 
 def resnet50(x: keras.KerasTensor) -> keras.KerasTensor:
-    """ResNet-50 v1.5: the 3x3 convolution of a bottleneck has the stride, not the first 1x1."""
+    """Builds ResNet-50 v1.5, where the 3x3 convolution of a bottleneck has the stride."""
     return _resnet(x, _bottleneck, (3, 4, 6, 3))
 
 
@@ -68,7 +77,7 @@ def _bottleneck(x: keras.KerasTensor, width: int, stride: int, name: str) -> ker
 
 
 def _add(x: keras.KerasTensor, y: keras.KerasTensor, stride: int, name: str) -> keras.KerasTensor:
-    """ReLU of the sum, where x is projected if y has another shape."""
+    """Adds x and y, with x projected if y has another shape, and applies a ReLU."""
     channels = y.shape[-1]
     if stride > 1 or x.shape[-1] != channels:
         init = backbone_init
@@ -77,7 +86,7 @@ def _add(x: keras.KerasTensor, y: keras.KerasTensor, stride: int, name: str) -> 
 
 
 def mobilenet025(x: keras.KerasTensor) -> keras.KerasTensor:
-    """MobileNetV1 at a quarter of the width, with leaky ReLUs."""
+    """Builds MobileNetV1 at a quarter of the width, with leaky ReLUs."""
     x = conv(x, 8, 3, stride=2, act=leaky_relu, name="stem", initializer=backbone_init)
     stages = (
         ((16, 1), (32, 2), (32, 1), (64, 2), (64, 1)),
@@ -95,7 +104,7 @@ def mobilenet025(x: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def mobilenetv2(x: keras.KerasTensor) -> keras.KerasTensor:
-    """MobileNetV2: narrow blocks, widened inside, with a ReLU cut at 6."""
+    """Builds MobileNetV2: narrow blocks, widened inside, with a ReLU cut at 6."""
     x = conv(x, 32, 3, stride=2, act=relu6, name="stem", initializer=backbone_init)
     stages = (
         ((16, 1, 1), (24, 6, 2), (24, 6, 1)),  # channels, expansion, stride

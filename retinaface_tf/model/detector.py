@@ -1,35 +1,45 @@
-"""The detector: network, decode, NMS. Evaluation calls it and export saves it, the same object."""
+"""The detector: network, decoding, NMS. Evaluation calls the object that export saves."""
 
 import math
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
 from retinaface_tf.config import Config
 from retinaface_tf.geometry.anchors import make_anchors
+from retinaface_tf.geometry.boxes import is_inside
 from retinaface_tf.geometry.coder import decode_boxes, decode_landmarks
-from retinaface_tf.structures import Detections, Predictions
+from retinaface_tf.geometry.nms import suppress
+from retinaface_tf.structures import DetectionBatch, Predictions
 
-EVERYWHERE = (-math.inf, -math.inf, math.inf, math.inf)
+# Not the image's corners: anchors may have their centres outside of it.
+_NO_BOUNDS = (-math.inf, -math.inf, math.inf, math.inf)
 
 _IMAGES = tf.TensorSpec([None, None, None, 3], tf.uint8)
-_EACH = tf.TensorSpec([None], tf.float32)  # of each image [B], or one of all [1]
+_PER_IMAGE = tf.TensorSpec([None], tf.float32)  # a value for each image [B], or one for all [1]
 _REGION = tf.TensorSpec([4], tf.float32)
-_DETECTIONS = Detections(
+_DETECTIONS = DetectionBatch(
     boxes=tf.TensorSpec([None, None, 4], tf.float32),
     scores=tf.TensorSpec([None, None], tf.float32),
     landmarks=tf.TensorSpec([None, None, 5, 2], tf.float32),
     num_detections=tf.TensorSpec([None], tf.int32),
 )
-# Boxes [B, K, 4], scores [B, K], landmarks [B, K, 5, 2] of what NMS has to look at, best first.
-Decoded = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
+
+
+class Candidates(NamedTuple):
+    """Candidates for NMS, best first."""
+
+    boxes: tf.Tensor  # float32 [B, K, 4], `x1 y1 x2 y2` in pixels
+    scores: tf.Tensor  # float32 [B, K]
+    landmarks: tf.Tensor  # float32 [B, K, 5, 2], in pixels
 
 
 class Detector(tf.Module):
-    """Faces of images, by a network and the thresholds of `config.detector`.
+    """Finds faces in RGB images with a network and the thresholds of `config.detector`.
 
-    With `top_k` and `max_detections` None, as evaluation wants them, nothing is left out and `D`
-    is what the batch needs; otherwise `D` is `max_detections`, whatever the image.
+    Detections have `max_detections` rows per image. Where that is None, as in evaluation, every
+    detection is returned, in as many rows as the image with the most detections has.
     """
 
     def __init__(self, network: keras.Model, config: Config):
@@ -46,78 +56,78 @@ class Detector(tf.Module):
         *,
         score_threshold: float | tf.Tensor | None = None,
         nms_iou: float | tf.Tensor | None = None,
-    ) -> Detections:
+    ) -> DetectionBatch:
         """Detects faces.
 
         Args:
             images: uint8 [B, H, W, 3], RGB, upright.
-            scale: pixels of these images per pixel of the image that the answer is about, where
-                they were resized; NMS counts inclusive pixels, so it has to know. One for all, or
-                one for each [B].
-            score_threshold: instead of the config's; likewise one or [B].
-            nms_iou: likewise.
+            scale: factor by which the images were resized, for all or for each [B]. Detections
+                are in pixels of the image before resizing, and NMS counts such pixels.
+            score_threshold: replaces the config's; for all images or for each [B].
+            nms_iou: replaces the config's; for all images or for each [B].
         """
         thresholds = self._thresholds(score_threshold, nms_iou)
-        return self._detect(tf.convert_to_tensor(images), _each(scale), *thresholds)
+        return self._detect(tf.convert_to_tensor(images), _per_image(scale), *thresholds)
 
     def candidates(
         self,
         images: tf.Tensor,
         scale: float | tf.Tensor = 1.0,
-        region: tuple[float, float, float, float] | tf.Tensor = EVERYWHERE,
-    ) -> Detections:
-        """What is above the threshold before NMS, at most `top_k` of each image.
+        region: tuple[float, float, float, float] | None = None,
+    ) -> DetectionBatch:
+        """Returns what is above the score threshold before NMS, at most `top_k` per image.
 
         Args:
             images: uint8 [B, H, W, 3], RGB, upright.
-            scale: as above.
-            region: x1 y1 x2 y2 [4] in pixels of `images`; only anchors count whose centre lies in
-                it, on its near edges included, on its far edges not.
+            scale: factor by which the images were resized, as for the call of a detector.
+            region: `x1 y1 x2 y2` in pixels of `images`; anchors count only if their centre lies
+                in it (x1 <= x < x2, y1 <= y < y2). None takes all anchors.
         """
-        region = tf.cast(region, tf.float32)
-        return self._candidates(tf.convert_to_tensor(images), _each(scale), region)
+        region = tf.constant(_NO_BOUNDS if region is None else region, tf.float32)
+        return self._candidates(tf.convert_to_tensor(images), _per_image(scale), region)
 
     @tf.function(input_signature=[_DETECTIONS])
-    def suppress(self, candidates: Detections) -> Detections:
-        """NMS of candidates: `candidates` and then this is what calling the detector is."""
-        scores, best = tf.math.top_k(candidates.scores, tf.shape(candidates.scores)[1])
-        boxes, landmarks = (
-            tf.gather(rows, best, batch_dims=1) for rows in (candidates.boxes, candidates.landmarks)
-        )
-        return self._suppress((boxes, scores, landmarks), *self._thresholds(None, None))
+    def suppress(self, candidates: DetectionBatch) -> DetectionBatch:
+        """Suppresses overlapping candidates.
 
-    @tf.function(input_signature=[_IMAGES, _EACH, _EACH, _EACH])
+        `suppress(candidates(images))` equals calling the detector on the images.
+        """
+        order = tf.math.top_k(candidates.scores, tf.shape(candidates.scores)[1]).indices
+        best_first = (tf.gather(rows, order, batch_dims=1) for rows in candidates[:3])
+        return self._suppress(Candidates(*best_first), *self._thresholds(None, None))
+
+    @tf.function(input_signature=[_IMAGES, _PER_IMAGE, _PER_IMAGE, _PER_IMAGE])
     def _detect(
         self, images: tf.Tensor, scales: tf.Tensor, score_threshold: tf.Tensor, nms_iou: tf.Tensor
-    ) -> Detections:
+    ) -> DetectionBatch:
         predictions, anchors = self._predict(images)
         scores = _face_scores(predictions)
         sizes = _size(images) / scales[:, None, None]
-        decoded = self._decode(predictions, anchors, scores, sizes, score_threshold)
-        return self._suppress(decoded, score_threshold, nms_iou)
+        candidates = self._decode(predictions, anchors, scores, sizes, score_threshold)
+        return self._suppress(candidates, score_threshold, nms_iou)
 
-    @tf.function(input_signature=[_IMAGES, _EACH, _REGION])
-    def _candidates(self, images: tf.Tensor, scales: tf.Tensor, region: tf.Tensor) -> Detections:
+    @tf.function(input_signature=[_IMAGES, _PER_IMAGE, _REGION])
+    def _candidates(
+        self, images: tf.Tensor, scales: tf.Tensor, region: tf.Tensor
+    ) -> DetectionBatch:
         predictions, anchors = self._predict(images)
         size, (threshold, _) = _size(images), self._thresholds(None, None)
-        scores = tf.where(_inside(anchors[:, :2] * size, region), _face_scores(predictions), 0.0)
+        scores = tf.where(is_inside(anchors[:, :2] * size, region), _face_scores(predictions), 0.0)
         sizes = size / scales[:, None, None]
-        boxes, scores, landmarks = self._decode(predictions, anchors, scores, sizes, threshold)
-        hot = scores > threshold[:, None]
-        counts = tf.math.count_nonzero(hot, axis=1, dtype=tf.int32)
-        return _zero_past(counts, boxes, scores, landmarks)
+        candidates = self._decode(predictions, anchors, scores, sizes, threshold)
+        return _zero_past(_count_above(candidates.scores, threshold), candidates)
 
     def _thresholds(
         self, score_threshold: float | tf.Tensor | None, nms_iou: float | tf.Tensor | None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Those given, and the config's where there is none, [B] or [1]."""
+        """Returns the thresholds given, or the config's where they are None, as [B] or [1]."""
         config = self.config.detector
         score = config.score_threshold if score_threshold is None else score_threshold
         iou = config.nms_iou if nms_iou is None else nms_iou
-        return _each(score), _each(iou)
+        return _per_image(score), _per_image(iou)
 
     def _predict(self, images: tf.Tensor) -> tuple[Predictions, tf.Tensor]:
-        """What the network says, and the anchors [A, 4] that it says it of."""
+        """Returns the predictions and their anchors [A, 4]."""
         predictions = Predictions(**self.network(images, training=False))
         height, width = tf.shape(images)[1], tf.shape(images)[2]
         return predictions, make_anchors(height, width, self.config.anchors)
@@ -129,10 +139,11 @@ class Detector(tf.Module):
         scores: tf.Tensor,
         sizes: tf.Tensor,
         score_threshold: tf.Tensor,
-    ) -> Decoded:
-        """Decodes what NMS has to look at, by scores [B, A].
+    ) -> Candidates:
+        """Decodes the anchors with the best scores [B, A] into candidates for NMS.
 
-        In pixels of images of these sizes, [B, 1, 2] or [1, 1, 2] for all.
+        Candidates are in pixels of images whose widths and heights are `sizes`, [B, 1, 2] or, for
+        all, [1, 1, 2].
         """
         scores, best = tf.math.top_k(scores, self._count(scores, score_threshold))
         anchors = tf.gather(anchors, best)
@@ -143,89 +154,52 @@ class Detector(tf.Module):
         variances = self.config.anchors.variances
         boxes = decode_boxes(boxes, anchors, variances) * tf.tile(sizes, [1, 1, 2])
         landmarks = decode_landmarks(landmarks, anchors, variances) * sizes[..., None, :]
-        return boxes, scores, landmarks
+        return Candidates(boxes, scores, landmarks)
 
     def _count(self, scores: tf.Tensor, score_threshold: tf.Tensor) -> tf.Tensor:
-        """How many of each image NMS has to look at, so that it misses none of any."""
-        hot = tf.math.count_nonzero(scores > score_threshold[:, None], axis=1, dtype=tf.int32)
+        """Returns the number K of candidates that each image of the batch needs."""
         # At least one, so that an image without faces needs no path of its own.
-        wanted = tf.maximum(tf.reduce_max(hot), 1)
-        if self.config.detector.top_k is not None:
-            wanted = tf.minimum(wanted, self.config.detector.top_k)
-        return wanted
+        count = tf.maximum(tf.reduce_max(_count_above(scores, score_threshold)), 1)
+        top_k = self.config.detector.top_k
+        return count if top_k is None else tf.minimum(count, top_k)
 
     def _suppress(
-        self, decoded: Decoded, score_threshold: tf.Tensor, nms_iou: tf.Tensor
-    ) -> Detections:
-        """Greedy NMS per image; rows past the last detection are zero."""
-        config = self.config.detector
-        boxes, scores, landmarks = decoded
-        most = config.max_detections or tf.shape(scores)[1]
-        # The originals count a box from its first to its last pixel, both included.
-        inclusive = boxes + [0.0, 0.0, 1.0, 1.0]
-
-        def one_image(candidates: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, tf.Tensor]:
-            boxes, scores, least, iou = candidates
-            # This kernel takes a third of the time of TensorFlow's others, but gives no indices:
-            # instead of its score, each candidate has its place among them, K for the best.
-            places = tf.range(tf.size(scores), 0, -1)
-            _, kept, _, count = tf.raw_ops.CombinedNonMaxSuppression(
-                boxes=boxes[None, :, None],
-                scores=tf.where(scores > least, tf.cast(places, tf.float32), 0.0)[None, :, None],
-                max_output_size_per_class=most,
-                max_total_size=most,
-                iou_threshold=iou,
-                score_threshold=0.0,
-                clip_boxes=False,
-            )
-            # Rows past the last, of place 0, are to be rows that there are.
-            indices = tf.size(scores) - tf.maximum(tf.cast(kept[0], tf.int32), 1)
-            return indices, count[0]
-
-        signature = (
-            tf.TensorSpec([config.max_detections], tf.int32),
-            tf.TensorSpec([], tf.int32),
-        )
-        images = tf.shape(scores)[:1]
-        each = (tf.broadcast_to(of_all, images) for of_all in (score_threshold, nms_iou))
-        candidates = (inclusive, scores, *each)
-        kept, counts = tf.map_fn(one_image, candidates, fn_output_signature=signature)
-        if config.max_detections is None:
-            kept = kept[:, : tf.reduce_max(counts)]
-        boxes, scores, landmarks = (
-            tf.gather(rows, kept, batch_dims=1) for rows in (boxes, scores, landmarks)
-        )
-        return _zero_past(counts, boxes, scores, landmarks)
+        self, candidates: Candidates, score_threshold: tf.Tensor, nms_iou: tf.Tensor
+    ) -> DetectionBatch:
+        """Suppresses overlaps per image; rows past the last detection are zero."""
+        limit = self.config.detector.max_detections
+        kept = suppress(candidates.boxes, candidates.scores, score_threshold, nms_iou, limit)
+        rows = (tf.gather(part, kept.indices, batch_dims=1) for part in candidates)
+        return _zero_past(kept.counts, Candidates(*rows))
 
 
 def _face_scores(predictions: Predictions) -> tf.Tensor:
-    """Probability [B, A] of a face at each anchor."""
+    """Returns the probability [B, A] of a face at each anchor."""
     return tf.nn.softmax(tf.cast(predictions.logits, tf.float32))[..., 1]
 
 
-def _each(value: float | tf.Tensor) -> tf.Tensor:
-    """What is said of each image or of all, float32 [B] or [1]."""
+def _count_above(scores: tf.Tensor, threshold: tf.Tensor) -> tf.Tensor:
+    """Counts the scores [B, K] of each image above its threshold, [B] or [1]: int32 [B]."""
+    return tf.math.count_nonzero(scores > threshold[:, None], axis=1, dtype=tf.int32)
+
+
+def _per_image(value: float | tf.Tensor) -> tf.Tensor:
+    """Turns a value for all images, or one for each, into float32 [1] or [B]."""
     return tf.reshape(tf.cast(value, tf.float32), [-1])
 
 
 def _size(images: tf.Tensor) -> tf.Tensor:
-    """Width and height of images, float32 [2]."""
+    """Returns the width and height of images, float32 [2]."""
     return tf.cast(tf.shape(images)[2:0:-1], tf.float32)
 
 
-def _inside(points: tf.Tensor, region: tf.Tensor) -> tf.Tensor:
-    """Which points [A, 2] lie in `x1 y1 x2 y2` [4], half open: [A]."""
-    return tf.reduce_all((points >= region[:2]) & (points < region[2:]), axis=1)
-
-
-def _zero_past(
-    counts: tf.Tensor, boxes: tf.Tensor, scores: tf.Tensor, landmarks: tf.Tensor
-) -> Detections:
-    """The first `counts` [B] rows of each image, and zeros after them."""
-    real = tf.sequence_mask(counts, tf.shape(scores)[1])
+def _zero_past(counts: tf.Tensor, candidates: Candidates) -> DetectionBatch:
+    """Keeps the first `counts` [B] rows of each image and sets the others to 0."""
+    is_kept = tf.sequence_mask(counts, tf.shape(candidates.scores)[1])
 
     def select(rows: tf.Tensor) -> tf.Tensor:
-        mask = tf.reshape(real, tf.concat([tf.shape(real), [1] * (len(rows.shape) - 2)], 0))
+        mask = tf.reshape(is_kept, tf.concat([tf.shape(is_kept), [1] * (len(rows.shape) - 2)], 0))
         return tf.where(mask, rows, tf.zeros_like(rows))
 
-    return Detections(select(boxes), select(scores), select(landmarks), counts)
+    boxes, scores, landmarks = map(select, candidates)
+    return DetectionBatch(boxes, scores, landmarks, counts)

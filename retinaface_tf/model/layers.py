@@ -1,4 +1,4 @@
-"""Convolution, batch norm and activation as the originals set them: the bricks of every block."""
+"""Convolution, batch norm, activation and head, with the settings of the originals."""
 
 import math
 from collections.abc import Callable
@@ -13,21 +13,24 @@ Activation = Callable[[keras.KerasTensor, str], keras.KerasTensor]
 
 
 def backbone_init() -> keras.initializers.Initializer:
-    """Kaiming-normal over the fan-out.
+    """Returns a Kaiming-normal initializer over the fan-out.
 
-    A new one for each layer, here and below: an initializer draws its seed when it is made, and
-    gives the same values to every layer of a shape that it serves.
+    Each layer needs an initializer of its own: it draws its seed when it is made, and gives the
+    same values to all layers of one shape.
     """
     return keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
 
 
 def depthwise_init() -> keras.initializers.Initializer:
-    """The same; of a depthwise kernel Keras calls fan-in what torch calls fan-out."""
+    """Returns a Kaiming-normal initializer for depthwise kernels.
+
+    Keras calls fan-in of such a kernel what PyTorch calls fan-out.
+    """
     return keras.initializers.VarianceScaling(2.0, "fan_in", "untruncated_normal")
 
 
 def neck_init() -> keras.initializers.Initializer:
-    """Uniform within 1 / sqrt(fan-in), torch's own default for a convolution."""
+    """Returns a uniform initializer within 1 / sqrt(fan-in), PyTorch's default."""
     return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
 
 
@@ -44,7 +47,7 @@ def leaky_relu(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
 
 
 def pad(x: keras.KerasTensor, pixels: int, name: str) -> keras.KerasTensor:
-    """Zeros on all four sides.
+    """Pads with zeros on all four sides.
 
     Keras' "same" pads a strided convolution at the bottom and right only, which shifts every
     feature against the anchors and against published weights.
@@ -62,7 +65,7 @@ def conv(
     act: Activation | None = relu,
     initializer: Callable[[], keras.initializers.Initializer] = neck_init,
 ) -> keras.KerasTensor:
-    """Convolution without bias, batch norm, and an activation unless `act` is None."""
+    """Builds a convolution without bias, batch norm, and an activation unless `act` is None."""
     if stride > 1:
         x = pad(x, kernel // 2, name)
     x = keras.layers.Conv2D(
@@ -80,7 +83,7 @@ def conv(
 def depthwise_conv(
     x: keras.KerasTensor, *, name: str, stride: int, act: Activation
 ) -> keras.KerasTensor:
-    """3x3 depthwise convolution without bias, batch norm, activation."""
+    """Builds a 3x3 depthwise convolution without bias, batch norm and activation."""
     if stride > 1:
         x = pad(x, 1, name)
     x = keras.layers.DepthwiseConv2D(
@@ -95,7 +98,7 @@ def depthwise_conv(
 
 
 class BatchNormalization(keras.layers.BatchNormalization):
-    """Keras' batch norm by TensorFlow's fused kernel, forward and backward.
+    """Normalises batches as Keras does, by TensorFlow's fused kernel forward and backward.
 
     Keras 3 makes it of a dozen operations that each read and write the whole map. Where the kernel
     cannot serve, in float64 and for statistics that span several replicas, the same arithmetic is
@@ -142,7 +145,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 
 def _moments(maps: tf.Tensor, *, of_all_replicas: bool) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mean and variance of each channel; replicas have maps of the same size."""
+    """Returns the mean and variance of each channel; replicas have maps of the same size."""
     mean, variance = tf.nn.moments(maps, [0, 1, 2])
     context = tf.distribute.get_replica_context()
     if not of_all_replicas or context is None:
@@ -155,13 +158,13 @@ def _moments(maps: tf.Tensor, *, of_all_replicas: bool) -> tuple[tf.Tensor, tf.T
 
 
 def _is_slow_in_bfloat16(maps: tf.Tensor) -> bool:
-    """Whether the kernel goes through maps value by value, as CPUs' does with few channels."""
+    """Tells whether the fused kernel is slow, as CPUs' is in bfloat16 with few channels."""
     is_narrow = maps.dtype == tf.bfloat16 and maps.shape[-1] < 64
     return is_narrow and not tf.config.list_logical_devices("GPU")
 
 
 def norm(x: keras.KerasTensor, name: str, act: Activation | None) -> keras.KerasTensor:
-    """Batch norm, and an activation unless `act` is None.
+    """Builds batch norm, and an activation unless `act` is None.
 
     The statistics span all replicas where there is more than one, so that N devices train as one
     device with the whole batch would.
@@ -178,7 +181,7 @@ def norm(x: keras.KerasTensor, name: str, act: Activation | None) -> keras.Keras
 def head(
     x: keras.KerasTensor, shape: tuple[int, ...], anchors: int, name: str
 ) -> keras.KerasTensor:
-    """1x1 convolution with bias that says `shape` for each anchor: [B, H * W * anchors, *shape]."""
+    """Builds a 1x1 convolution with bias, [B, H * W * anchors, *shape]."""
     bound = 1 / math.sqrt(x.shape[-1])
     x = keras.layers.Conv2D(
         anchors * math.prod(shape),

@@ -1,4 +1,8 @@
-"""The network: backbone, feature pyramid, context modules, heads (REFERENCE 1)."""
+"""The network: backbone, feature pyramid, context modules, heads.
+
+Source: RetinaFace (arXiv 1905.00641), section 3, in the form of biubug6/Pytorch_Retinaface,
+models/retinaface.py and models/net.py.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +15,6 @@ from retinaface_tf.model.backbones import BACKBONES
 from retinaface_tf.model.layers import Activation, conv, head, leaky_relu, relu
 from retinaface_tf.structures import MEAN_RGB
 
-STRIDES = (8, 16, 32)
 Shape = tuple[int | None, ...]
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float64": "float64"}
 
@@ -23,15 +26,14 @@ def build_network(config: Config) -> keras.Model:
     inside. Output: a dictionary with the fields of `Predictions`, where A follows from H and W as
     in `make_anchors`; in float32 when the network computes in bfloat16.
 
+    Example:
+        >>> network = build_network(load_config("mobilenet025"))
+        >>> network.count_params()
+        426608
+
     Raises:
-        InputError: the config has anchors at other strides than the network's three, or freezes a
-            stage that the backbone lacks.
+        InputError: the config freezes a stage that the backbone lacks.
     """
-    if config.anchors.strides != STRIDES:
-        raise InputError(
-            f"anchors.strides: expected {list(STRIDES)}, where the backbones are tapped, found "
-            f"{list(config.anchors.strides)}"
-        )
     with _precision(config.model):
         backbone = build_backbone(config.model)
         levels = _pyramid(backbone.outputs, BACKBONES[config.model.backbone].pyramid_channels)
@@ -46,12 +48,15 @@ def build_network(config: Config) -> keras.Model:
 
 
 def name_of_network(backbone: str) -> str:
-    """Of the whole network on a backbone; the backbone's own name is the plain one."""
+    """Returns the name of the whole network; a backbone alone is named as in the config."""
     return f"retinaface_{backbone}"
 
 
 def build_backbone(config: ModelConfig) -> keras.Model:
-    """The backbone alone, from pixels to its three taps: what `model.pretrained` is a file of."""
+    """Builds the backbone alone, from pixels to its three taps, for ImageNet weights.
+
+    Input: as of `build_network`. Outputs: a list of the features at strides 8, 16, 32.
+    """
     with _precision(config):
         images = keras.Input((None, None, 3), dtype=keras.config.floatx(), name="images")
         offset = [-float(mean) for mean in MEAN_RGB]
@@ -73,7 +78,7 @@ def _freeze(network: keras.Model, config: ModelConfig) -> None:
 
 @contextmanager
 def _precision(config: ModelConfig) -> Iterator[None]:
-    """Layers made inside compute in the precision of the config."""
+    """Makes layers built in the `with` block compute in the precision of the config."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(POLICIES[config.precision])
     try:
@@ -99,7 +104,7 @@ class UpsampleTo(keras.layers.Layer):
 
 
 def _pyramid(taps: list[keras.KerasTensor], channels: int) -> list[keras.KerasTensor]:
-    """Feature pyramid over strides 8, 16, 32; merged from the coarsest level down."""
+    """Builds the feature pyramid over strides 8, 16, 32, merged from the coarsest level down."""
     act = _activation(channels)
     p3, p4, p5 = (
         conv(x, channels, 1, act=act, name=f"pyramid{i}_lateral")
@@ -117,7 +122,10 @@ def _pyramid(taps: list[keras.KerasTensor], channels: int) -> list[keras.KerasTe
 
 
 def _context(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    """SSH context module: 3x3, 5x5 and 7x7 views, the larger ones as stacks of 3x3."""
+    """Builds a context module: 3x3, 5x5 and 7x7 views, the larger ones as stacks of 3x3.
+
+    Source: SSH (arXiv 1708.03979), section 3.2.
+    """
     channels = x.shape[-1]
     act = _activation(channels)
     view3 = conv(x, channels // 2, 3, act=None, name=f"{name}_3x3")
@@ -130,14 +138,14 @@ def _context(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
 
 
 def _activation(channels: int) -> Activation:
-    """Narrow pyramids are leaky, wide ones are not."""
+    """Returns the activation of a pyramid: leaky if it is narrow."""
     return leaky_relu if channels <= 64 else relu
 
 
 def _all_levels(
     features: list[keras.KerasTensor], shape: tuple[int, ...], anchors: list[int], name: str
 ) -> keras.KerasTensor:
-    """One head per level, the levels' anchors in one row; never below float32."""
+    """Joins the heads of all levels, in float32 or better: [B, A, *shape]."""
     rows = [
         head(x, shape, count, f"{name}{i}")
         for i, (x, count) in enumerate(zip(features, anchors, strict=True), start=1)

@@ -1,42 +1,44 @@
-"""Images too large for the network at once: seen in tiles, answered as if they were whole."""
+"""Detection in tiles, for images too large for the network at once."""
 
 import math
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from retinaface_tf.model.detector import Detector
-from retinaface_tf.structures import Array, Detections
+from retinaface_tf.config import STRIDES
+from retinaface_tf.model.detector import Candidates, Detector
+from retinaface_tf.structures import Array, DetectionBatch
 
-# The coarsest stride: tiles that begin at its multiples have the anchors of the whole image.
-STRIDE = 32
-# What a tile has to see around its core, so that each answer of the core is that of the whole
-# image. Of the backbones ResNet-34 looks farthest: its last cell sees 899 pixels, 449 each way
-# from the cell's first. Three 3x3 convolutions of a context module at stride 32 add 3 * 32 = 96,
-# which makes 545. The finer levels look less far: 529 at stride 16, 521 at stride 8, where the
-# merge adds one convolution, and the upsampling up to 16 and 24 pixels.
+# Tiles that begin at multiples of it have the anchors of the whole image.
+COARSEST_STRIDE = STRIDES[-1]
+# Pixels that a window needs around its core, so that the core has the predictions of the whole
+# image. ResNet-34 has the largest receptive field of the backbones: 899 pixels, 449 to each side
+# of the first pixel of a cell. Three 3x3 convolutions of a context module at stride 32 add
+# 3 * 32 = 96, which makes 545. Finer levels need less, 529 at stride 16 and 521 at stride 8, where
+# the merge adds one convolution, and the upsampling up to 16 and 24 pixels.
 MARGIN = 576
 
-Box = tuple[int, int, int, int]  # x1 y1 x2 y2 in pixels of the image, the far edges not included
+Box = tuple[int, int, int, int]  # `x1 y1 x2 y2` in pixels of the image, x2 and y2 not included
+Count = TypeVar("Count", int, NDArray[np.int64])
 
 
 class Tile(NamedTuple):
     """A part of an image."""
 
-    window: Box  # what the network sees
-    core: Box  # the part of it that this tile answers for
+    window: Box  # the input of the network
+    core: Box  # the part of the window from which detections are taken
 
 
 def plan_tiles(height: int, width: int, max_pixels: int) -> list[Tile]:
     """Cuts an image of `height` x `width` pixels into tiles.
 
-    Cores partition the image; a window is its core and MARGIN on each side, as far as the image
-    goes. Both begin at multiples of STRIDE. Windows have at most `max_pixels`, and of all grids of
-    tiles that have, this is the one whose windows have fewest pixels together: an elongated
-    image is cut across alone. `max_pixels` has to allow for a core of STRIDE x STRIDE.
+    Cores partition the image. A window is its core with MARGIN on each side, clipped to the image.
+    Both begin at multiples of COARSEST_STRIDE. Of all grids whose windows have at most `max_pixels`
+    each, this is the one whose windows have the fewest pixels in all: an elongated image is cut
+    along its long side only. `max_pixels` must allow for a core of one cell of the coarsest level.
     """
     rows, columns = _grid(height, width, max_pixels)
     return [
@@ -48,36 +50,37 @@ def plan_tiles(height: int, width: int, max_pixels: int) -> list[Tile]:
 
 def _with_margin(core: Box, height: int, width: int) -> Box:
     x1, y1, x2, y2 = core
-    near = max(x1 - MARGIN, 0), max(y1 - MARGIN, 0)
-    return *near, min(x2 + MARGIN, width), min(y2 + MARGIN, height)
+    corner = max(x1 - MARGIN, 0), max(y1 - MARGIN, 0)
+    return *corner, min(x2 + MARGIN, width), min(y2 + MARGIN, height)
 
 
 def _grid(height: int, width: int, max_pixels: int) -> tuple[int, int]:
-    """Rows and columns of the tiles that fit and see the fewest pixels."""
-    (tall, down), (wide, across) = _windows(height), _windows(width)
-    fits = np.outer(tall, wide) <= max_pixels
-    pixels = np.where(fits, np.outer(down, across), np.inf)
+    """Returns the rows and columns of the grid with the fewest pixels whose windows fit."""
+    (longest_y, sum_y), (longest_x, sum_x) = _windows(height), _windows(width)
+    fits = np.outer(longest_y, longest_x) <= max_pixels
+    pixels = np.where(fits, np.outer(sum_y, sum_x), np.inf)
     row, column = np.unravel_index(np.argmin(pixels), pixels.shape)
     return int(row) + 1, int(column) + 1
 
 
 def _windows(length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The longest window along an axis and the sum of all, for 1, 2, 3... tiles along it."""
-    counts = np.arange(1, -(-length // STRIDE) + 1)
+    """Returns the longest window along an axis and the sum of all, for 1, 2, 3... tiles."""
+    counts = np.arange(1, -(-length // COARSEST_STRIDE) + 1)
     longest = np.minimum(length, 2 * MARGIN + _pitch(length, counts))
     return longest, length + 2 * MARGIN * (counts - 1)
 
 
-def _pitch(length: int, count: Any) -> Any:
-    """Pixels from a core to the next, where `count` cores share an axis.
+def _pitch(length: int, count: Count) -> Count:
+    """Returns the pixels from one core to the next, where `count` cores share an axis.
 
-    The outer cores have a margin less, so they are longer by it: what is left is shared evenly.
+    The first and the last window have a margin on one side only, so their cores are longer by one
+    margin; the rest of the axis is divided evenly.
     """
-    return STRIDE * -((2 * MARGIN - length) // (STRIDE * count))
+    return COARSEST_STRIDE * -((2 * MARGIN - length) // (COARSEST_STRIDE * count))
 
 
 def _edges(length: int, count: int) -> list[int]:
-    """Where the cores along an axis begin, and where the last ends."""
+    """Returns where the cores along an axis begin, and where the last one ends."""
     if count == 1:
         return [0, length]
     pitch = _pitch(length, count)
@@ -85,77 +88,77 @@ def _edges(length: int, count: int) -> list[int]:
 
 
 class TiledDetector:
-    """A detector for images of any size: answers as `detector` would, had it the memory.
+    """Detects faces in images of any size, with the memory for `detector.max_pixels`.
 
-    What exceeds `detector.max_pixels` of the config is detected in tiles, and a batch that does
-    image by image.
+    Images above that size are detected in tiles, one image at a time. The detections are those of
+    a detector that had the memory for the whole image.
     """
 
     def __init__(self, detector: Detector):
         self.detector = detector
 
-    def __call__(self, images: Array, scale: float | tf.Tensor = 1.0) -> Detections:
-        """Detects faces; arguments and answer are those of Detector."""
-        if self._fits(images):
+    def __call__(self, images: Array, scale: float | tf.Tensor = 1.0) -> DetectionBatch:
+        """Detects faces; arguments and result are those of `Detector.__call__`."""
+        if self.fits(images):
             return self.detector(images, scale)
         return self.suppress(self.candidates(images, scale))
 
-    def candidates(self, images: Array, scale: float | tf.Tensor = 1.0) -> Detections:
-        """What is above the threshold before NMS, as Detector has it."""
-        if self._fits(images):
+    def candidates(self, images: Array, scale: float | tf.Tensor = 1.0) -> DetectionBatch:
+        """Returns what is above the score threshold before NMS, as `Detector.candidates`."""
+        if self.fits(images):
             return self.detector.candidates(images, scale)
         if len(images) > 1:
             return _stack([self.candidates(image[None], scale) for image in images])
         _, height, width, _ = images.shape
         tiles = plan_tiles(height, width, self.detector.config.detector.max_pixels)
         scale = tf.cast(scale, tf.float32)
-        return self._join([self._answer(images, tile, scale) for tile in tiles])
+        return self._join([self._candidates(images, tile, scale) for tile in tiles])
 
-    def suppress(self, candidates: Detections) -> Detections:
-        """NMS of candidates, as Detector has it."""
+    def suppress(self, candidates: DetectionBatch) -> DetectionBatch:
+        """Suppresses overlapping candidates, as `Detector.suppress`."""
         return self.detector.suppress(candidates)
 
-    def _fits(self, images: Array) -> bool:
+    def fits(self, images: Array) -> bool:
         return math.prod(images.shape[:3]) <= self.detector.config.detector.max_pixels
 
-    def _answer(self, images: Array, tile: Tile, scale: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Boxes [K, 4], scores [K] and landmarks [K, 5, 2] of the candidates of a tile's core."""
+    def _candidates(self, images: Array, tile: Tile, scale: tf.Tensor) -> Candidates:
+        """Returns the candidates [K] of a tile's core, in pixels of the image before resizing."""
         x1, y1, x2, y2 = tile.window
         _, height, width, _ = images.shape
-        # Centres of the last anchors may lie outside of the image: the last cores have no end.
+        # The last anchors may have their centres outside of the image: the last cores have no end.
         right = math.inf if tile.core[2] == width else tile.core[2] - x1
         bottom = math.inf if tile.core[3] == height else tile.core[3] - y1
         region = (tile.core[0] - x1, tile.core[1] - y1, right, bottom)
         found = self.detector.candidates(images[:, y1:y2, x1:x2], scale, region)
         boxes, scores, landmarks = (rows[0, : found.num_detections[0]] for rows in found[:3])
         origin = tf.constant([x1, y1], tf.float32) / scale
-        return boxes + tf.tile(origin, [2]), scores, landmarks + origin
+        return Candidates(boxes + tf.tile(origin, [2]), scores, landmarks + origin)
 
-    def _join(self, answers: list[tuple[tf.Tensor, ...]]) -> Detections:
-        """Candidates of all tiles of an image as those of the image."""
-        # A row of zeros comes last, and counts only where there is no other: NMS needs one.
-        nothing = tf.zeros([1, 4]), tf.zeros([1]), tf.zeros([1, 5, 2])
+    def _join(self, tiles: list[Candidates]) -> DetectionBatch:
+        """Merges the candidates of the tiles of an image into those of the image."""
+        # NMS needs a row: one of zeros comes last, and stays where there is no other.
+        padding = Candidates(tf.zeros([1, 4]), tf.zeros([1]), tf.zeros([1, 5, 2]))
         boxes, scores, landmarks = (
-            tf.concat(rows, axis=0) for rows in zip(*answers, nothing, strict=True)
+            tf.concat(rows, axis=0) for rows in zip(*tiles, padding, strict=True)
         )
         count, top_k = len(scores) - 1, self.detector.config.detector.top_k
         count = count if top_k is None else min(count, top_k)
         scores, best = tf.math.top_k(scores, max(count, 1))
         boxes, landmarks = tf.gather(boxes, best), tf.gather(landmarks, best)
-        return Detections(boxes[None], scores[None], landmarks[None], tf.constant([count]))
+        return DetectionBatch(boxes[None], scores[None], landmarks[None], tf.constant([count]))
 
 
-def _stack(parts: list[Detections]) -> Detections:
-    """Candidates of single images as those of a batch."""
-    most = max(part.scores.shape[1] for part in parts)
+def _stack(parts: list[DetectionBatch]) -> DetectionBatch:
+    """Joins the candidates of single images into those of a batch."""
+    count = max(part.scores.shape[1] for part in parts)
 
-    def batch(each: tuple[tf.Tensor, ...]) -> tf.Tensor:
-        return tf.concat([_pad(rows, most) for rows in each], axis=0)
+    def batch(images: tuple[tf.Tensor, ...]) -> tf.Tensor:
+        return tf.concat([_pad(rows, count) for rows in images], axis=0)
 
     boxes, scores, landmarks, counts = zip(*parts, strict=True)
-    return Detections(batch(boxes), batch(scores), batch(landmarks), tf.concat(counts, axis=0))
+    return DetectionBatch(batch(boxes), batch(scores), batch(landmarks), tf.concat(counts, axis=0))
 
 
 def _pad(rows: tf.Tensor, count: int) -> tf.Tensor:
-    """Rows [1, D, ...] and zeros, `count` in all."""
+    """Pads rows [1, D, ...] with zeros to [1, count, ...]."""
     return tf.pad(rows, [[0, 0], [0, count - rows.shape[1]], *[[0, 0]] * (rows.ndim - 2)])

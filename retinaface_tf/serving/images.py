@@ -1,25 +1,30 @@
-"""Images that anybody may have sent, decoded in the graph within bounds, without ever failing."""
+"""Decodes images that anybody may have sent, in the graph, within bounds, without ever failing."""
 
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from retinaface_tf.data.decode import decode_image
-from retinaface_tf.data.header import Kind, image_kind, stored_size, without_later_frames
+from retinaface_tf.data.header import Kind, image_kind, read_header
 from retinaface_tf.errors import ImageError
 
-Opened = tuple[tf.Tensor, tf.Tensor]
+
+class Opened(NamedTuple):
+    """An image, or why there is none."""
+
+    pixels: tf.Tensor  # uint8 [H, W, 3] as `decode_image` gives them; [0, 0, 3] with an error
+    error: tf.Tensor  # int32 scalar, ImageError
 
 
 class Bounds(NamedTuple):
-    """Which images are looked at."""
+    """The sizes of images that a model takes, in pixels."""
 
     min_side: int
     max_side: int
     max_pixels: int
 
     def check(self, size: tf.Tensor) -> tf.Tensor:
-        """ImageError, int32, of an image of height and width [2]."""
+        """Returns the ImageError, int32, for an image of height and width [2]."""
         size = tf.cast(size, tf.int64)
         # A side beyond the bound is never multiplied: the product may not fit.
         large = tf.reduce_any(size > self.max_side)
@@ -34,36 +39,33 @@ def open_within(bounds: Bounds, data: tf.Tensor) -> Opened:
     Args:
         bounds: checked before anything is decoded.
         data: string scalar, anything.
-
-    Returns:
-        Pixels uint8 [H, W, 3] as `decode_image` gives them, and ImageError.NONE, int32; or no
-        pixels, [0, 0, 3], and what is wrong.
     """
-    known = image_kind(data) != int(Kind.UNKNOWN)
+    kind = image_kind(data)
+    known = kind != int(Kind.UNKNOWN)
     failed = tf.where(known, int(ImageError.BROKEN), int(ImageError.UNKNOWN_KIND))
+    instead = Opened(tf.zeros([0, 0, 3], tf.uint8), failed)
 
-    def decode(data: tf.Tensor) -> Opened:
-        # Raises where the kind is unknown or the header broken.
-        error = bounds.check(stored_size(data))
-        image = tf.cond(
+    def decode(data: tf.Tensor, kind: tf.Tensor) -> Opened:
+        # Raises where the header or what follows is broken.
+        header = read_header(data, kind)
+        error = bounds.check(header.size)
+        pixels = tf.cond(
             error == int(ImageError.NONE),
-            lambda: decode_image(without_later_frames(data)),
-            _no_pixels,
+            lambda: decode_image(header.first_frame),
+            lambda: instead.pixels,
         )
-        return image, error
+        return Opened(pixels, error)
 
     # No operation decodes softly, but a pipeline passes over an element that fails; the second
     # element then stands in for it.
-    opened = tf.data.Dataset.from_tensors(data).map(decode).ignore_errors(log_warning=False)
-    instead = tf.data.Dataset.from_tensors((_no_pixels(), failed))
-    # It lasts for one element, for which nothing is worth being optimised.
+    decoded = tf.data.Dataset.from_tensors((data, kind)).map(decode)
+    decoded = decoded.ignore_errors(log_warning=False)
+    # The pipeline lasts for one element, for which nothing is worth being optimised.
     options = tf.data.Options()
     options.autotune.enabled = False
     options.experimental_optimization.apply_default_optimizations = False
-    first = opened.concatenate(instead).take(1).with_options(options)
-    image, error = tf.cond(known, first.get_single_element, lambda: (_no_pixels(), failed))
-    return tf.ensure_shape(image, [None, None, 3]), tf.ensure_shape(error, [])
-
-
-def _no_pixels() -> tf.Tensor:
-    return tf.zeros([0, 0, 3], tf.uint8)
+    first = decoded.concatenate(tf.data.Dataset.from_tensors(instead)).take(1)
+    opened = tf.cond(known, first.with_options(options).get_single_element, lambda: instead)
+    return Opened(
+        tf.ensure_shape(opened.pixels, [None, None, 3]), tf.ensure_shape(opened.error, [])
+    )

@@ -1,15 +1,16 @@
-"""What an exported model answers: the very Detector that evaluation runs, behind its signatures."""
+"""Answers requests: the detector that evaluation runs, behind the signatures of a SavedModel."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
 
+from retinaface_tf.config import STRIDES
 from retinaface_tf.data.scaling import letterbox
 from retinaface_tf.errors import ImageError
 from retinaface_tf.model.detector import Detector
 from retinaface_tf.serving.images import Bounds, open_within
-from retinaface_tf.structures import Detections
+from retinaface_tf.structures import DetectionBatch
 
 SIGNATURES = ("serving_default", "detect_bytes", "detect_images", "detect_resized")
 
@@ -22,20 +23,20 @@ _THRESHOLDS = (
 
 
 class Answer(NamedTuple):
-    """Detections of a batch, and what was wrong with an image that has none for that reason."""
+    """Detections of a batch, and an error code of each image."""
 
     boxes: tf.Tensor  # float32 [B, D, 4]
     scores: tf.Tensor  # float32 [B, D]
     landmarks: tf.Tensor  # float32 [B, D, 5, 2]
     num_detections: tf.Tensor  # int32 [B]
-    error: tf.Tensor  # int32 [B], an ImageError
+    error: tf.Tensor  # int32 [B], an ImageError; with an error an image has no detections
 
 
 class Thresholds(NamedTuple):
-    """One of all images, or one of each [B]."""
+    """Thresholds of all images [1], or of each image [B]."""
 
-    score_threshold: tf.Tensor
-    nms_iou: tf.Tensor
+    score_threshold: tf.Tensor  # float32
+    nms_iou: tf.Tensor  # float32
 
 
 Detect = Callable[[tf.Tensor, Thresholds], Answer]
@@ -43,49 +44,55 @@ Signature = Callable[..., dict[str, tf.Tensor]]
 
 
 class Service(tf.Module):
-    """The signatures of an exported detector, which has to have limits.
+    """Detects faces in whatever is sent, by four signatures.
 
-    All answer `boxes` [B, D, 4], `scores` [B, D], `landmarks` [B, D, 5, 2], `num_detections` [B]
-    in pixels of the image as sent, turned upright, and `error` [B]: an ImageError, with which an
-    image has no detections. All but `detect_bytes` take `score_threshold` and `nms_iou` too,
-    float32, one for all images or one for each; what is left out is as the config has it.
+    Each returns `boxes` float32 [B, D, 4], `scores` float32 [B, D], `landmarks` float32
+    [B, D, 5, 2] and `num_detections` int32 [B], in pixels of the image as sent, turned upright, and
+    `error` int32 [B], an ImageError: an image with an error has no detections, and does not affect
+    the others. All but `detect_bytes` also take `score_threshold` and `nms_iou`, float32, one for
+    all images or one for each; the config's values are their defaults.
 
-    `serving_default` takes encoded images of any sizes, each seen as it is, by itself.
-    `detect_bytes` is the same with one input alone, for REST, whose JSON has to name all inputs.
+    `serving_default` takes encoded images of any sizes, and detects on each alone, at its own size.
+    `detect_bytes` does so too. It has a single input, for REST, whose JSON has to name all inputs.
     `detect_images` takes RGB images uint8 [B, H, W, 3], upright.
-    `detect_resized` takes encoded images, which the network sees together, each on a square of
+    `detect_resized` takes encoded images, and detects on all together, each on a square of
     `export.resized_side` pixels.
     """
 
     def __init__(self, detector: Detector):
+        """Builds the signatures.
+
+        Args:
+            detector: with limits on candidates and detections.
+        """
         super().__init__(name="service")
         self.detector = detector
         config = detector.config
-        smallest, export = min(config.anchors.strides), config.export
-        self._budget = config.detector.max_pixels
-        self._as_they_are = Bounds(smallest, export.max_side, self._budget)
-        self._to_resize = Bounds(smallest, export.max_side, export.max_pixels)
-        # As an array of one: a server that merges requests takes no scalars.
+        min_side, export = min(STRIDES), config.export
+        self._max_pixels = config.detector.max_pixels
+        self._full_size = Bounds(min_side, export.max_side, self._max_pixels)
+        self._to_resize = Bounds(min_side, export.max_side, export.max_pixels)
+        # Arrays of one: a server that merges requests takes no scalars.
         score = tf.constant([config.detector.score_threshold])
         iou = tf.constant([config.detector.nms_iou])
-        self.serving_default = _of_bytes(self._detect_each, score, iou)
+        self.serving_default = _bytes_signature(self._detect_each, score, iou)
         self.detect_bytes = tf.function(
             lambda image_bytes: self.serving_default(image_bytes, score, iou),
             input_signature=[_BYTES],
         )
-        self.detect_images = _of_images(self._detect_images, score, iou)
-        self.detect_resized = _of_bytes(self._detect_resized, score, iou)
+        self.detect_images = _images_signature(self._detect_images, score, iou)
+        self.detect_resized = _bytes_signature(self._detect_resized, score, iou)
 
     def _detect_each(self, image_bytes: tf.Tensor, thresholds: Thresholds) -> Answer:
         def one_image(data: tf.Tensor, thresholds: Thresholds) -> Answer:
-            image, error = open_within(self._as_they_are, data)
+            image, error = open_within(self._full_size, data)
             return self._detect(image[None], error[None], thresholds)
 
         return self._one_by_one(one_image, image_bytes, thresholds)
 
     def _detect_images(self, images: tf.Tensor, thresholds: Thresholds) -> Answer:
         shape = tf.shape(images, tf.int64)
-        error = self._as_they_are.check(shape[1:3])
+        error = self._full_size.check(shape[1:3])
 
         def together() -> Answer:
             return self._detect(images, tf.repeat(error, shape[0]), thresholds)
@@ -94,7 +101,7 @@ class Service(tf.Module):
             return self._detect(image[None], error[None], thresholds)
 
         return tf.cond(
-            tf.reduce_prod(shape[:3]) <= self._budget,
+            tf.reduce_prod(shape[:3]) <= self._max_pixels,
             together,
             lambda: self._one_by_one(one_image, images, thresholds),
         )
@@ -104,7 +111,7 @@ class Service(tf.Module):
 
         def one_image(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             image, error = open_within(self._to_resize, data)
-            # One that has an error is seen as a single pixel.
+            # An image with an error becomes a single pixel, so that the batch stays whole.
             image = tf.cond(
                 tf.size(image) > 0, lambda: image, lambda: tf.zeros([1, 1, 3], tf.uint8)
             )
@@ -125,18 +132,18 @@ class Service(tf.Module):
     def _in_parts(
         self, squares: tf.Tensor, scales: tf.Tensor, errors: tf.Tensor, thresholds: Thresholds
     ) -> Answer:
-        """Detections of squares [B, S, S, 3], as many at once as the network may see."""
-        count, most = tf.size(errors), max(1, self._budget // squares.shape[1] ** 2)
-        parts = tf.maximum(-(-count // most), 1)
+        """Detects on squares [B, S, S, 3], at most `detector.max_pixels` pixels at once."""
+        count, limit = tf.size(errors), max(1, self._max_pixels // squares.shape[1] ** 2)
+        parts = tf.maximum(-(-count // limit), 1)
         size = -(-count // parts)
-        # Parts are of one size; the last squares may be seen twice for that.
+        # All parts have one size; the last square fills up the last part.
         places = tf.reshape(tf.minimum(tf.range(parts * size), count - 1), [parts, size])
 
-        each = (squares, errors, *_of_each(thresholds, count), scales)
+        per_image = (squares, errors, *_per_image(thresholds, count), scales)
 
         def one_part(places: tf.Tensor) -> Answer:
-            part, wrong, score, iou, scale = (tf.gather(rows, places) for rows in each)
-            return self._detect(part, wrong, Thresholds(score, iou), scale)
+            images, error, score, iou, scale = (tf.gather(rows, places) for rows in per_image)
+            return self._detect(images, error, Thresholds(score, iou), scale)
 
         answers = tf.map_fn(
             one_part,
@@ -152,13 +159,13 @@ class Service(tf.Module):
         images: tf.Tensor,
         thresholds: Thresholds,
     ) -> Answer:
-        """Answers of batches of one, as those of one batch.
+        """Detects on one image after the other, and returns their answers as one batch.
 
-        The network uses all cores, and memory stays that of one image.
+        The network uses all cores for each, and memory stays that of one image.
         """
         answers = tf.map_fn(
-            lambda each: detect(*each),
-            (images, _of_each(thresholds, tf.shape(images)[0])),
+            lambda image: detect(*image),
+            (images, _per_image(thresholds, tf.shape(images)[0])),
             fn_output_signature=self._specs(1),
             parallel_iterations=1,
         )
@@ -171,45 +178,46 @@ class Service(tf.Module):
         thresholds: Thresholds,
         scale: tf.Tensor | float = 1.0,
     ) -> Answer:
-        """Detections of images [B, H, W, 3]; none of those with an error [B]."""
-        good = errors == int(ImageError.NONE)
+        """Detects on images [B, H, W, 3] without an error [B]; the others have no detections."""
+        intact = errors == int(ImageError.NONE)
         specs = self._specs(None)
 
-        def nothing() -> Detections:
+        def nothing() -> DetectionBatch:
             count = tf.size(errors)
-            return Detections(*(tf.zeros([count, *s.shape[1:]], s.dtype) for s in specs[:-1]))
+            return DetectionBatch(*(tf.zeros([count, *s.shape[1:]], s.dtype) for s in specs[:-1]))
 
-        def detect() -> Detections:
+        def detect() -> DetectionBatch:
             return self.detector(images, scale, **thresholds._asdict())
 
         def select(rows: tf.Tensor, spec: tf.TensorSpec) -> tf.Tensor:
-            mask = tf.reshape(good, [-1] + [1] * (len(spec.shape) - 1))
+            mask = tf.reshape(intact, [-1] + [1] * (len(spec.shape) - 1))
             return tf.ensure_shape(tf.where(mask, rows, tf.zeros_like(rows)), spec.shape)
 
-        found = tf.cond(tf.reduce_any(good), detect, nothing)
+        found = tf.cond(tf.reduce_any(intact), detect, nothing)
         boxes, scores, landmarks, counts = map(select, found, specs)
         return Answer(boxes, scores, landmarks, counts, errors)
 
     def _specs(self, batch: int | None) -> Answer:
-        most = self.detector.config.detector.max_detections
+        """Returns the shapes and dtypes of an answer."""
+        room = self.detector.config.detector.max_detections
         return Answer(
-            boxes=tf.TensorSpec([batch, most, 4], tf.float32),
-            scores=tf.TensorSpec([batch, most], tf.float32),
-            landmarks=tf.TensorSpec([batch, most, 5, 2], tf.float32),
+            boxes=tf.TensorSpec([batch, room, 4], tf.float32),
+            scores=tf.TensorSpec([batch, room], tf.float32),
+            landmarks=tf.TensorSpec([batch, room, 5, 2], tf.float32),
             num_detections=tf.TensorSpec([batch], tf.int32),
             error=tf.TensorSpec([batch], tf.int32),
         )
 
 
-def _of_each(thresholds: Thresholds, count: tf.Tensor) -> Thresholds:
-    """Those of each of `count` images."""
+def _per_image(thresholds: Thresholds, count: tf.Tensor) -> Thresholds:
+    """Repeats thresholds of all images for each of `count` images."""
     return Thresholds(*(tf.broadcast_to(value, [count]) for value in thresholds))
 
 
-# The defaults of a signature are those of its function's arguments, which are named as its inputs.
+# A signature takes its defaults from its function's arguments, which have the inputs' names.
 
 
-def _of_bytes(detect: Detect, score: tf.Tensor, iou: tf.Tensor) -> Signature:
+def _bytes_signature(detect: Detect, score: tf.Tensor, iou: tf.Tensor) -> Signature:
     @tf.function(input_signature=[_BYTES, *_THRESHOLDS])
     def signature(
         image_bytes: tf.Tensor, score_threshold: tf.Tensor = score, nms_iou: tf.Tensor = iou
@@ -219,7 +227,7 @@ def _of_bytes(detect: Detect, score: tf.Tensor, iou: tf.Tensor) -> Signature:
     return signature
 
 
-def _of_images(detect: Detect, score: tf.Tensor, iou: tf.Tensor) -> Signature:
+def _images_signature(detect: Detect, score: tf.Tensor, iou: tf.Tensor) -> Signature:
     @tf.function(input_signature=[_IMAGES, *_THRESHOLDS])
     def signature(
         images: tf.Tensor, score_threshold: tf.Tensor = score, nms_iou: tf.Tensor = iou

@@ -1,7 +1,7 @@
-"""Requests that TensorFlow Serving makes of a version before it serves it.
+"""Writes the requests that TensorFlow Serving sends to a version before serving it.
 
-Kernels are chosen and memory is taken at the first request of each kind: users should not wait for
-that. The images are drawn, as a model is passed on with these requests in it.
+TensorFlow chooses kernels and takes memory at the first request of each kind; users should not wait
+for that. The images are drawn, as they are passed on with the model.
 """
 
 from collections.abc import Iterator
@@ -14,22 +14,21 @@ from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
 from retinaface_tf.config import DetectorConfig
 from retinaface_tf.data.synthetic.scenes import draw_image
+from retinaface_tf.serving.metadata import EXTRA
 
-EXTRA = "assets.extra"  # the folder of a version that servers pass over
-WARMUP_FILE = "tf_serving_warmup_requests"  # the name that the server looks for
+WARMUP_FILE = "tf_serving_warmup_requests"  # the server looks for this name
 SIZES = ((640, 480), (480, 640), (1024, 768))  # width and height in pixels
 
-Inputs = dict[str, object]
+Inputs = dict[str, list[bytes] | np.ndarray]
 
 
 def write_warmup(version: Path, model: str, config: DetectorConfig) -> None:
-    """Writes the requests into a version's folder.
+    """Writes the warm-up requests into a version's folder.
 
     Args:
-        version: an exported model.
-        model: its name on the server.
-        config: thresholds, which the requests name, so that servers that know no defaults of
-            inputs can answer them too.
+        version: the folder of an exported model.
+        model: name of the model on the server.
+        config: thresholds. The requests name them, as some servers know no defaults of inputs.
     """
     folder = version / EXTRA
     folder.mkdir(exist_ok=True)
@@ -39,17 +38,21 @@ def write_warmup(version: Path, model: str, config: DetectorConfig) -> None:
         for signature, inputs in _requests():
             if signature != "detect_bytes":
                 inputs |= thresholds
-            spec = model_pb2.ModelSpec(name=model, signature_name=signature)
-            request = predict_pb2.PredictRequest(
-                model_spec=spec,
-                inputs={name: tf.make_tensor_proto(value) for name, value in inputs.items()},
-            )
-            log = prediction_log_pb2.PredictLog(request=request)
-            writer.write(prediction_log_pb2.PredictionLog(predict_log=log).SerializeToString())
+            writer.write(_serialize(model, signature, inputs))
+
+
+def _serialize(model: str, signature: str, inputs: Inputs) -> bytes:
+    """Returns a request as a record of the server's log of predictions."""
+    request = predict_pb2.PredictRequest(
+        model_spec=model_pb2.ModelSpec(name=model, signature_name=signature),
+        inputs={name: tf.make_tensor_proto(value) for name, value in inputs.items()},
+    )
+    log = prediction_log_pb2.PredictLog(request=request)
+    return prediction_log_pb2.PredictionLog(predict_log=log).SerializeToString()
 
 
 def _requests() -> Iterator[tuple[str, Inputs]]:
-    """Signatures and their images: each size alone, all in one batch, and one that is none."""
+    """Yields signatures and inputs: images of each size, all sizes in a batch, and no image."""
     images = [_draw(*size) for size in SIZES]
     files = [cv2.imencode(".jpg", image[..., ::-1])[1].tobytes() for image in images]
     for file in files:

@@ -1,8 +1,9 @@
 """Checkpoints: weights, momenta, moving averages and step in one file, in a run's folder.
 
-Beside each lie the weights that evaluation takes, averaged where the run averages.
+Beside each checkpoint lie the weights that evaluation takes, averaged where the run averages.
 
-The step is the optimizer's count; as data is a function of it, it is all that resuming needs.
+The step is the optimizer's count. The data of a step are a function of its number, so that resuming
+needs no more.
 """
 
 import logging
@@ -14,22 +15,18 @@ import yaml
 from google.protobuf import text_format
 
 from retinaface_tf.config import Config
+from retinaface_tf.config_file import RUN_CONFIG
 from retinaface_tf.errors import InputError, one_line
-from retinaface_tf.files import write_whole
+from retinaface_tf.files import write_text
 from retinaface_tf.model.network import build_network
 from retinaface_tf.model.weights.files import SUFFIX, save_weights
-from retinaface_tf.runtimes.run_folder import (
-    CHECKPOINTS,
-    CONFIG_FILE,
-    MODEL_KEYS,
-    check_same,
-    saved_checkpoints,
-)
+from retinaface_tf.runtimes.locate import CHECKPOINTS
+from retinaface_tf.runtimes.run_folder import MODEL_KEYS, check_same, saved_checkpoints
 from retinaface_tf.training.optimizer import CoupledSGD, copy_averaged
 
 log = logging.getLogger(__name__)
 
-# What a checkpoint and the order of data depend on.
+# Settings that a checkpoint and the order of data depend on.
 _RESUME_KEYS = (
     *MODEL_KEYS,
     "model.precision",
@@ -41,13 +38,13 @@ _RESUME_KEYS = (
 
 
 class Checkpoints:
-    """The checkpoints of one run, of which the newest few are kept."""
+    """Saves and restores the checkpoints of one run, of which the newest few are kept."""
 
     def __init__(
-        self, config: Config, network: keras.Model, optimizer: CoupledSGD, *, writes: bool = True
+        self, config: Config, network: keras.Model, optimizer: CoupledSGD, *, is_chief: bool = True
     ):
-        """Writes nothing unless `writes`: of several workers, one does."""
-        self.config, self.writes = config, writes
+        """Takes what a checkpoint holds; of several workers, the chief alone writes."""
+        self.config, self.is_chief = config, is_chief
         self.folder = Path(config.train.workdir) / CHECKPOINTS
         self._network, self._optimizer = network, optimizer
         self._averaged: keras.Model | None = None  # made when it is needed
@@ -63,22 +60,22 @@ class Checkpoints:
         )
 
     def restore(self) -> int:
-        """Restores the newest checkpoint that can be read, if there is any; returns its steps.
+        """Restores the newest checkpoint that can be read and returns its step; 0 without any.
 
         Raises:
-            InputError: none can be read, or they are of another model or another data order.
+            InputError: none can be read, or they are of another model or another order of data.
         """
         paths = saved_checkpoints(self.folder.parent)
         if not paths:
             return 0
-        check_same(self.config, _RESUME_KEYS)
+        check_same(self.config, _RESUME_KEYS, self.folder.parent)
         path = _restore_newest(self._checkpoint, paths)
         self._set_aside(paths[: paths.index(path)], path)
         return self.step
 
     def _set_aside(self, broken: list[str], newest: str) -> None:
-        """Renames what could not be read, so that it does not take the places of good ones."""
-        if not (broken and self.writes):
+        """Renames checkpoints that could not be read, so that good ones are kept in their place."""
+        if not (broken and self.is_chief):
             return
         for path in broken:
             for file in self.folder.glob(f"{Path(path).name}.*"):
@@ -86,14 +83,14 @@ class Checkpoints:
         state = tf.train.get_checkpoint_state(str(self.folder))
         paths, times = state.all_model_checkpoint_paths, state.all_model_checkpoint_timestamps
         good = [pair for pair in zip(paths, times, strict=False) if pair[0] not in broken]
-        # By their names alone: TensorFlow puts the folder before them whenever it reads the list.
+        # By name alone: TensorFlow puts the folder before the names whenever it reads the list.
         state.ClearField("all_model_checkpoint_paths")
         state.ClearField("all_model_checkpoint_timestamps")
         for path, time in good:
             state.all_model_checkpoint_paths.append(Path(path).name)
             state.all_model_checkpoint_timestamps.append(time)
         state.model_checkpoint_path = Path(newest).name
-        write_whole(self.folder / "checkpoint", text_format.MessageToString(state))
+        write_text(self.folder / "checkpoint", text_format.MessageToString(state))
         self._manager = self._make_manager()
 
     @property
@@ -101,19 +98,19 @@ class Checkpoints:
         return int(self._optimizer.iterations.numpy())
 
     def save(self) -> None:
-        """Writes a checkpoint of this step; an older one goes only once it is complete.
+        """Writes a checkpoint of this step, then removes those beyond `train.keep_checkpoints`.
 
         Raises:
-            InputError: it cannot be written; those before are still there.
+            InputError: the checkpoint cannot be written; those before are still there.
         """
-        if not self.writes:
+        if not self.is_chief:
             return
         try:
             save_config(self.config)
             self._save_weights()
             self._manager.save(checkpoint_number=self.step)
             self._remove_old_weights()
-        except (OSError, tf.errors.OpError) as error:
+        except (OSError, InputError, tf.errors.OpError) as error:
             reason = one_line(error)
             raise InputError(
                 f"{self.folder}: the checkpoint of step {self.step} cannot be written, those "
@@ -121,7 +118,7 @@ class Checkpoints:
             ) from None
 
     def _save_weights(self) -> None:
-        """Writes what evaluation takes; first, so that no checkpoint is without."""
+        """Writes the weights for evaluation; before the checkpoint, so that none is without."""
         network = self._network
         if self._optimizer.averages:
             if self._averaged is None:
@@ -141,7 +138,7 @@ class Checkpoints:
 def save_config(config: Config) -> None:
     """Writes the config beside the checkpoints, whole or not at all."""
     text = yaml.safe_dump(config.as_dict(), sort_keys=False)
-    write_whole(Path(config.train.workdir) / CONFIG_FILE, text)
+    write_text(Path(config.train.workdir) / RUN_CONFIG, text)
 
 
 def _contents(network: keras.Model, optimizer: CoupledSGD) -> tf.train.Checkpoint:
@@ -149,7 +146,7 @@ def _contents(network: keras.Model, optimizer: CoupledSGD) -> tf.train.Checkpoin
 
 
 def _restore_newest(checkpoint: tf.train.Checkpoint, paths: list[str]) -> str:
-    """Restores the first of `paths` that can be read, and returns it; warns of those before it."""
+    """Restores the first of `paths` that can be read and returns its path; warns of the others."""
     *newer, oldest = paths
     for path in newer:
         try:

@@ -1,9 +1,8 @@
-"""The workers that train together: processes on one machine or several, each with its devices."""
+"""Finds the workers that train together: processes on one machine or several."""
 
 import json
 import os
 from dataclasses import dataclass
-from typing import Any
 
 import tensorflow as tf
 
@@ -17,7 +16,7 @@ _EXPECTED = (
 
 @dataclass(frozen=True)
 class Cluster:
-    """All workers of a run, seen from one of them; the first is the chief, who alone writes."""
+    """Names the workers of a run, as one of them sees it; the chief, the first, alone writes."""
 
     jobs: dict[str, list[str]]  # the addresses of `worker`, and of `chief` if one is named so
     job: str = "worker"  # this worker's
@@ -34,7 +33,7 @@ class Cluster:
 
     @property
     def index(self) -> int:
-        """This worker's number among all."""
+        """Returns this worker's number among all."""
         return self.task + (len(self.jobs.get("chief", [])) if self.job == "worker" else 0)
 
     @property
@@ -46,7 +45,7 @@ class Cluster:
         return self.size == 1
 
     def resolver(self, gpus: int) -> tf.distribute.cluster_resolver.ClusterResolver:
-        """The cluster as TensorFlow wants it, with the number of GPUs that this worker uses."""
+        """Describes the cluster to TensorFlow, with the number of GPUs that this worker uses."""
         return tf.distribute.cluster_resolver.SimpleClusterResolver(
             tf.train.ClusterSpec(self.jobs),
             task_type=self.job,
@@ -60,24 +59,25 @@ ALONE = Cluster(jobs={"worker": ["localhost"]})
 
 
 def find_cluster(config: TrainConfig) -> Cluster:
-    """The cluster that `train.cluster` tells to look for in the environment.
+    """Finds the cluster in the environment, by the kind that `train.cluster` names.
 
-    `auto` takes that of TF_CONFIG, or else that of a Slurm step of several tasks, or none.
+    `auto` takes the cluster of TF_CONFIG, else of a Slurm step of several tasks, else this worker
+    alone.
 
     Raises:
-        InputError: the environment does not tell of a cluster that can train.
+        InputError: the environment describes no cluster that can train.
     """
     kind = config.cluster
     if kind == "auto":
         in_slurm = int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) > 1
         kind = "tf_config" if "TF_CONFIG" in os.environ else "slurm" if in_slurm else "none"
     if kind == "tf_config":
-        return _of_tf_config(os.environ.get("TF_CONFIG", ""))
-    return _of_slurm() if kind == "slurm" else ALONE
+        return _read_tf_config(os.environ.get("TF_CONFIG", ""))
+    return _read_slurm() if kind == "slurm" else ALONE
 
 
-def _of_tf_config(text: str) -> Cluster:
-    def wrong(found: Any) -> InputError:
+def _read_tf_config(text: str) -> Cluster:
+    def wrong(found: str) -> InputError:
         return InputError(f"TF_CONFIG: {_EXPECTED}, found {found}")
 
     try:
@@ -95,9 +95,9 @@ def _of_tf_config(text: str) -> Cluster:
     return cluster
 
 
-def _of_slurm() -> Cluster:
+def _read_slurm() -> Cluster:
     try:
-        # Of GPUs it is asked nothing, since Slurm binds them to tasks: one for each satisfies it.
+        # Slurm binds GPUs to tasks; the resolver only needs a count that is not 0.
         resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
             port_base=_port_of_job(),
             gpus_per_node=int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)),
@@ -111,7 +111,7 @@ def _of_slurm() -> Cluster:
     host = jobs[cluster.job][cluster.task].rpartition(":")[0]
     here = os.environ.get("SLURMD_NODENAME", host)
     if host != here:
-        # It sorts hosts by letters, Slurm by numbers: n10 comes before n2.
+        # The resolver sorts hosts as text, Slurm by number: n10 comes before n2.
         raise InputError(
             f"train.cluster: TensorFlow's order of the hosts is not Slurm's, as task "
             f"{cluster.task} is on {here}, not on {host}; expected TF_CONFIG instead"
@@ -120,5 +120,5 @@ def _of_slurm() -> Cluster:
 
 
 def _port_of_job() -> int:
-    """A port that another job on the same machines is unlikely to take."""
+    """Returns a port that another job on the same machines is unlikely to take."""
     return 20_000 + int(os.environ.get("SLURM_JOB_ID", 0)) % 10_000

@@ -1,7 +1,6 @@
-"""Which devices a run uses, behind one strategy."""
+"""Puts the devices of a run behind one strategy."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import numpy as np
@@ -15,39 +14,45 @@ from retinaface_tf.training.partners import await_partners
 
 
 def make_strategy(config: TrainConfig, cluster: Cluster = ALONE) -> tf.distribute.Strategy:
-    """A strategy over all GPUs of all workers, or over those that `train.devices` numbers.
+    """Makes a strategy over all GPUs of all workers, or over those that `train.devices` numbers.
 
-    Without a GPU the numbers mean logical CPU devices, of which there are `train.cpu_devices`. A
-    program's first call must come before it uses any device: TensorFlow then takes no other
-    settings. With several workers it waits until all have come.
+    Without a GPU the numbers mean logical CPU devices, of which there are `train.cpu_devices`. The
+    first call must come before the program uses any device, since TensorFlow takes no settings
+    afterwards. With several workers, the call waits until all have made it.
 
     Raises:
-        InputError: no such device, another worker does not come, the global batch does not divide among them, or they are several
-            and XLA is to compile the step.
+        InputError: no such device, another worker does not come, the global batch does not divide
+            among them, or they are several and XLA is to compile the step.
     """
     _configure(config)
+    strategy = _mirrored(config) if cluster.is_alone else _multi_worker(config, cluster)
+    _check_batch(config, strategy.num_replicas_in_sync)
+    return strategy
+
+
+def _mirrored(config: TrainConfig) -> tf.distribute.Strategy:
+    kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+    present = tf.config.list_logical_devices(kind)
+    names = [present[number].name for number in _device_numbers(config, present)]
+    return tf.distribute.MirroredStrategy(names)
+
+
+def _multi_worker(config: TrainConfig, cluster: Cluster) -> tf.distribute.Strategy:
     gpus = tf.config.list_physical_devices("GPU")
-    if cluster.is_alone:
-        present = tf.config.list_logical_devices("GPU" if gpus else "CPU")
-        names = [present[number].name for number in _numbers(config, present)]
-        _check_shares(config, len(names))
-        return tf.distribute.MirroredStrategy(names)
     if config.cpu_devices > 1 and not gpus:
         raise InputError(
             f"train.cpu_devices: expected 1, as TensorFlow gives each of several workers without a "
             f"GPU one device, found {config.cpu_devices}"
         )
-    used = [gpus[number] for number in _numbers(config, gpus)] if gpus else []
+    used = [gpus[number] for number in _device_numbers(config, gpus)] if gpus else []
     if used:
         tf.config.set_visible_devices(used, "GPU")
     await_partners(cluster)
-    strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster.resolver(gpus=len(used)))
-    _check_shares(config, strategy.num_replicas_in_sync)
-    return strategy
+    return tf.distribute.MultiWorkerMirroredStrategy(cluster.resolver(gpus=len(used)))
 
 
 def _configure(config: TrainConfig) -> None:
-    """Sets what TensorFlow takes before its first use of a device only."""
+    """Makes the settings that TensorFlow takes only before its first use of a device."""
     [cpu] = tf.config.list_physical_devices("CPU")
     if config.cpu_devices > 1:
         logical = [tf.config.LogicalDeviceConfiguration()] * config.cpu_devices
@@ -55,12 +60,14 @@ def _configure(config: TrainConfig) -> None:
     if config.deterministic:
         keras.utils.set_random_seed(config.seed)
         tf.config.experimental.enable_op_determinism()
-        # On CPUs, several threads add up in an order of their own all the same.
+        # On CPUs, several threads would still add up in an order of their own.
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
-def _numbers(config: TrainConfig, present: Sequence[Any]) -> tuple[int, ...]:
+def _device_numbers(
+    config: TrainConfig, present: Sequence[tf.config.LogicalDevice]
+) -> tuple[int, ...]:
     wanted = config.devices
     if wanted is None:
         on_cpu = present[0].device_type == "CPU"
@@ -74,7 +81,7 @@ def _numbers(config: TrainConfig, present: Sequence[Any]) -> tuple[int, ...]:
     return wanted
 
 
-def _check_shares(config: TrainConfig, replicas: int) -> None:
+def _check_batch(config: TrainConfig, replicas: int) -> None:
     if config.global_batch % (replicas * config.accumulate):
         parts = f" in {config.accumulate} parts" if config.accumulate > 1 else ""
         raise InputError(
@@ -88,16 +95,18 @@ def _check_shares(config: TrainConfig, replicas: int) -> None:
         )
 
 
-def of_each_replica(strategy: tf.distribute.Strategy, value: float) -> NDArray[np.float64]:
-    """What each replica's worker handed in [replicas]; all workers must ask at the same time."""
+def gather_from_replicas(
+    strategy: tf.distribute.Strategy, values: Sequence[float]
+) -> NDArray[np.float64]:
+    """Gathers the `values` of each replica's worker [R, values]; all workers must call it."""
 
-    def gather(mine: tf.Tensor) -> tf.Tensor:
-        return tf.distribute.get_replica_context().all_gather(mine[None], axis=0)
+    def gather(local: tf.Tensor) -> tf.Tensor:
+        return tf.distribute.get_replica_context().all_gather(local[None], axis=0)
 
-    gathered = strategy.run(gather, args=(tf.constant(value, tf.float64),))
+    gathered = strategy.run(gather, args=(tf.constant(values, tf.float64),))
     return strategy.experimental_local_results(gathered)[0].numpy()
 
 
 def wait_for_all(strategy: tf.distribute.Strategy) -> None:
     """Waits until every worker has come to this point."""
-    of_each_replica(strategy, 0)
+    gather_from_replicas(strategy, [0.0])

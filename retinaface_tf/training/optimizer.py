@@ -1,6 +1,4 @@
-"""SGD as the originals have it (REFERENCE 6.4)."""
-
-from typing import Any
+"""SGD as PyTorch and MindSpore have it, on which the published recipes were tuned."""
 
 import keras
 import numpy as np
@@ -12,7 +10,7 @@ from retinaface_tf.training.schedule import PerStep
 
 
 class CoupledSGD(keras.optimizers.SGD):
-    """Momentum of the plain gradient, with weight decay as part of it.
+    """Applies momentum to the plain gradient plus weight decay, as torch.optim.SGD does.
 
         v = momentum * v + gradient + weight_decay * weight
         weight = weight - learning_rate * v
@@ -26,20 +24,27 @@ class CoupledSGD(keras.optimizers.SGD):
         rates: NDArray[np.float64],
         momentum: float,
         coupled_weight_decay: float,
-        **kwargs: Any,
+        ema: float | None = None,
     ):
-        super().__init__(learning_rate=PerStep(rates), momentum=momentum, name="sgd", **kwargs)
+        """Takes the learning rate of each step [steps] and the EMA's momentum, if any."""
+        super().__init__(
+            learning_rate=PerStep(rates),
+            momentum=momentum,
+            name="sgd",
+            use_ema=ema is not None,
+            ema_momentum=ema or 0.99,
+        )
         self.coupled_weight_decay = coupled_weight_decay
 
     def build(self, variables: list[keras.Variable]) -> None:
-        """Averages begin as the weights; Keras' begin as 0, and stay so if step 1 is skipped."""
+        """Starts averages as the weights; Keras' 0 would stay if the first step is skipped."""
         super().build(variables)
         for average, variable in zip(self.averages, variables, strict=False):
             average.assign(variable)
 
     @property
     def averages(self) -> list[keras.Variable]:
-        """Moving averages of the trainable weights, in their order; empty where none are kept."""
+        """Returns the moving averages of the trainable weights in order; empty without EMA."""
         averages: list[keras.Variable] = []
         if self.use_ema:
             averages += self._model_variables_moving_average
@@ -60,23 +65,22 @@ def copy_averaged(network: keras.Model, optimizer: CoupledSGD, copy: keras.Model
     """Copies a network's variables, its weights averaged where the optimizer averages.
 
     Args:
-        network: that is trained.
-        optimizer: of it.
-        copy: another of the same kind, built with the same config.
+        network: the network in training.
+        optimizer: its optimizer.
+        copy: a network built with the same config, which is overwritten.
     """
-    for theirs, ours in zip(network.variables, copy.variables, strict=True):
-        ours.assign(theirs.numpy())
+    for source, target in zip(network.variables, copy.variables, strict=True):
+        target.assign(source.numpy())
     for average, weight in zip(optimizer.averages, copy.trainable_variables, strict=False):
         weight.assign(average.numpy())
 
 
 def make_optimizer(config: OptimizerConfig, rates: NDArray[np.float64]) -> CoupledSGD:
-    """The optimizer of a run with the learning rate of each step [steps]."""
+    """Makes the optimizer of a run with the learning rate of each step [steps]."""
     return CoupledSGD(
         rates,
         momentum=config.momentum,
-        # The seed's `momentum` is its `sgd` without the decay.
+        # The MindSpore original's `momentum` is its `sgd` without the decay.
         coupled_weight_decay=config.weight_decay if config.name == "sgd" else 0.0,
-        use_ema=config.ema is not None,
-        ema_momentum=config.ema or 0.99,
+        ema=config.ema,
     )

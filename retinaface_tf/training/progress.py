@@ -1,4 +1,4 @@
-"""What one sees of a run: a bar on a terminal, lines in a log, curves in TensorBoard."""
+"""Shows a run: a bar on a terminal, lines in a log, curves and images in TensorBoard."""
 
 import logging
 import sys
@@ -9,45 +9,38 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from retinaface_tf.config import Config
 from retinaface_tf.drawing import Picture
 from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.training.bad_batches import BadBatches
-from retinaface_tf.training.step import INPUT_WAIT, METRICS
+from retinaface_tf.training.run import Run
+from retinaface_tf.training.step import INPUT_WAIT, METRICS, TERM_METRICS
 
 log = logging.getLogger(__name__)
 
 
 class Progress:
-    """Counts time and images between two reports, `train.log_steps` apart."""
+    """Collects metrics and time between two reports, `train.log_steps` apart."""
 
-    def __init__(
-        self,
-        config: Config,
-        start: int,
-        rates: NDArray[np.float64],
-        steps_per_epoch: int,
-        bad: BadBatches,
-        *,
-        shows: bool = True,
-    ):
-        """Shows nothing unless `shows`: of several workers, one does."""
-        self.config, self.rates, self.steps_per_epoch = config, rates, steps_per_epoch
-        self.bad = bad
-        self.total = len(rates)
-        self.folder = str(Path(config.train.workdir) / "tensorboard")
-        with self._telling_of_folder():
+    def __init__(self, run: Run, start: int, bad: BadBatches):
+        """Begins at step `start`; of several workers, the chief alone shows anything.
+
+        Raises:
+            InputError: TensorBoard's folder cannot be written.
+        """
+        self.run, self.bad = run, bad
+        self.folder = str(Path(run.config.train.workdir) / "tensorboard")
+        is_chief = run.cluster.is_chief
+        with self._refuse_unwritable():
             self.writer = (
                 tf.summary.create_file_writer(self.folder)
-                if shows
+                if is_chief
                 else tf.summary.create_noop_writer()
             )
-        on_terminal = shows and sys.stderr.isatty()
-        self.bar = tqdm(total=self.total, initial=start, unit="step") if on_terminal else None
+        on_terminal = is_chief and sys.stderr.isatty()
+        self.bar = tqdm(total=run.total_steps, initial=start, unit="step") if on_terminal else None
         self._restart(start)
 
     def __enter__(self) -> "Progress":
@@ -56,15 +49,15 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         if self.bar is not None:
             self.bar.close()
-        with self._telling_of_folder():
+        with self._refuse_unwritable():
             self.writer.close()
 
     def update(self, done: int, metrics: dict[str, tf.Tensor]) -> None:
-        """Notes what `TrainStep.several` told, up to step `done`, and reports it if that is due."""
-        self.untold.append(metrics)
+        """Takes the metrics of `TrainStep.several` up to step `done`; reports if that is due."""
+        self.pending.append(metrics)
         if self.bar is not None:
             self.bar.update(done - self.bar.n)
-        if done % self.config.train.log_steps == 0 or done == self.total:
+        if done % self.run.config.train.log_steps == 0 or done == self.run.total_steps:
             self.report(done)
 
     def report(self, done: int) -> None:
@@ -74,51 +67,54 @@ class Progress:
             InputError: too many of them were skipped in a row, or TensorBoard's folder cannot be
                 written.
         """
-        if not self.untold:
+        if not self.pending:
             return
-        told = {
-            name: np.concatenate([metrics[name].numpy() for metrics in self.untold])
+        metrics = {
+            name: np.concatenate([steps[name].numpy() for steps in self.pending])
             for name in (*METRICS, INPUT_WAIT)
         }
-        self.bad.examine(done + 1 - len(told[INPUT_WAIT]), told)
-        values = {name: float(told[name][-1]) for name in METRICS}
+        self.bad.examine(self.last + 1, metrics)
         elapsed = time.perf_counter() - self.since
-        images = (done - self.last) * self.config.train.global_batch
-        values["positives"] /= self.config.train.global_batch
-        values["learning_rate"] = float(self.rates[done - 1])
-        values["images_per_second"] = images / elapsed
-        values[INPUT_WAIT] = float(told[INPUT_WAIT].sum()) / elapsed
+        batch = self.run.data.batch
+        values = {name: float(metrics[name][-1]) for name in METRICS}
+        values["positives"] /= batch
+        values["learning_rate"] = float(self.run.rates[done - 1])
+        values["images_per_second"] = (done - self.last) * batch / elapsed
+        values[INPUT_WAIT] = float(metrics[INPUT_WAIT].sum()) / elapsed
         values["skipped"] = self.bad.count
         self._write(done, values)
         self._print(done, values)
         self._restart(done)
 
-    def validated(self, done: int, ap: dict[str, float]) -> None:
+    def report_ap(self, done: int, ap: dict[str, float]) -> None:
         """Reports AP by set after `done` steps."""
         self._write(done, {f"ap/{name}": value for name, value in ap.items()})
         text = ", ".join(f"{name} {value:.4f}" for name, value in ap.items())
         with logging_redirect_tqdm():
-            log.info("epoch %d AP %s", done // self.steps_per_epoch, text)
+            log.info("epoch %d AP %s", done // self.run.steps_per_epoch, text)
         self._restart(done)
 
-    def show(self, name: str, pictures: list[Picture]) -> None:
-        """Puts pictures, which may differ in size, into TensorBoard."""
-        with self._telling_of_folder(), self.writer.as_default(step=self.last):
-            for number, picture in enumerate(pictures):
-                tf.summary.image(f"{name}/{number}", picture[None])
+    def write_images(self, name: str, images: list[Picture]) -> None:
+        """Writes images, which may differ in size, to TensorBoard."""
+        with self._refuse_unwritable(), self.writer.as_default(step=self.last):
+            for number, image in enumerate(images):
+                tf.summary.image(f"{name}/{number}", image[None])
 
     def _restart(self, done: int) -> None:
         self.last, self.since = done, time.perf_counter()
-        self.untold: list[dict[str, tf.Tensor]] = []
+        self.pending: list[dict[str, tf.Tensor]] = []
 
     def _write(self, done: int, values: dict[str, float]) -> None:
-        with self._telling_of_folder(), self.writer.as_default(step=done):
+        with self._refuse_unwritable(), self.writer.as_default(step=done):
             for name, value in values.items():
                 tf.summary.scalar(name, value)
 
     @contextmanager
-    def _telling_of_folder(self) -> Iterator[None]:
-        """Events go to the disk as a writer is left, or made, or closed."""
+    def _refuse_unwritable(self) -> Iterator[None]:
+        """Turns an error of the writer into one line that names its folder.
+
+        Events go to the disk as a writer is made, left or closed.
+        """
         try:
             yield
         except tf.errors.OpError as error:
@@ -128,19 +124,17 @@ class Progress:
             ) from None
 
     def _print(self, done: int, values: dict[str, float]) -> None:
-        epoch = (done - 1) // self.steps_per_epoch + 1
-        losses = (
-            f"loss {values['loss']:.3f} (boxes {values['loss/boxes']:.3f}, "
-            f"scores {values['loss/scores']:.3f}, landmarks {values['loss/landmarks']:.3f})"
-        )
+        epoch, total = (done - 1) // self.run.steps_per_epoch + 1, self.run.total_steps
+        terms = ", ".join(f"{name} {values[key]:.3f}" for name, key in TERM_METRICS.items())
+        losses = f"loss {values['loss']:.3f} ({terms})"
         speed = f"{values['images_per_second']:.1f} images/s, {values[INPUT_WAIT]:.0%} waiting"
         if self.bar is not None:
             self.bar.set_description(f"epoch {epoch}")
             self.bar.set_postfix_str(f"{losses}, {speed}")
-        left = (self.total - done) * self.config.train.global_batch / values["images_per_second"]
+        left = (total - done) * self.run.data.batch / values["images_per_second"]
         log.log(
             logging.INFO if self.bar is None else logging.DEBUG,
             "epoch %d step %d/%d %s lr %.2e, %s, %s left",
-            *(epoch, done, self.total, losses, values["learning_rate"], speed),
+            *(epoch, done, total, losses, values["learning_rate"], speed),
             tqdm.format_interval(left),
         )

@@ -1,6 +1,4 @@
-"""Learning rates as plain arrays, one value per step (REFERENCE 6.1 to 6.3)."""
-
-from typing import Any
+"""Learning rates as plain arrays, one value per step, as the originals have them."""
 
 import keras
 import numpy as np
@@ -9,12 +7,12 @@ from numpy.typing import NDArray
 
 from retinaface_tf.config import Config
 
-# The seed's warm-up of standard_lr: five epochs from a tenth of the rate, each 10 ** 0.2 higher.
+# The MindSpore original's warm-up of standard_lr: from a tenth of the rate, 10 ** 0.2 an epoch.
 WARMUP_START, WARMUP_FACTOR = 0.1, 1.5849
 
 
 def learning_rates(config: Config, steps_per_epoch: int) -> NDArray[np.float64]:
-    """Learning rate of every step of the run [epochs * steps_per_epoch]."""
+    """Computes the learning rate of every step of the run [epochs * steps_per_epoch]."""
     if config.schedule.lr_type == "dynamic_lr":
         return _dynamic(config, steps_per_epoch)
     per_epoch = _standard(config) if config.schedule.lr_type == "standard_lr" else _steps(config)
@@ -22,10 +20,10 @@ def learning_rates(config: Config, steps_per_epoch: int) -> NDArray[np.float64]:
 
 
 def _dynamic(config: Config, steps_per_epoch: int) -> NDArray[np.float64]:
-    """Linear warm-up from a third of the rate, then a cosine.
+    """Computes a linear warm-up from a third of the rate, then a cosine.
 
-    As in the seed, the cosine starts after the warm-up but is stretched over the whole run, so it
-    ends a little above zero.
+    As in the MindSpore original, the cosine starts after the warm-up but is stretched over the
+    whole run, so it ends a little above zero.
     """
     base = config.optimizer.learning_rate
     warmup = config.schedule.warmup_epochs * steps_per_epoch
@@ -37,10 +35,10 @@ def _dynamic(config: Config, steps_per_epoch: int) -> NDArray[np.float64]:
 
 
 def _standard(config: Config) -> NDArray[np.float64]:
-    """The seed's steps, per epoch.
+    """Computes the MindSpore original's rate of each epoch.
 
-    It counts epochs from 1: the first decay holds from its epoch on, the later ones from the
-    epoch after theirs.
+    The original counts epochs from 1: the first decay holds from its epoch on, later decays from
+    the epoch after theirs.
     """
     schedule, base = config.schedule, config.optimizer.learning_rate
     epoch = np.arange(1, config.train.epochs + 1)
@@ -51,20 +49,20 @@ def _standard(config: Config) -> NDArray[np.float64]:
 
 
 def _steps(config: Config) -> NDArray[np.float64]:
-    """biubug6's steps, per epoch: a decay after each of the epochs named, no warm-up."""
+    """Computes biubug6's rate of each epoch: a decay after each epoch named, no warm-up."""
     epoch = np.arange(config.train.epochs)
     decays = np.searchsorted(sorted(config.schedule.decay_epochs), epoch, side="right")
     return config.optimizer.learning_rate * np.float64(config.schedule.gamma) ** decays
 
 
 class PerStep(keras.optimizers.schedules.LearningRateSchedule):
-    """Looks the rate of a step up; past the end, the last one holds."""
+    """Looks up the rate of a step; past the end, the last rate holds."""
 
     def __init__(self, rates: NDArray[np.float64]):
         self.rates = tf.constant(rates, tf.float32)
 
-    def __call__(self, step: Any) -> tf.Tensor:
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
         return self.rates[tf.minimum(tf.cast(step, tf.int32), tf.size(self.rates) - 1)]
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, NDArray[np.float32]]:
         return {"rates": self.rates.numpy()}

@@ -1,7 +1,7 @@
 """One training step, the same on one device and on many."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -9,20 +9,26 @@ import tensorflow as tf
 from retinaface_tf.config import Config
 from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.geometry.targets import make_targets
-from retinaface_tf.model.losses import Counts, Losses, MultiBoxLoss, count_positives
+from retinaface_tf.model.losses import TERMS, Counts, Losses, MultiBoxLoss, count_positives
 from retinaface_tf.structures import Batch, Predictions, Targets
 from retinaface_tf.training.optimizer import CoupledSGD
 
-# What a step tells of the global batch: losses, number of positive anchors, norm of all gradients
-# together. A step of which any is not finite was skipped.
-METRICS = ("loss", "loss/boxes", "loss/scores", "loss/landmarks", "positives", "gradient_norm")
-INPUT_WAIT = "input_wait"  # and how many seconds it waited for the batch, if clocks are allowed
+# Scalars of the global batch that a step returns, by name: the losses, the number of positive
+# anchors, the norm of all gradients together. A step of which any is not finite was skipped.
+TERM_METRICS = {name: f"loss/{name}" for name in TERMS}
+METRICS = ("loss", *TERM_METRICS.values(), "positives", "gradient_norm")
+INPUT_WAIT = "input_wait"  # seconds that a step waited for its batch; 0 in deterministic runs
 
 
-class _Share(NamedTuple):
-    """What a replica has once it went forward and back."""
+class _LossesAndGradients(NamedTuple):
+    losses: Losses
+    gradients: list[tf.Tensor]  # of the total, by the trainable weights
 
-    metrics: dict[str, tf.Tensor]  # they add up to the batch's over all replicas
+
+class _ReplicaResult(NamedTuple):
+    """The outcome of one replica's forward and backward pass."""
+
+    metrics: dict[str, tf.Tensor]  # METRICS, whose sums over replicas are the global batch's
     gradients: list[tf.Tensor]  # summed over all replicas
     statistics: list[tf.Tensor]  # of batch norm, as they were before
 
@@ -40,15 +46,15 @@ class TrainStep:
         optimizer: CoupledSGD,
         config: Config,
         strategy: tf.distribute.Strategy,
-        batch_spec: Any,
+        batch_spec: Batch,
     ):
-        """Takes what the step works on.
+        """Builds the step of a network on a strategy's replicas.
 
         Args:
             network: built in the strategy's scope.
-            optimizer: built for it, in the same scope.
-            config: of anchors, matching, loss, clipping.
-            strategy: whose replicas share a batch.
+            optimizer: built for the network, in the same scope.
+            config: anchors, matching, loss, clipping, micro-batches.
+            strategy: its replicas share a batch.
             batch_spec: `element_spec` of the distributed dataset of `Batch`; its open number of
                 faces makes one trace serve the whole run.
         """
@@ -61,11 +67,11 @@ class TrainStep:
         self.run_several = tf.function(self._several_steps)
 
     def __call__(self, batch: Batch) -> dict[str, tf.Tensor]:
-        """Trains on a global batch; returns its METRICS."""
+        """Trains on a global batch and returns its METRICS."""
         return self.run(batch)
 
-    def several(self, batches: Any, count: int) -> dict[str, tf.Tensor]:
-        """Trains on the next `count` batches without coming back to Python between them.
+    def several(self, batches: Iterator[Batch], count: int) -> dict[str, tf.Tensor]:
+        """Trains on the next `count` batches without returning to Python between them.
 
         Args:
             batches: an iterator of the distributed dataset.
@@ -76,7 +82,7 @@ class TrainStep:
         """
         return self.run_several(batches, tf.constant(count))
 
-    def _several_steps(self, batches: Any, count: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _several_steps(self, batches: Iterator[Batch], count: tf.Tensor) -> dict[str, tf.Tensor]:
         dtype = self.network.outputs[0].dtype
         metrics = tf.TensorArray(dtype, count, element_shape=[len(METRICS)])
         waits = tf.TensorArray(tf.float64, count, element_shape=[])
@@ -89,74 +95,82 @@ class TrainStep:
             ):
                 waits = waits.write(number, self._clock() - before)
             metrics = metrics.write(number, tf.stack(list(self._global_step(batch).values())))
-        every = tf.unstack(metrics.stack(), len(METRICS), axis=1)
-        return dict(zip(METRICS, every, strict=True)) | {INPUT_WAIT: waits.stack()}
+        columns = tf.unstack(metrics.stack(), len(METRICS), axis=1)
+        return dict(zip(METRICS, columns, strict=True)) | {INPUT_WAIT: waits.stack()}
 
     def _clock(self) -> tf.Tensor:
-        """Seconds; where every run must be the same, TensorFlow forbids to look at the clock."""
+        """Returns the time in seconds; 0 in deterministic runs, where TensorFlow has no clock."""
         return tf.constant(0.0, tf.float64) if self.config.train.deterministic else tf.timestamp()
 
     def _global_step(self, batch: Batch) -> dict[str, tf.Tensor]:
-        share = self.strategy.run(self._learn, args=(batch,))
+        result = self.strategy.run(self._forward_and_backward, args=(batch,))
         metrics = {
-            name: self.strategy.reduce("SUM", share.metrics[name], axis=None) for name in METRICS
+            name: self.strategy.reduce("SUM", result.metrics[name], axis=None) for name in METRICS
         }
-        # Sums are the same on all replicas. Did these choose differently, they would wait for each
-        # other for ever.
+        # The sums are the same on all replicas. Replicas that took different branches would wait
+        # for each other for ever.
         if tf.reduce_all(tf.math.is_finite(list(metrics.values()))):
-            self.strategy.run(self._update, args=(share.gradients, share.metrics["gradient_norm"]))
+            norm = result.metrics["gradient_norm"]
+            self.strategy.run(self._update, args=(result.gradients, norm))
         else:
-            self.strategy.run(self._skip, args=(share.statistics,))
+            self.strategy.run(self._skip, args=(result.statistics,))
         return metrics
 
-    def _learn(self, batch: Batch) -> _Share:
-        """Goes forward, which moves the statistics of batch norm, and back."""
+    def _forward_and_backward(self, batch: Batch) -> _ReplicaResult:
+        """Computes losses and gradients, which also moves the statistics of batch norm."""
         context = tf.distribute.get_replica_context()
         statistics = [tf.identity(value.value) for value in self.network.non_trainable_variables]
         targets = make_targets(batch.faces, self.anchors, self.config.anchors, self.config.match)
-        mine = count_positives(targets)
-        counts = Counts(*context.all_reduce("SUM", list(mine)))
-        losses, gradients = self._differentiate(batch.images, targets, counts)
+        local = count_positives(targets)
+        counts = Counts(*context.all_reduce("SUM", list(local)))
+        losses, gradients = self._accumulate(batch.images, targets, counts)
         gradients = context.all_reduce("SUM", gradients)
         metrics = {
             "loss": losses.total,
-            "loss/boxes": losses.boxes,
-            "loss/scores": losses.scores,
-            "loss/landmarks": losses.landmarks,
-            "positives": tf.cast(mine.faces, losses.total.dtype),
+            **{metric: losses.terms[name] for name, metric in TERM_METRICS.items()},
+            "positives": tf.cast(local.faces, losses.total.dtype),
             "gradient_norm": tf.linalg.global_norm(gradients) / context.num_replicas_in_sync,
         }
-        return _Share(metrics, gradients, statistics)
+        return _ReplicaResult(metrics, gradients, statistics)
 
-    def _differentiate(
+    def _accumulate(
         self, images: tf.Tensor, targets: Targets, counts: Counts
-    ) -> tuple[Losses, list[tf.Tensor]]:
-        """Losses of this replica's share and their gradients, summed part by part.
+    ) -> _LossesAndGradients:
+        """Sums losses and gradients over this replica's micro-batches, one after the other.
 
-        All parts are divided by the positives of the whole global batch, so that their sum is what
-        the share would give at once, but for the statistics of batch norm, which are each part's.
+        All are divided by the positives of the global batch, so that their sum is what the replica
+        would compute at once, but for the statistics of batch norm, which each micro-batch has of
+        its own.
         """
-        weights = [weight.value for weight in self.network.trainable_variables]
         split = tf.nest.map_structure(
             lambda whole: tf.split(whole, self.config.train.accumulate), (images, targets)
         )
-        summed: list[tf.Tensor] = []
-        for images, *rest in zip(split[0], *split[1], strict=True):
-            with tf.control_dependencies(summed):  # else all parts are in memory at once
+        first, *rest = zip(split[0], *split[1], strict=True)
+        summed = self._differentiate(first[0], Targets(*first[1:]), counts)
+        for images, *rows in rest:
+            with tf.control_dependencies(tf.nest.flatten(summed)):  # else all are in memory at once
                 images = tf.identity(images)
-            with tf.GradientTape() as tape:
-                predictions = Predictions(**self.forward(images))
-                losses = self.loss(predictions, Targets(*rest), counts)
-            part = [*losses, *tape.gradient(losses.total, weights)]
-            summed = [a + b for a, b in zip(summed, part, strict=True)] if summed else part
-        count = len(Losses._fields)
-        return Losses(*summed[:count]), summed[count:]
+            result = self._differentiate(images, Targets(*rows), counts)
+            summed = tf.nest.map_structure(tf.add, summed, result)
+        return summed
+
+    def _differentiate(
+        self, images: tf.Tensor, targets: Targets, counts: Counts
+    ) -> _LossesAndGradients:
+        weights = [weight.value for weight in self.network.trainable_variables]
+        with tf.GradientTape() as tape:
+            losses = self.loss(Predictions(**self.forward(images)), targets, counts)
+        return _LossesAndGradients(losses, tape.gradient(losses.total, weights))
 
     def _update(self, gradients: list[tf.Tensor], norm: tf.Tensor) -> None:
-        """Applies gradients that are summed over replicas, whose norm is `norm` on each.
+        """Clips and applies gradients.
 
-        They are summed before clipping, since Keras would clip each replica's own; as Keras then
-        sums once more, each hands in its part.
+        Gradients are summed over replicas before clipping, since Keras would clip each replica's
+        own. Keras then sums them once more, so that each replica hands in its fraction.
+
+        Args:
+            gradients: summed over replicas.
+            norm: a replica's fraction of their norm.
         """
         replicas = self.strategy.num_replicas_in_sync
         clip = self.config.optimizer.clip_norm
@@ -167,19 +181,21 @@ class TrainStep:
         )
 
     def _skip(self, statistics: list[tf.Tensor]) -> None:
-        """Undoes what going forward did; the step counts all the same, since its data are used."""
+        """Restores the statistics of batch norm; the step counts, since its data are used up."""
         for variable, before in zip(self.network.non_trainable_variables, statistics, strict=True):
             variable.assign(before)
         self.optimizer.iterations.assign_add(1)
 
 
-def _forward(network: keras.Model, *, compiled: bool) -> Callable[[tf.Tensor], dict[str, Any]]:
-    """The network in training, of which XLA compiles the way forward and back if it is asked to.
+def _forward(
+    network: keras.Model, *, compiled: bool
+) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+    """Returns the network in training mode, compiled by XLA if asked.
 
-    Matching, mining and the choice of positives have sizes that XLA cannot know.
+    Matching, mining and the choice of positives are not compiled: XLA cannot know their sizes.
     """
 
-    def forward(images: tf.Tensor) -> dict[str, Any]:
+    def forward(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return network(images, training=True)
 
     return tf.function(forward, jit_compile=True) if compiled else forward

@@ -1,86 +1,101 @@
-"""AP while a run goes on, the best weights so far, and whether it still gets better."""
+"""Measures AP while a run goes on, and keeps the best weights so far."""
 
+import dataclasses
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import keras
 
 from retinaface_tf.config import Config
-from retinaface_tf.data.dataset import validation_set
 from retinaface_tf.drawing import Picture
-from retinaface_tf.evaluation.average_precision import evaluate_predictions
-from retinaface_tf.evaluation.predict import predict
-from retinaface_tf.evaluation.wider import load_ground_truth
-from retinaface_tf.files import write_whole
+from retinaface_tf.evaluation.data import load_evaluation_data
+from retinaface_tf.evaluation.evaluate import evaluate
+from retinaface_tf.files import write_text
 from retinaface_tf.model.detector import Detector
 from retinaface_tf.model.network import build_network
 from retinaface_tf.model.tiling import TiledDetector
-from retinaface_tf.model.weights.files import SUFFIX, save_weights
+from retinaface_tf.model.weights.files import save_weights
+from retinaface_tf.runtimes.run_folder import BEST_FILE, BEST_WEIGHTS
 from retinaface_tf.training.optimizer import CoupledSGD, copy_averaged
-from retinaface_tf.training.pictures import picture_detections
+from retinaface_tf.training.tensorboard_images import draw_detections
 
-BEST_WEIGHTS, BEST_REPORT = f"best{SUFFIX}", "best.json"
+
+class Measurement(NamedTuple):
+    ap: dict[str, float]  # 0..1, by set
+    images: list[Picture]  # a few, with faces and detections
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best measurement of a run so far, as `best.json` holds it."""
+
+    step: int
+    ap: dict[str, float]  # 0..1, by set
+    last_measured: int  # the step of the last measurement, best or not
+
+    @property
+    def mean_ap(self) -> float:
+        return sum(self.ap.values()) / len(self.ap)
+
+    def save(self, file: Path) -> None:
+        write_text(file, json.dumps(dataclasses.asdict(self)) + "\n")
+
+    @classmethod
+    def load(cls, file: Path) -> "Best | None":
+        """Loads the best measurement; None before any."""
+        return cls(**json.loads(file.read_text(encoding="utf-8"))) if file.exists() else None
 
 
 class Validation:
     """Measures a run on part of the validation set and keeps its best weights.
 
     The best is by the mean of the three AP. Its weights are in `best.weights.h5` of the workdir,
-    its AP and step in `best.json`, from where a resumed run knows them.
+    its AP and step in `best.json`, from which a resumed run reads them.
     """
 
     def __init__(self, config: Config):
-        """Reads labels and ground truth, so that what is missing shows before training starts.
+        """Reads labels and ground truth, so that a missing file shows before training starts.
 
         Raises:
             InputError: labels, images or ground truth are missing or broken.
         """
         self.config = config
         self.workdir = Path(config.train.workdir)
-        files = validation_set(config).files()
-        every = max(1, round(len(files) / config.train.validate_images))
-        self.files = dict(list(files.items())[::every])
-        truth = load_ground_truth(config.ground_truth_folder)
-        self.truth = {name: truth[name] for name in self.files if name in truth}
+        data = load_evaluation_data(config)
+        stride = max(1, round(len(data.files) / config.train.validate_images))
+        self.data = data.select(list(data.files)[::stride])
         self.network = build_network(config)
         self.detector = TiledDetector(Detector(self.network, config.exhaustive()))
-        self.pictures: list[Picture] = []
+        self.best = Best.load(self.workdir / BEST_FILE)
 
-    def measure(self, network: keras.Model, optimizer: CoupledSGD, step: int) -> dict[str, float]:
-        """AP (0..1) per set of a network as it would be evaluated after `step` steps.
-
-        `pictures` then shows some images of it.
-        """
+    def measure(self, network: keras.Model, optimizer: CoupledSGD, step: int) -> Measurement:
+        """Measures a network as it would be evaluated after `step` steps."""
         copy_averaged(network, optimizer, self.network)
-        predictions = predict(self.detector, self.files, self.config)
-        ap = evaluate_predictions(predictions, self.truth, self.config.eval.iou)
-        self.pictures = picture_detections(self.files, self.truth, predictions)
-        best = self._best
-        if best is None or sum(ap.values()) > sum(best["ap"].values()):
-            # Weights, then report; the report last, as it vouches for the weights.
-            save_weights(self.network, self.workdir / BEST_WEIGHTS)
-            best = {"step": step, "ap": ap}
-        best["last_measured"] = step
-        write_whole(self.workdir / BEST_REPORT, json.dumps(best) + "\n")
-        return ap
+        evaluation, predictions = evaluate(
+            self.detector, self.data, self.config, source=str(self.workdir)
+        )
+        self._record(step, evaluation.ap)
+        images = draw_detections(self.data.files, self.data.truth, predictions)
+        return Measurement(evaluation.ap, images)
 
-    @property
-    def last_measured(self) -> int:
-        """The step of the last measurement; -1 before any."""
-        best = self._best
-        return -1 if best is None else best["last_measured"]
+    def _record(self, step: int, ap: dict[str, float]) -> None:
+        """Writes a measurement, and the weights if it is the best."""
+        new = Best(step, ap, last_measured=step)
+        if self.best is None or new.mean_ap > self.best.mean_ap:
+            # The weights first, as best.json vouches for them.
+            save_weights(self.network, self.workdir / BEST_WEIGHTS)
+            self.best = new
+        else:
+            self.best = dataclasses.replace(self.best, last_measured=step)
+        self.best.save(self.workdir / BEST_FILE)
+
+    def has_measured(self, step: int) -> bool:
+        """Whether the last measurement was at this step or after it."""
+        return self.best is not None and self.best.last_measured >= step
 
     @property
     def steps_since_best(self) -> int:
-        """How many steps lie between the best measurement and the last."""
-        best = self._best
-        return 0 if best is None else best["last_measured"] - best["step"]
-
-    @property
-    def _best(self) -> dict[str, Any] | None:
-        report = self.workdir / BEST_REPORT
-        if not report.exists():
-            return None
-        best = json.loads(report.read_text(encoding="utf-8"))
-        return {"last_measured": best["step"]} | best
+        """Counts the steps between the best measurement and the last."""
+        return 0 if self.best is None else self.best.last_measured - self.best.step

@@ -8,18 +8,15 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retinaface_tf.data import augment as augment_module
-from retinaface_tf.data.augment import (
+from retinaface_tf.data.augment import augment, mirror, pad_to_square
+from retinaface_tf.data.colour import jitter_colour
+from retinaface_tf.data.crops import (
     BIUBUG6_SCALES,
     CROP_TRIES,
-    augment,
-    choose_window,
-    choose_window_of_seed,
+    choose_window_biubug6,
+    choose_window_mindspore,
     crop_faces,
-    drop_small,
-    jitter_colour,
-    mirror,
-    pad_to_square,
+    drop_small_faces,
 )
 from retinaface_tf.structures import Faces
 
@@ -138,7 +135,7 @@ def test_a_window_beside_all_faces_keeps_empty_arrays():
 
 def test_faces_of_a_pixel_or_less_at_the_networks_scale_are_dropped():
     faces = faces_of([0, 0, 2, 9], [0, 0, 9, 2], [0, 0, 2.1, 2.1])
-    left = drop_small(faces, tf.constant([0, 0, 50, 100]), 50)  # shown at half its size
+    left = drop_small_faces(faces, tf.constant([0, 0, 50, 100]), 50)  # shown at half its size
     np.testing.assert_array_equal(left.boxes, faces.boxes[2:])
     assert [len(part) for part in left] == [1] * 4
 
@@ -184,9 +181,9 @@ def test_an_image_is_padded_to_a_square_at_the_right_or_bottom_with_the_mean_pix
 # Windows.
 
 CHOOSE = {
-    "biubug6": tf.function(choose_window, input_signature=[INT32, FACES, SEED]),
+    "biubug6": tf.function(choose_window_biubug6, input_signature=[INT32, FACES, SEED]),
     "mindspore": tf.function(
-        lambda size, faces, seed: choose_window_of_seed(size, faces, seed, SIZE),
+        lambda size, faces, seed: choose_window_mindspore(size, faces, seed, SIZE),
         input_signature=[INT32, FACES, SEED],
     ),
 }
@@ -333,7 +330,7 @@ class Scripted:
 def script(monkeypatch):
     def install(*args, **kwargs) -> Scripted:
         scripted = Scripted(*args, **kwargs)
-        monkeypatch.setattr(augment_module.tf.random, "stateless_uniform", scripted)
+        monkeypatch.setattr(tf.random, "stateless_uniform", scripted)
         return scripted
 
     return install
@@ -394,7 +391,7 @@ def test_contrast_comes_first_as_often_as_last(monkeypatch):
     def with_full_amounts(shape, seed, minval=0, maxval=None):
         return real(shape, seed) if maxval is None else tf.constant(maxval, tf.float32)
 
-    monkeypatch.setattr(augment_module.tf.random, "stateless_uniform", with_full_amounts)
+    monkeypatch.setattr(tf.random, "stateless_uniform", with_full_amounts)
     pixel = tf.constant([[[200.0, 160.0, 120.0]]])
     changed = each_seed(lambda seed: jitter_colour(pixel, seed)[0, 0], 2000, tf.float32)
     # Contrast and saturation alone are a sixteenth; contrast clips the red, hence two results.

@@ -32,7 +32,7 @@ def root(drawn, tmp_path):
 
 
 def test_the_embedded_data_is_drawn_on_first_use(drawn):
-    config = config_of(drawn, drawn_train=3, drawn_val=2, ground_truth="ground_truth")
+    config = config_of(drawn, drawn_train=3, drawn_val=2)
     assert len(training_set(config)) == 3
     assert len(validation_set(config)) == 2
     assert (drawn / "ground_truth/wider_easy_val.mat").is_file()

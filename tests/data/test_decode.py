@@ -1,62 +1,36 @@
 """Decoding: what PIL and OpenCV decode, upright; every kind of file, and headers of garbage."""
 
 import io
-import struct
 
 import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
+from data.image_files import (
+    HEIGHT,
+    ORIENTATION,
+    START_OF_IMAGE,
+    WIDTH,
+    encode,
+    exif,
+    jpeg,
+    photo,
+    segment,
+    tiff,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from retinaface_tf.data import decode
+from retinaface_tf.data import exif as exif_module
 from retinaface_tf.data.decode import decode_image, decode_window, open_image, why_undecodable
 
-HEIGHT, WIDTH = 30, 43
 LARGE = 1000  # a side for which no image here has too many pixels
-START_OF_IMAGE = b"\xff\xd8"
-ORIENTATION, SHORT = 0x0112, 3
 
 # As it runs in a pipeline; eagerly, a loop over thousands of segments takes minutes.
 exif_orientation = tf.function(
-    decode.exif_orientation, input_signature=[tf.TensorSpec([], tf.string)]
+    exif_module.exif_orientation, input_signature=[tf.TensorSpec([], tf.string)]
 )
-
-
-def photo() -> np.ndarray:
-    """Smooth colours without any symmetry."""
-    few = np.random.default_rng(5).integers(0, 256, (5, 6, 3), np.uint8)
-    return cv2.resize(few, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
-
-
-def encode(image: Image.Image, kind: str, **options) -> bytes:
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
-
-
-def jpeg(*segments: bytes, mode: str = "RGB", **options) -> bytes:
-    """A JPEG with these segments, which come first if there are any."""
-    file = encode(Image.fromarray(photo()).convert(mode), "JPEG", quality=92, **options)
-    return START_OF_IMAGE + b"".join(segments) + file[2:]
-
-
-def segment(marker: int, content: bytes) -> bytes:
-    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
-
-
-def tiff(orientation: int, order: str, *, tag: int = ORIENTATION, before: int = 0) -> bytes:
-    """EXIF's directory with the entry `tag` behind `before` others; order is `<` or `>`."""
-    entries = [(0x0100 + i, 5) for i in range(before)] + [(tag, orientation)]
-    words = (struct.pack(order + "HHIHH", t, SHORT, 1, value, 0) for t, value in entries)
-    start = {"<": b"II", ">": b"MM"}[order] + struct.pack(order + "HI", 42, 8)
-    return start + struct.pack(order + "H", len(entries)) + b"".join(words) + bytes(4)
-
-
-def exif(orientation: int, order: str = ">", **options) -> bytes:
-    return segment(0xE1, b"Exif\0\0" + tiff(orientation, order, **options))
 
 
 def decoded(data: bytes) -> np.ndarray:

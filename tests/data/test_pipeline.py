@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retinaface_tf.config import DataConfig
-from retinaface_tf.data.pipeline import explain_unreadable, sample_index, training_batches
+from retinaface_tf.data.pipeline import TrainingData, sample_index
 from retinaface_tf.data.records import check_images
 from retinaface_tf.data.widerface import read_records
+from retinaface_tf.errors import InputError
 from retinaface_tf.structures import Batch
 
 SIZE = 32
@@ -40,7 +41,7 @@ def batches_of(
 ) -> list[Batch]:
     seed = options.pop("seed", 1)
     config = DataConfig(image_size=SIZE, **options)
-    dataset = training_batches(records, config, batch=batch, seed=seed, start=start)
+    dataset = TrainingData(records, config, batch, seed).batches(start)
     return list(dataset.take(count).as_numpy_iterator())
 
 
@@ -151,7 +152,8 @@ def test_another_seed_gives_another_order_and_other_samples_of_the_same_images(r
 
 
 def test_the_shape_of_a_batch_is_known_before_it_is_made(records):
-    spec = training_batches(records, DataConfig(image_size=SIZE), batch=BATCH, seed=1).element_spec
+    data = TrainingData(records, DataConfig(image_size=SIZE), BATCH, seed=1)
+    spec = data.batches().element_spec
     assert spec.images.shape == (BATCH, SIZE, SIZE, 3)
     assert spec.faces.landmarks.shape.as_list() == [BATCH, None, 5, 2]
 
@@ -190,30 +192,34 @@ def broken(tmp_path):
     return read_records(tmp_path / "label.txt")
 
 
+def twos(records) -> TrainingData:
+    return TrainingData(records, DataConfig(image_size=SIZE), batch=2, seed=1)
+
+
 def test_an_image_of_garbage_stops_the_pipeline_and_is_named_with_file_and_line(broken):
     check_images(broken)  # which sees its two ends only
-    with pytest.raises(tf.errors.OpError):
-        batches_of(broken, 2, batch=2)
-    error = explain_unreadable(broken, batch=2, seed=1, start=0, batches=2)
-    path = broken.path(2)
-    assert str(error).startswith(f"{broken.label_file}:5: {path} cannot be decoded: ")
-    assert "\n" not in str(error)
+    data = twos(broken)
+    with pytest.raises(InputError) as raised, data.explain(0, 2):
+        list(data.batches().take(2))
+    place = f"{broken.label_file}:5: {broken.path(2)} "
+    assert str(raised.value).startswith(place)
+    assert "\n" not in str(raised.value)
+
+
+def test_an_error_that_no_image_explains_stays_as_it_is(records):
+    with pytest.raises(tf.errors.OpError, match="of the device"), twos(records).explain(0, 1):
+        raise tf.errors.InternalError(None, None, "of the device")
 
 
 def test_an_image_that_is_gone_is_named_too(broken):
     broken.path(2).unlink()
-    error = explain_unreadable(broken, batch=2, seed=1, start=0, batches=2)
-    assert str(error).startswith(f"{broken.label_file}:5: {broken.path(2)} cannot be decoded: ")
+    error = twos(broken).find_unreadable(0, 2)
+    assert str(error).startswith(f"{broken.label_file}:5: {broken.path(2)} ")
 
 
 def test_the_search_for_a_broken_image_looks_at_the_batches_asked_for(broken):
     for epoch in range(3):
         place = order_of_epoch(epoch, 4, 1).index(2)
         for half in range(2):
-            start = 2 * epoch + half
-            error = explain_unreadable(broken, batch=2, seed=1, start=start, batches=1)
+            error = twos(broken).find_unreadable(2 * epoch + half, 1)
             assert (error is not None) == (place // 2 == half)
-
-
-def test_nothing_is_named_where_all_can_be_decoded(records):
-    assert explain_unreadable(records, batch=5, seed=1, start=0, batches=2) is None

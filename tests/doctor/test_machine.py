@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from retinaface_tf.doctor.machine import advice, verdict
+from retinaface_tf.doctor.machine import advice, bottleneck
 
 
 @pytest.mark.slow
@@ -49,4 +49,4 @@ def test_what_it_cannot_examine_is_refused(command):
     ],
 )
 def test_a_run_is_bound_by_what_it_waits_for(ratio, input_wait, said):
-    assert verdict(ratio, input_wait).startswith(said)
+    assert bottleneck(ratio, input_wait).startswith(said)

@@ -116,9 +116,10 @@ def test_no_images_at_all_give_0():
     assert evaluate_predictions({}, {}) == {"easy": 0, "medium": 0, "hard": 0}
 
 
-def test_a_set_in_which_nothing_counts_gives_0_and_says_so(caplog):
+def test_a_set_without_faces_has_an_ap_of_0_and_a_warning(caplog):
     assert easy_ap([[*FACE, 0.8]], [FACE], easy=[False]) == 0
-    assert caplog.messages == ["no face counts in the set easy: its AP is 0"]
+    assert len(caplog.messages) == 1
+    assert "easy" in caplog.text
 
 
 def test_an_image_without_predictions_counts_as_zero_detections_and_is_reported(caplog):
@@ -288,7 +289,7 @@ def literal_walk(rows, faces, counted):
 
 
 def literal_ap(predictions, images, name):
-    """REFERENCE 8.4 step by step: images, detections and thresholds in plain loops."""
+    """Walks through images, detections and thresholds in plain loops, as the official tool does."""
     everything = [row[4] for key in images for row in predictions[key]]
     low, high = min([1.0, *everything]), max([0.0, *everything])
     hits, proposals = [0] * 1000, [0] * 1000
@@ -297,13 +298,13 @@ def literal_ap(predictions, images, name):
         if not rows or not len(image.faces):
             continue
         scores = [(row[4] - low) / (high - low) if high != low else 1.0 for row in rows]
-        counts, found = literal_walk(rows, image.faces.tolist(), image.counted[name])
+        counts, found = literal_walk(rows, image.faces.tolist(), image.in_set[name])
         for step in range(1000):
             last = sum(score >= 1 - (step + 1) / 1000 for score in scores)
             if last:
                 proposals[step] += sum(counts[:last])
                 hits[step] += found[last - 1]
-    total = sum(int(image.counted[name].sum()) for image in images.values())
+    total = sum(int(image.in_set[name].sum()) for image in images.values())
     recall = [0.0] + [h / total if total else 0.0 for h in hits] + [1.0]
     precision = [0.0] + [h / p if p else 0.0 for h, p in zip(hits, proposals, strict=True)] + [0.0]
     tops = [max(precision[i:]) for i in range(1, len(precision))]

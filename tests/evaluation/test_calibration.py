@@ -15,7 +15,7 @@ from retinaface_tf.evaluation.calibration import (
     write_calibration,
 )
 from retinaface_tf.evaluation.outcome import examine
-from retinaface_tf.evaluation.result import Evaluated, write_report
+from retinaface_tf.evaluation.scoring import score
 
 # Heights of 15, 15 and 60 pixels; the last does not count.
 SMALL, SECOND, TALL, IGNORED = (
@@ -57,7 +57,7 @@ def test_each_class_of_heights_has_its_own():
     assert by_height[3] == pytest.approx((0.7, 0.5, 1.0, 2))
 
 
-def test_equal_scores_are_taken_together():
+def test_detections_of_equal_scores_are_kept_together():
     equal = [*SMALL, 0.9], [*SMALL_NOWHERE, 0.9], [*SECOND, 0.9]
     assert calibrate(outcome(*equal), 0.9)[0].score_threshold is None
     assert calibrate(outcome(*equal), 0.6)[0].detections == 3
@@ -69,16 +69,19 @@ def test_without_detections_there_is_no_threshold():
 
 @pytest.mark.parametrize("text", ["0.99", "recall=0.9", "precision=", "precision=0", "precision=2"])
 def test_what_is_no_precision_is_refused(text):
-    with pytest.raises(InputError, match=r"expected such as precision=0\.99, found"):
+    with pytest.raises(InputError, match=f"--calibrate: .*'{text}'"):
         parse_target(text)
+
+
+def test_a_precision_is_parsed():
     assert parse_target("precision=0.99") == 0.99
 
 
 def test_the_file_says_what_it_holds_for(tmp_path):
     weights = tmp_path / "w.pth"
     weights.write_text("weights")
-    report = write_report(tmp_path, Config(), Evaluated(str(weights), "vga", {}, {}), {})
-    write_calibration(tmp_path, outcome(*SCENE), 0.75, report)
+    evaluation = score({}, {}, Config(), source=str(weights), protocol="vga")
+    write_calibration(tmp_path, outcome(*SCENE), 0.75, evaluation)
     written = json.loads((tmp_path / "calibration.json").read_text())
     assert written["score_threshold"] == 0.6
     assert written["target"] == {"precision": 0.75}
@@ -99,15 +102,15 @@ def test_what_was_at_the_threshold_is_above_that_of_a_detector(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "named"),
     [
-        ('{"target": {"precision": 0.9}, "score_threshold": null}', "no score has a precision"),
-        ("{}", "not what eval.py --calibrate writes"),
-        ("[", "not what eval.py --calibrate writes"),
+        ('{"target": {"precision": 0.9}, "score_threshold": null}', "precision of 0.9"),
+        ("{}", "'target'"),
+        ("[", "JSONDecodeError"),
     ],
 )
-def test_a_calibration_without_a_threshold_is_answered(tmp_path, text, said):
+def test_a_calibration_without_a_threshold_is_named(tmp_path, text, named):
     file = tmp_path / "calibration.json"
     file.write_text(text)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=f"calibration.json: .*{named}"):
         read_threshold(file)

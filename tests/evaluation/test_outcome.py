@@ -1,13 +1,13 @@
-"""What became of faces and detections: scenes of a few boxes, worked out by hand."""
+"""The judgement of faces and detections: scenes of a few boxes, worked out by hand."""
 
 import numpy as np
 import pytest
 
 from retinaface_tf.evaluation.average_precision import SETS, GroundTruth
 from retinaface_tf.evaluation.outcome import (
-    best_threshold,
     examine,
     false_detections,
+    max_f1_threshold,
     missed_faces,
     reliability,
     why_false,
@@ -31,13 +31,13 @@ def outcome(*rows):
     return examine({"e/a": rows, "e/empty": [[*NOWHERE, 1.0]]}, scene())
 
 
-def test_of_several_detections_of_a_face_the_best_is_its_hit():
+def test_of_several_detections_of_a_face_the_one_with_the_highest_score_is_its_hit():
     found = outcome([*SMALL, 0.6], [*SMALL, 0.9], [*TALL, 0.7])
     assert found.hit.tolist() == [False, True, True]
-    assert found.best.tolist() == [0.9, 0.7, -np.inf]
+    assert found.hit_scores.tolist() == [0.9, 0.7, -np.inf]
 
 
-def test_of_equally_good_detections_the_first_is_the_hit():
+def test_of_detections_with_equal_scores_the_first_is_the_hit():
     assert outcome([*SMALL, 0.9], [*SMALL, 0.9]).hit.tolist() == [True, False]
 
 
@@ -48,18 +48,18 @@ def test_detections_in_images_without_faces_are_left_out_as_in_ap():
     assert found.face_image.tolist() == [1, 1, 1]
 
 
-def test_missed_faces_are_those_that_count_and_come_tallest_first():
+def test_missed_faces_belong_to_a_set_and_come_tallest_first():
     assert missed_faces(outcome(), 0.5).tolist() == [1, 0]
     assert missed_faces(outcome([*TALL, 0.4]), 0.5).tolist() == [1, 0]
     assert missed_faces(outcome([*TALL, 0.5]), 0.5).tolist() == [0]
     assert missed_faces(outcome([*TALL, 0.5], [*SMALL, 0.5]), 0.5).tolist() == []
 
 
-def test_false_detections_come_best_first_with_why():
+def test_false_detections_come_by_falling_score_with_their_reason():
     found = outcome([*SMALL, 0.9], [*SMALL, 0.8], [*BESIDE, 0.85], [*NOWHERE, 0.6], [*IGNORED, 1.0])
     false = false_detections(found, "hard", 0.1)
     assert false.tolist() == [2, 1, 3]
-    assert [why_false(found, i) for i in false] == ["misplaced", "double", "no face"]
+    assert [why_false(found, i) for i in false] == ["misplaced", "duplicate", "no face"]
     assert false_detections(found, "hard", 0.7).tolist() == [2, 1]
 
 
@@ -67,22 +67,22 @@ def test_nothing_detected_and_nothing_to_detect_are_answered():
     nothing = examine({}, {})
     assert missed_faces(nothing, 0.5).tolist() == []
     assert false_detections(nothing, "hard", 0.5).tolist() == []
-    assert best_threshold(nothing, "hard") == 1.0
-    assert reliability(nothing, "hard").error == 0
+    assert max_f1_threshold(nothing, "hard") == 1.0
+    assert reliability(nothing, "hard").expected_calibration_error == 0
 
 
-def test_the_best_threshold_lets_hits_in_and_keeps_false_ones_out():
+def test_the_threshold_of_the_highest_f1_keeps_hits_and_drops_false_detections():
     # At 0.7 both faces are found by two detections; below, false ones come in.
     rows = [[*SMALL, 0.9], [*TALL, 0.7], [*NOWHERE, 0.4], [*NOWHERE, 0.3]]
-    assert best_threshold(outcome(*rows), "hard") == 0.7
+    assert max_f1_threshold(outcome(*rows), "hard") == 0.7
 
 
 def test_reliability_counts_hits_among_the_detections_of_a_tenth():
     rows = [[*SMALL, 0.82], [*SMALL, 0.84], [*TALL, 1.0], [*NOWHERE, 0.05], [*IGNORED, 0.5]]
-    told = reliability(outcome(*rows), "hard")
-    assert told.detections.tolist() == [1, 0, 0, 0, 0, 0, 0, 0, 2, 1]
-    assert told.score[[0, 8, 9]] == pytest.approx([0.05, 0.83, 1.0])
-    assert told.right[[0, 8, 9]].tolist() == [0, 0.5, 1]
-    assert np.isnan(told.right[1:8]).all()
+    diagram = reliability(outcome(*rows), "hard")
+    assert diagram.detections.tolist() == [1, 0, 0, 0, 0, 0, 0, 0, 2, 1]
+    assert diagram.score[[0, 8, 9]] == pytest.approx([0.05, 0.83, 1.0])
+    assert diagram.precision[[0, 8, 9]].tolist() == [0, 0.5, 1]
+    assert np.isnan(diagram.precision[1:8]).all()
     # Gaps of 0.05, twice 0.33 and 0.
-    assert told.error == pytest.approx((0.05 + 2 * 0.33) / 4)
+    assert diagram.expected_calibration_error == pytest.approx((0.05 + 2 * 0.33) / 4)

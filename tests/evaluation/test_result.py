@@ -1,42 +1,75 @@
-"""eval.json: what is in it, and how it is found again."""
+"""eval.json: its content, and how the evaluation behind predictions is found again."""
 
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 
 from retinaface_tf.config import Config
 from retinaface_tf.errors import InputError
-from retinaface_tf.evaluation.result import Evaluated, fingerprints, read_report, write_report
+from retinaface_tf.evaluation.result import Evaluation, find_maker, fingerprints, format_ap
+from retinaface_tf.evaluation.scoring import score, score_files
+from retinaface_tf.evaluation.wider import write_predictions
 
 AP = {"easy": 0.9, "medium": 0.8, "hard": 0.7}
+KEYS = (
+    *("ap", "source", "sha256", "protocol", "images", "seconds", "speed", "date", "retinaface_tf"),
+    *("versions", "predictions", "made_by", "config"),
+)
 
 
-def made_by_us(folder, **more):
-    return Evaluated("some/weights", "vga", {}, {}, saved=folder / "predictions", **more)
+def evaluation(predictions=None, **more):
+    made = score({}, {}, Config(), source="some/weights", protocol="vga", **more)
+    return replace(made, ap=AP, predictions=predictions)
 
 
-def test_a_report_reads_back_and_says_where_the_predictions_lie(tmp_path):
-    made = write_report(tmp_path / "run", Config(), made_by_us(tmp_path / "run"), AP)
-    assert read_report(tmp_path / "run" / "eval.json") == json.loads(json.dumps(made))
-    assert made["predictions"] == "predictions"
-    elsewhere = write_report(tmp_path / "other", Config(), made_by_us(tmp_path / "run"), AP)
-    assert elsewhere["predictions"] == str(tmp_path / "run" / "predictions")
+def test_ap_is_printed_as_three_lines():
+    assert format_ap(AP).splitlines() == [
+        "Easy   Val AP : 0.9000",
+        "Medium Val AP : 0.8000",
+        "Hard   Val AP : 0.7000",
+    ]
 
 
-def test_predictions_scored_again_bring_the_report_beside_them(tmp_path):
-    speed = {"network": 3.5}
-    write_report(tmp_path / "run", Config(), made_by_us(tmp_path / "run", speed=speed), AP)
-    (tmp_path / "run" / "other").mkdir()
-    for name, maker in (("predictions", "some/weights"), ("other", None)):
-        folder = tmp_path / "run" / name
-        again = Evaluated(str(folder), None, {}, {}, saved=folder)
-        made_by = write_report(tmp_path / "again", Config(), again, AP)["made_by"]
-        assert (made_by and made_by["source"]) == maker
-    assert (
-        write_report(tmp_path / "run", Config(), made_by_us(tmp_path / "run"), AP)["made_by"]
-        is None
-    )
+def test_an_evaluation_reads_back_as_it_was_saved(tmp_path):
+    saved = evaluation(tmp_path / "predictions", seconds=2.04, speed={"network": 3.5})
+    saved.save(tmp_path)
+    assert Evaluation.load(tmp_path / "eval.json") == saved
+    content = json.loads((tmp_path / "eval.json").read_text())
+    assert tuple(content) == KEYS
+    assert content["seconds"] == 2.0
+    assert content["config"]["eval"]["iou"] == 0.5
+
+
+def test_the_place_of_predictions_is_relative_to_a_folder_that_holds_them(tmp_path):
+    for folder, kept in (("run", "predictions"), ("other", str(tmp_path / "run/predictions"))):
+        evaluation(tmp_path / "run" / "predictions").save(tmp_path / folder)
+        content = json.loads((tmp_path / folder / "eval.json").read_text())
+        assert content["predictions"] == kept
+
+
+def test_predictions_that_are_scored_again_have_the_evaluation_beside_them(tmp_path):
+    folder = tmp_path / "predictions"
+    write_predictions(folder, {"e/a": [[1, 2, 3, 4, 0.5]]})
+    made = evaluation(folder, speed={"network": 3.5})
+    made.save(tmp_path)
+    again, predictions = score_files(str(folder), {}, Config())
+    assert again.maker == made
+    assert again.protocol is None
+    assert predictions["e/a"].tolist() == [[1, 2, 3, 4, 0.5]]
+    again.save(tmp_path / "again")
+    assert Evaluation.load(tmp_path / "again" / "eval.json") == again
+
+
+def test_other_predictions_and_broken_evaluations_have_no_maker(tmp_path, caplog):
+    evaluation(tmp_path / "predictions").save(tmp_path)
+    assert find_maker(tmp_path / "other") is None
+    assert evaluation().maker.source == "some/weights"
+    assert "eval.json" not in caplog.text
+    (tmp_path / "eval.json").write_text("{}")
+    assert find_maker(tmp_path / "predictions") is None
+    assert "eval.json: ap: " in caplog.text
 
 
 def test_the_hash_is_of_the_files_that_a_model_consists_of(tmp_path):
@@ -54,11 +87,28 @@ def test_the_hash_is_of_the_files_that_a_model_consists_of(tmp_path):
     assert fingerprints(str(tmp_path)) == {}
 
 
-@pytest.mark.parametrize("content", [None, "nonsense", "[]", '{"ap": {}}'])
-def test_what_is_no_report_is_named(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "named"), [(None, "No such file"), ("nonsense", "JSON"), ("[]", "eval.json")]
+)
+def test_another_file_is_refused(tmp_path, content, named):
+    file = tmp_path / "eval.json"
     if content is not None:
-        (tmp_path / "eval.json").write_text(content)
-    with pytest.raises(
-        InputError, match=r"eval.json: (cannot read a report|expected an eval.json)"
-    ):
-        read_report(tmp_path / "eval.json")
+        file.write_text(content)
+    with pytest.raises(InputError, match=f"eval.json: .*{named}"):
+        Evaluation.load(file)
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"ap": {"easy": "high"}}, r"ap\.easy"),
+        ({"images": None}, "images"),
+        ({"config": {"nonsense": 1}}, r"config\.nonsense"),
+    ],
+)
+def test_the_key_at_fault_is_named(tmp_path, change, key):
+    evaluation().save(tmp_path)
+    file = tmp_path / "eval.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(InputError, match=f"eval.json: {key}: "):
+        Evaluation.load(file)

@@ -60,7 +60,7 @@ def test_ground_truth_has_the_faces_of_each_image_and_which_count(tmp_path):
     assert first.faces.tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
     assert second.faces.tolist() == [[9, 9, -2, 0]]
     assert third.faces.shape == (0, 4)
-    counted = {name: [image.counted[name].tolist() for image in truth.values()] for name in SETS}
+    counted = {name: [image.in_set[name].tolist() for image in truth.values()] for name in SETS}
     assert counted == {
         "easy": [[False, False], [False], []],
         "medium": [[False, True], [False], []],
@@ -103,12 +103,14 @@ def test_a_mat_of_something_else_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("position", [0, 3])
-def test_a_counted_face_that_does_not_exist_is_named(tmp_path, position):
+def test_a_face_that_does_not_exist_is_named_by_image_and_number(tmp_path, position):
     write_ground_truth(tmp_path)
     names = {"event_list": cell("0--Parade"), "file_list": cell(cell("a"))}
     wrong = cell(cell(np.array([[position]], np.uint8)))
     savemat(tmp_path / "wider_easy_val.mat", names | {"gt_list": wrong})
-    with pytest.raises(InputError, match=rf"0--Parade/a: counts face {position}, expected 1..2"):
+    with pytest.raises(
+        InputError, match=rf"easy_val\.mat: 0--Parade/a: .* face {position}, .* 1\.\.2"
+    ):
         load_ground_truth(tmp_path)
 
 
@@ -291,7 +293,7 @@ def test_wider_faces_own_ground_truth_has_the_known_counts():
     truth = load_ground_truth(shared("ground_truth_full"))
     assert len(truth) == 3226
     assert sum(len(image.faces) for image in truth.values()) == 39_708
-    counted = {name: [int(image.counted[name].sum()) for image in truth.values()] for name in SETS}
+    counted = {name: [int(image.in_set[name].sum()) for image in truth.values()] for name in SETS}
     assert {name: sum(counts) for name, counts in counted.items()} == {
         "easy": 7_211,
         "medium": 13_319,

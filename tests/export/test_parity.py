@@ -1,102 +1,96 @@
-"""The parity gate: answers to check in the head."""
+"""The parity check: when an export holds, and what is said of it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from retinaface_tf.config import Config
+from retinaface_tf.errors import DoesNotHold
 from retinaface_tf.evaluation.average_precision import GroundTruth
-from retinaface_tf.export.parity import OTHER_RUNTIME, SAME_GRAPH, compare
-from retinaface_tf.structures import Detections
+from retinaface_tf.export.parity import OTHER_RUNTIME, SAME_GRAPH, Parity, ParityCheck
+from retinaface_tf.export.parity_images import open_parity_check
+from retinaface_tf.structures import DetectionBatch
 
-FACES = [[10, 10, 50, 50, 0.9], [100, 100, 180, 180, 0.5]]
-
-
-def answer(rows):
-    """An answer of these `x1 y1 x2 y2 score`, with all landmarks at the first corner."""
-    found = np.array(rows, np.float32).reshape(-1, 5)
-    boxes, landmarks = found[:, :4], np.repeat(found[:, None, :2], 5, axis=1)
-    parts = (boxes, found[:, 4], landmarks)
-    return Detections(*(part[None] for part in parts), np.array([len(found)], np.int32))
+EQUAL = Parity(1, 2, box=0, landmark=0, score=0, borderline=0, unpaired=0, ap=None)
+BOXES = np.array([[10, 10, 50, 50], [100, 100, 180, 180]], np.float32)
 
 
-def parity(one, two, tolerance=SAME_GRAPH, truth=None):
-    files = {"event/image": Path("image.jpg")}
-    return compare(lambda _: answer(one), lambda _: answer(two), files, Config(), tolerance, truth)
+def detecting(count, right=0):
+    """A detector that finds the first of BOXES in any file, moved to the right by pixels."""
+    boxes = BOXES[None, :count] + np.float32([right, 0, right, 0])
+    scores = np.float32([[0.9, 0.5]])[:, :count]
+    landmarks = np.zeros((1, count, 5, 2), np.float32)
+    return lambda file: DetectionBatch(boxes, scores, landmarks, np.array([count]))
 
 
-def test_equal_answers_are_0_apart():
-    found = parity(FACES, FACES)
-    assert found[:7] == (1, 2, 0, 0, 0, 0, 0)
-    assert found.holds(SAME_GRAPH)
+def check(truth=None):
+    files = {"event/a": Path("a.jpg"), "event/b": Path("b.jpg")}
+    return ParityCheck(files, truth, Config())
 
 
 @pytest.mark.parametrize(
-    ("place", "by", "holds"), [(2, 0.009, True), (2, 0.02, False), (4, 2e-5, False)]
+    ("difference", "holds"),
+    [
+        ({}, True),
+        ({"box": 0.009, "landmark": 0.009, "score": 0.9e-5, "borderline": 3}, True),
+        ({"box": 0.02}, False),
+        ({"landmark": 0.02}, False),
+        ({"score": 2e-5}, False),
+        ({"unpaired": 1}, False),
+    ],
 )
-def test_the_farthest_box_and_score_decide(place, by, holds):
-    moved = np.array(FACES)
-    moved[1, place] += by
-    found = parity(FACES, moved)
-    assert found.common == 2
-    assert (found.score if place == 4 else found.box) == pytest.approx(by, rel=0.01)
-    assert found.holds(SAME_GRAPH) is holds
+def test_parity_holds_unless_a_difference_is_beyond_the_tolerance(difference, holds):
+    assert replace(EQUAL, **difference).holds(SAME_GRAPH) is holds
 
 
-def test_another_runtime_may_be_farther_off_in_score():
-    moved = np.array(FACES)
-    moved[0, 4] -= 5e-5
-    assert parity(FACES, moved, OTHER_RUNTIME).holds(OTHER_RUNTIME)
+def test_another_runtime_may_differ_by_more_in_score():
+    assert replace(EQUAL, score=5e-5).holds(OTHER_RUNTIME)
 
 
-def test_landmarks_count_too():
-    def of_moved_landmarks(_):
-        return answer(FACES)._replace(landmarks=answer(FACES).landmarks + np.float32(0.5))
+def test_figures_are_over_all_images():
+    def export(file):
+        return detecting(1, right=0.5 if file.stem == "b" else 0.25)(file)
 
-    files = {"a": Path("a")}
-    found = compare(lambda _: answer(FACES), of_moved_landmarks, files, Config(), SAME_GRAPH)
-    assert found.landmark == 0.5
-    assert not found.holds(SAME_GRAPH)
+    found = check().measure("x", detecting(2), export, SAME_GRAPH)
+    assert (found.images, found.paired, found.unpaired, found.box) == (2, 2, 2, 0.5)
 
 
-def test_a_box_of_one_alone_is_another_box():
-    found = parity(FACES, FACES[:1])
-    assert (found.common, found.edge, found.other) == (1, 0, 1)
-    assert not found.holds(SAME_GRAPH)
+def test_an_export_that_is_too_far_off_is_refused_by_name():
+    with pytest.raises(DoesNotHold, match=r"some export.*0\.01 px.*1e-05"):
+        check().require("some export", detecting(2), detecting(2, right=0.5), SAME_GRAPH)
 
 
-def test_a_box_just_above_the_score_threshold_is_at_an_edge():
-    found = parity([*FACES, [300, 300, 340, 340, 0.020005]], FACES)
-    assert (found.common, found.edge, found.other) == (2, 1, 0)
-    assert found.holds(SAME_GRAPH)
-
-
-def test_a_box_that_overlaps_another_by_just_the_nms_iou_is_at_an_edge():
-    # 10 x 10 inclusive pixels and 4 x 10 of them: IoU 40 / 100.
-    whole, part = [0, 0, 9, 9, 0.9], [0, 0, 3, 9, 0.8]
-    found = parity([whole, part], [whole])
-    assert (found.common, found.edge, found.other) == (1, 1, 0)
-
-
-def test_of_two_that_overlap_with_equal_scores_either_may_stay():
-    found = parity([[0, 0, 29, 29, 0.700001]], [[5, 0, 34, 29, 0.7]])
-    assert (found.common, found.edge, found.other) == (0, 2, 0)
-    found = parity([[0, 0, 29, 29, 0.8]], [[5, 0, 34, 29, 0.7]])
-    assert (found.edge, found.other) == (0, 2)
-
-
-def test_no_faces_anywhere_hold():
-    assert parity([], []).holds(SAME_GRAPH)
-    assert parity([], FACES).other == 2
-
-
-def test_ap_of_both_is_told_where_the_faces_are_known():
+def test_ap_of_both_is_measured_where_the_faces_are_known():
     faces = np.array([[10, 10, 40, 40], [100, 100, 80, 80]], np.float64)
     counted = dict.fromkeys(("easy", "medium", "hard"), np.ones(2, bool))
-    truth = {"event/image": GroundTruth(faces, counted)}
-    found = parity(FACES, FACES[:1], truth=truth)
+    truth = dict.fromkeys(("event/a", "event/b"), GroundTruth(faces, counted))
+    found = check(truth).measure("x", detecting(2), detecting(1), SAME_GRAPH)
     of_source, of_export = found.ap
     assert of_source["easy"] > 0.99
     assert of_export["easy"] == pytest.approx(0.5, abs=0.01)
-    assert "AP easy / medium / hard" in str(found)
+    assert f"{of_export['hard']:.4f}" in str(found)
+
+
+def test_the_names_of_figures_in_metadata_stay():
+    keys = ["images", "common", "box", "landmark", "score", "edge", "other", "ap"]
+    assert list(EQUAL.as_dict()) == keys
+
+
+def test_the_first_images_of_the_validation_set_are_compared(tiny_config):
+    with open_parity_check(tiny_config) as check:
+        assert len(check.files) == 2
+        assert check.truth.keys() >= check.files.keys()
+        assert all(str(file).startswith(tiny_config.data.root) for file in check.files.values())
+
+
+def test_without_a_data_set_images_are_drawn_and_removed(tiny_config, tmp_path, caplog):
+    config = replace(tiny_config, data=replace(tiny_config.data, root=str(tmp_path / "none")))
+    with caplog.at_level("INFO"), open_parity_check(config) as check:
+        files = list(check.files.values())
+        assert len(files) == 2
+        assert all(file.is_file() for file in files)
+    assert "drawing 2" in caplog.text
+    assert not any(file.exists() for file in files)
+    assert not (tmp_path / "none").exists()

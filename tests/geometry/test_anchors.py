@@ -14,6 +14,17 @@ from retinaface_tf.geometry.anchors import make_anchors
 DEFAULT = AnchorConfig()
 
 
+def anchors_of(height, width, **settings):
+    """Anchors by stride, for levels of sizes 8, 16 and 32 unless given otherwise."""
+    config = AnchorConfig(**{"sizes": ((8,), (16,), (32,)), **settings})
+    counts = [
+        -(-height // stride) * -(-width // stride) * len(sizes)
+        for stride, sizes in zip((8, 16, 32), config.sizes, strict=True)
+    ]
+    levels = np.split(make_anchors(height, width, config).numpy(), np.cumsum(counts)[:2])
+    return dict(zip((8, 16, 32), levels, strict=True))
+
+
 @tf.function(input_signature=[tf.TensorSpec([], tf.int32)] * 2)
 def anchors_of_tensors(height, width):
     return make_anchors(height, width, DEFAULT)
@@ -24,35 +35,34 @@ def anchors_of_ints(height, width):
 
 
 def test_anchors_of_two_cells_and_two_sizes():
-    config = AnchorConfig(sizes=((8, 16),), strides=(16,))
     centres_and_sizes = [
         [0.25, 0.5, 0.25, 0.5],
         [0.25, 0.5, 0.5, 1],
         [0.75, 0.5, 0.25, 0.5],
         [0.75, 0.5, 0.5, 1],
     ]
-    np.testing.assert_array_equal(make_anchors(16, 32, config), centres_and_sizes)
+    anchors = anchors_of(16, 32, sizes=((4,), (8, 16), (64,)))
+    np.testing.assert_array_equal(anchors[16], centres_and_sizes)
 
 
 def test_rows_come_before_columns():
-    anchors = make_anchors(32, 32, AnchorConfig(sizes=((16,),), strides=(16,)))
     expected = [[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]]
-    np.testing.assert_array_equal(anchors[:, :2], expected)
+    np.testing.assert_array_equal(anchors_of(32, 32)[16][:, :2], expected)
 
 
 def test_finer_levels_come_first():
-    anchors = make_anchors(16, 16, AnchorConfig(sizes=((8,), (16,)), strides=(8, 16)))
-    np.testing.assert_array_equal(anchors[:, 2], [0.5, 0.5, 0.5, 0.5, 1])
+    anchors = make_anchors(16, 16, AnchorConfig(sizes=((8,), (16,), (32,))))
+    np.testing.assert_array_equal(anchors[:, 2], [0.5, 0.5, 0.5, 0.5, 1, 2])
 
 
 def test_a_started_cell_counts_and_its_centre_may_lie_outside():
-    anchors = make_anchors(16, 20, AnchorConfig(sizes=((8,),), strides=(16,)))
-    np.testing.assert_array_equal(anchors[:, 0], np.array([8 / 20, 24 / 20], np.float32))
+    anchors = anchors_of(16, 20)
+    np.testing.assert_array_equal(anchors[16][:, 0], np.array([8 / 20, 24 / 20], np.float32))
 
 
 def test_clip_keeps_anchors_within_the_image():
-    anchors = make_anchors(16, 20, AnchorConfig(sizes=((64,),), strides=(16,), clip=True))
-    np.testing.assert_array_equal(anchors[1], np.array([1, 0.5, 1, 1], np.float32))
+    anchors = anchors_of(16, 20, sizes=((8,), (64,), (32,)), clip=True)
+    np.testing.assert_array_equal(anchors[16][1], np.array([1, 0.5, 1, 1], np.float32))
 
 
 def test_an_image_of_840_pixels_has_29126_anchors():

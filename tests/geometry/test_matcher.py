@@ -37,7 +37,7 @@ def matched(faces, anchors=ANCHORS, rules=RULES):
 
 
 def match_literally(boxes, anchors, rules):
-    """Face by face and without blocks, as REFERENCE 3.2 words it, but for the stealing."""
+    """Matches face by face and without blocks; no face below `min_best_iou` claims an anchor."""
     overlap = iou(boxes, anchors).numpy()
     face, is_face = overlap.argmax(axis=0), overlap.max(axis=0) >= rules.iou
     for number, row in enumerate(overlap):

@@ -1,20 +1,19 @@
-"""The detector: drawn cells to check in the head, a literal twin, the originals' NMS."""
+"""The detector: drawn cells to check in the head, and a literal twin in NumPy."""
 
 from dataclasses import replace
-from types import SimpleNamespace
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from bright_cells import BrightCells
+from bright_cells import ANCHORS_OF_CELLS, BrightCells
 
 from retinaface_tf.config import AnchorConfig, DetectorConfig, ModelConfig
 from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.geometry.coder import decode_boxes, decode_landmarks
 from retinaface_tf.model.detector import Detector
-from retinaface_tf.model.network import build_network
-from retinaface_tf.structures import Detections
+from retinaface_tf.structures import DetectionBatch
 
 CELL = 16
 UNLIMITED: dict[str, Any] = {"top_k": None, "max_detections": None}
@@ -26,34 +25,18 @@ def images_of(*images):
     return np.kron(cells, np.ones((CELL, CELL), np.uint8))[..., None].repeat(3, axis=-1)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def detect(config):
-    """Detects bright cells; the anchors are the cells unless told otherwise."""
+    """Detects bright cells, with one detector for all calls of the same settings."""
 
-    def with_settings(images, scale=1.0, cell=CELL, **settings):
-        anchors = AnchorConfig(sizes=((CELL,),), strides=(cell,))
-        detector = DetectorConfig(**{"max_detections": 5, **settings})
-        small = replace(config, anchors=anchors, detector=detector)
-        found = Detector(BrightCells(cell), small)(images, scale)
-        return Detections(*(part.numpy() for part in found))
+    @cache
+    def detector(cell, anchors, **settings):
+        limits = DetectorConfig(**{"max_detections": 5, **settings})
+        return Detector(BrightCells(cell), replace(config, anchors=anchors, detector=limits))
 
-    return with_settings
-
-
-@pytest.fixture
-def suppress(config):
-    """NMS alone over `x1 y1 x2 y2 score` [N, 5]: the boxes kept, in order."""
-
-    def with_settings(rows, **settings):
-        limits = DetectorConfig(**{**UNLIMITED, "score_threshold": 0, **settings})
-        detector = Detector(SimpleNamespace(variables=()), replace(config, detector=limits))
-        boxes, scores = rows[None, :, :4], rows[None, :, 4]
-        landmarks = np.repeat(boxes[..., None, :2], 5, axis=-2)
-        candidates = Detections(boxes, scores, landmarks, np.array([len(rows)], np.int32))
-        found = detector.suppress(candidates)
-        np.testing.assert_array_equal(found.landmarks[:, :, 4], found.boxes[..., :2])
-        assert found.num_detections == len(found.boxes[0])
-        return np.concatenate([found.boxes[0], found.scores[0, :, None]], axis=1)
+    def with_settings(images, scale=1.0, cell=CELL, anchors=ANCHORS_OF_CELLS, **settings):
+        found = detector(cell, anchors, **settings)(images, scale)
+        return DetectionBatch(*(part.numpy() for part in found))
 
     return with_settings
 
@@ -102,7 +85,7 @@ def test_max_detections_keeps_the_best(detect):
     np.testing.assert_allclose(found.scores, [[0.9, 0.6]], rtol=1e-6)
 
 
-def test_top_k_bounds_what_nms_looks_at(detect):
+def test_top_k_bounds_the_candidates_of_nms(detect):
     found = detect(images_of([[0.3, 0.9, 0.6]]), top_k=1)
     assert found.num_detections == 1
     np.testing.assert_allclose(found.scores[0, :2], [0.9, 0], rtol=1e-6)
@@ -142,43 +125,22 @@ def test_nms_counts_pixels_of_the_image_that_a_resized_one_came_from(detect):
     # Anchors of 16 pixels every 8. Inclusive pixels: IoU 9 * 17 / 425 = 0.36 as they are, and
     # 1.5 * 2 / 5 = 0.6 for boxes of 1 pixel.
     images = np.full((1, 8, 16, 3), 100, np.uint8)
-    assert detect(images, cell=8, nms_iou=0.4).num_detections == 2
-    assert detect(images, cell=8, nms_iou=0.4, scale=16).num_detections == 1
-
-
-def test_nms_keeps_the_better_of_two_that_overlap(suppress):
-    rows = np.array([[0, 0, 9, 9, 0.6], [1, 0, 10, 9, 0.9], [50, 50, 59, 59, 0.3]], np.float32)
-    np.testing.assert_array_equal(suppress(rows), rows[[1, 2]])
-
-
-def test_what_nms_dropped_suppresses_nothing(suppress):
-    # Each overlaps the next by 1/2; the first and the last do not meet.
-    rows = np.array([[0, 0, 11, 0, 0.9], [4, 0, 15, 0, 0.8], [8, 0, 19, 0, 0.7]], np.float32)
-    np.testing.assert_array_equal(suppress(rows, nms_iou=0.4), rows[[0, 2]])
-
-
-def test_an_overlap_of_just_the_threshold_is_kept(suppress):
-    # 12 inclusive pixels each, 8 of them shared: IoU 8 / 16.
-    rows = np.array([[0, 0, 11, 0, 0.9], [4, 0, 15, 0, 0.8]], np.float32)
-    np.testing.assert_array_equal(suppress(rows, nms_iou=0.5), rows)
-    np.testing.assert_array_equal(suppress(rows, nms_iou=0.49), rows[:1])
-
-
-@pytest.mark.parametrize("case", "abcde")
-def test_nms_keeps_what_the_originals_keep(suppress, vectors, case):
-    original = vectors("nms")
-    rows, keep = original[f"dets_{case}"], original[f"keep_{case}"]
-    kept = suppress(rows, nms_iou=round(float(original[f"thresh_{case}"]), 6))
-    np.testing.assert_array_equal(kept, rows[keep])
+    settings = {"cell": 8, "anchors": AnchorConfig(sizes=((16,), (16,), (32,))), "nms_iou": 0.4}
+    assert detect(images, **settings).num_detections == 2
+    assert detect(images, **settings, scale=16).num_detections == 1
 
 
 @pytest.fixture(scope="module")
-def small(config, with_made_up_weights):
+def small(config, made_up_network):
     """A network that finds something everywhere, and a config for it without limits."""
-    whole = replace(
-        config, model=ModelConfig(backbone="mobilenet025"), detector=DetectorConfig(**UNLIMITED)
-    )
-    return with_made_up_weights(build_network(whole)), whole
+    model = ModelConfig(backbone="mobilenet025")
+    whole = replace(config, model=model, detector=DetectorConfig(**UNLIMITED))
+    return made_up_network("mobilenet025"), whole
+
+
+@pytest.fixture(scope="module")
+def detector(small):
+    return Detector(*small)
 
 
 @pytest.fixture(scope="module")
@@ -210,23 +172,21 @@ def detect_literally(network, config, image, scale):
     boxes = decode_boxes(outputs["boxes"], anchors, (0.1, 0.2)) * np.tile(size, 2)
     landmarks = decode_landmarks(outputs["landmarks"], anchors, (0.1, 0.2)) * size
     scores = tf.nn.softmax(outputs["logits"])[:, 1].numpy()
-    hot = np.flatnonzero(scores > config.detector.score_threshold)
-    kept = hot[nms_literally(boxes.numpy()[hot], scores[hot], config.detector.nms_iou)]
+    likely = np.flatnonzero(scores > config.detector.score_threshold)
+    kept = likely[nms_literally(boxes.numpy()[likely], scores[likely], config.detector.nms_iou)]
     return boxes.numpy()[kept], scores[kept], landmarks.numpy()[kept]
 
 
 @pytest.mark.parametrize("scale", [1.0, 1.25])
-def test_detections_are_decoded_and_suppressed_step_by_step(small, noise, scale):
-    network, config = small
-    found = Detector(network, config)(noise[:1], scale)
-    expected = detect_literally(network, config, noise[0], scale)
+def test_detections_are_decoded_and_suppressed_step_by_step(small, detector, noise, scale):
+    found = detector(noise[:1], scale)
+    expected = detect_literally(*small, noise[0], scale)
     assert found.num_detections == len(expected[0]) > 20
     for ours, literal in zip(found[:3], expected, strict=True):
         np.testing.assert_allclose(ours[0], literal, rtol=1e-4, atol=1e-3)
 
 
-def test_one_trace_serves_images_of_all_sizes(small, noise):
-    detector = Detector(*small)
+def test_one_trace_serves_images_of_all_sizes(detector, noise):
     for height, width in ((32, 64), (33, 50), (75, 40)):
         detector(noise[:, :height, :width])
     assert detector._detect.experimental_get_tracing_count() == 1
@@ -243,29 +203,27 @@ def test_a_batch_of_two_is_two_batches_of_one(small, noise):
             np.testing.assert_allclose(all_[number], one[0], rtol=1e-4, atol=1e-3)
 
 
-def test_the_scale_may_be_a_tensor(small, noise):
-    detector = Detector(*small)
+def test_the_scale_may_be_a_tensor(detector, noise):
     of_number, of_tensor = detector(noise, 2), detector(noise, tf.constant(2.0, tf.float64))
     np.testing.assert_array_equal(of_number.boxes, of_tensor.boxes)
 
 
-def test_thresholds_of_a_call_stand_for_those_of_the_config(small, noise):
+def test_thresholds_of_a_call_replace_those_of_the_config(small, detector, noise):
     network, config = small
     own = replace(config.detector, score_threshold=0.6, nms_iou=0.2)
     expected = Detector(network, replace(config, detector=own))(noise)
-    found = Detector(network, config)(noise, score_threshold=0.6, nms_iou=0.2)
-    assert (found.num_detections < Detector(network, config)(noise).num_detections).numpy().all()
+    found = detector(noise, score_threshold=0.6, nms_iou=0.2)
+    assert (found.num_detections < detector(noise).num_detections).numpy().all()
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_images_of_a_batch_may_have_scales_and_thresholds_of_their_own(small, noise):
-    detector = Detector(*small)
+def test_images_of_a_batch_may_have_scales_and_thresholds_of_their_own(detector, noise):
     settings = {"scale": [1.0, 2.0], "score_threshold": [0.3, 0.7], "nms_iou": [0.4, 0.1]}
     together = detector(noise, **settings)
     for number in range(2):
-        mine = {name: values[number] for name, values in settings.items()}
-        alone = detector(noise[number : number + 1], **mine)
+        own = {name: values[number] for name, values in settings.items()}
+        alone = detector(noise[number : number + 1], **own)
         count = int(alone.num_detections[0])
         assert together.num_detections[number] == count > 0
         for one, all_ in zip(alone[:3], together[:3], strict=True):

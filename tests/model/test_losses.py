@@ -1,5 +1,7 @@
 """MultiBoxLoss: cases to check in the head, edges, laws, the originals' numbers."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,7 +9,7 @@ import tensorflow as tf
 from retinaface_tf.config import AnchorConfig, LossConfig, MatchConfig
 from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.geometry.targets import make_targets
-from retinaface_tf.model.losses import Counts, Losses, MultiBoxLoss, count_positives
+from retinaface_tf.model.losses import TERMS, Counts, MultiBoxLoss, count_positives
 from retinaface_tf.structures import Faces, Predictions, Targets
 
 LN2 = np.log(2)
@@ -45,7 +47,7 @@ def random_case(images=4, anchors=50, seed=1):
 
 
 def losses_and_gradients(predictions, targets, counts=None, **settings):
-    """Losses, and the gradients of their total by the predictions; all as NumPy."""
+    """Losses by name, `total` last, and the gradients of the total by the predictions; in NumPy."""
     predictions = Predictions(*map(tf.constant, predictions))
     targets = Targets(*map(tf.constant, targets))
     with tf.GradientTape() as tape:
@@ -53,7 +55,8 @@ def losses_and_gradients(predictions, targets, counts=None, **settings):
         counts = counts or count_positives(targets)
         losses = MultiBoxLoss(LossConfig(**settings))(predictions, targets, counts)
     gradients = tape.gradient(losses.total, predictions)
-    return Losses(*(loss.numpy() for loss in losses)), Predictions(
+    by_name = {**losses.terms, "total": losses.total}
+    return {name: loss.numpy() for name, loss in by_name.items()}, Predictions(
         *(rows.numpy() for rows in gradients)
     )
 
@@ -67,16 +70,21 @@ def test_a_batch_to_check_in_the_head():
     targets.boxes[0, 0] = [0.5, -2, 0, 0]  # smooth L1: 0.125 + 1.5
     targets.landmarks[0, 0, 3, 1] = 1  # 0.5
     losses = losses_of(predictions, targets)
-    assert losses.boxes == pytest.approx(1.625)
-    assert losses.scores == pytest.approx(4 * LN2)  # the face and all the negatives there are
-    assert losses.landmarks == pytest.approx(0.5)
-    assert losses.total == pytest.approx(2 * 1.625 + 4 * LN2 + 0.5)
+    assert losses["boxes"] == pytest.approx(1.625)
+    assert losses["scores"] == pytest.approx(4 * LN2)  # the face and all the negatives there are
+    assert losses["landmarks"] == pytest.approx(0.5)
+    assert losses["total"] == pytest.approx(2 * 1.625 + 4 * LN2 + 0.5)
 
 
 def test_each_weight_scales_its_own_loss():
     losses = losses_of(*random_case(), box_weight=3, score_weight=5, landmark_weight=7)
-    expected = 3 * losses.boxes + 5 * losses.scores + 7 * losses.landmarks
-    assert losses.total == pytest.approx(expected)
+    expected = 3 * losses["boxes"] + 5 * losses["scores"] + 7 * losses["landmarks"]
+    assert losses["total"] == pytest.approx(expected)
+
+
+def test_each_term_has_a_weight_in_the_config_and_each_weight_a_term():
+    weights = [field.name for field in fields(LossConfig) if field.name.endswith("_weight")]
+    assert sorted(term.weight for term in TERMS.values()) == sorted(weights)
 
 
 def test_losses_are_divided_by_faces_and_by_faces_with_landmarks():
@@ -84,15 +92,15 @@ def test_losses_are_divided_by_faces_and_by_faces_with_landmarks():
     targets.boxes[..., 0] = 1.5  # 1 for each of the 4 faces
     targets.landmarks[..., 0, 0] = 1.5  # 1 for each of the 2
     losses = losses_of(silent_predictions(1, 4), targets)
-    assert (losses.boxes, losses.landmarks) == (1, 1)
+    assert (losses["boxes"], losses["landmarks"]) == (1, 1)
 
 
 def test_a_face_without_landmarks_does_not_train_landmarks():
     predictions, targets = silent_predictions(1, 2), targets_of([[True, True]], [[True, False]])
     targets.landmarks[0, 1] = 100
     targets.boxes[0, 1] = 1.5
-    (boxes, _, landmarks, _), gradients = losses_and_gradients(predictions, targets)
-    assert (boxes, landmarks) == (2, 0)
+    losses, gradients = losses_and_gradients(predictions, targets)
+    assert (losses["boxes"], losses["landmarks"]) == (2, 0)
     assert not gradients.landmarks.any()
     assert gradients.boxes[0, 1].all()
 
@@ -105,21 +113,21 @@ def test_the_negatives_that_look_most_like_faces_are_mined(ratio, expected):
     predictions.logits[0, :, 1] = margins
     losses = losses_of(predictions, targets, negatives_per_positive=ratio)
     chosen = sorted(margins[1:], reverse=True)[:ratio]
-    assert losses.scores == pytest.approx(LN2 + np.logaddexp(0, chosen).sum(), rel=1e-6)
-    assert losses.scores == pytest.approx(LN2 + expected, rel=0.02)
+    assert losses["scores"] == pytest.approx(LN2 + np.logaddexp(0, chosen).sum(), rel=1e-6)
+    assert losses["scores"] == pytest.approx(LN2 + expected, rel=0.02)
 
 
 def test_negatives_are_mined_image_by_image():
     predictions, targets = silent_predictions(2, 4), targets_of([[True] + [False] * 3, [False] * 4])
     predictions.logits[1, :, 1] = 50  # expensive, but in an image without faces
     losses = losses_of(predictions, targets, negatives_per_positive=2)
-    assert losses.scores == pytest.approx(3 * LN2)
+    assert losses["scores"] == pytest.approx(3 * LN2)
 
 
 def test_a_face_is_never_mined_as_a_negative():
     predictions, targets = silent_predictions(1, 3), targets_of([[True, True, False]])
     predictions.logits[0, :2, 1] = 50  # would be the hardest negatives
-    assert losses_of(predictions, targets).scores == pytest.approx(LN2 / 2)
+    assert losses_of(predictions, targets)["scores"] == pytest.approx(LN2 / 2)
 
 
 def test_only_faces_and_mined_negatives_train_scores():
@@ -136,26 +144,26 @@ def test_only_faces_and_mined_negatives_train_scores():
 def test_a_batch_without_faces_costs_nothing_and_trains_nothing():
     predictions, _ = random_case()
     losses, gradients = losses_and_gradients(predictions, targets_of(np.zeros((4, 50))))
-    assert losses == (0, 0, 0, 0)
+    assert not any(losses.values())
     assert not any(gradient.any() for gradient in gradients)
 
 
 def test_min_negatives_are_mined_without_faces():
     predictions = silent_predictions(2, 5)
     losses = losses_of(predictions, targets_of(np.zeros((2, 5))), min_negatives=3)
-    assert losses.scores == pytest.approx(2 * 3 * LN2)  # divided by 1, not by 0
-    assert (losses.boxes, losses.landmarks) == (0, 0)
+    assert losses["scores"] == pytest.approx(2 * 3 * LN2)  # divided by 1, not by 0
+    assert (losses["boxes"], losses["landmarks"]) == (0, 0)
 
 
 def test_min_negatives_do_not_cap_the_negatives_of_faces():
     targets = targets_of([[True] + [False] * 9])
     losses = losses_of(silent_predictions(1, 10), targets, min_negatives=3)
-    assert losses.scores == pytest.approx(8 * LN2)
+    assert losses["scores"] == pytest.approx(8 * LN2)
 
 
 def test_more_min_negatives_than_anchors_take_all_there_are():
     losses = losses_of(silent_predictions(1, 5), targets_of([[False] * 5]), min_negatives=100)
-    assert losses.scores == pytest.approx(5 * LN2)
+    assert losses["scores"] == pytest.approx(5 * LN2)
 
 
 @pytest.mark.parametrize("worst", [np.inf, -np.inf, np.nan, 3e38])
@@ -175,7 +183,7 @@ def test_confident_scores_give_finite_losses(margin):
     predictions, targets = random_case()
     predictions.logits[..., 1] = margin
     losses, gradients = losses_and_gradients(predictions, targets)
-    assert np.isfinite(losses).all()
+    assert np.isfinite([*losses.values()]).all()
     assert np.isfinite(gradients.logits).all()
 
 
@@ -187,7 +195,8 @@ def test_shares_of_a_batch_with_its_counts_sum_to_the_whole():
         for part in (slice(1), slice(1, 4))
     ]
     whole = losses_of(predictions, targets)
-    np.testing.assert_allclose(np.sum(shares, axis=0), whole, rtol=1e-6)
+    for name, loss in whole.items():
+        assert sum(share[name] for share in shares) == pytest.approx(loss, rel=1e-6)
 
 
 def test_counts_are_of_faces_and_of_those_with_landmarks():
@@ -198,8 +207,8 @@ def test_counts_are_of_faces_and_of_those_with_landmarks():
 def test_losses_have_the_precision_of_the_predictions():
     predictions, targets = random_case()
     exact = losses_of([rows.astype(np.float64) for rows in predictions], targets)
-    assert {loss.dtype for loss in exact} == {np.dtype(np.float64)}
-    np.testing.assert_allclose(losses_of(predictions, targets), exact, rtol=1e-5)
+    assert {loss.dtype for loss in exact.values()} == {np.dtype(np.float64)}
+    assert losses_of(predictions, targets) == pytest.approx(exact, rel=1e-5)
 
 
 def originals_targets(original):
@@ -210,7 +219,8 @@ def originals_targets(original):
 
 def check_against_the_original(predictions, targets, expected_losses, expected_gradients):
     losses, gradients = losses_and_gradients(predictions, targets)
-    np.testing.assert_allclose(losses, expected_losses, rtol=1e-5)
+    for name, expected in zip((*TERMS, "total"), expected_losses, strict=True):
+        assert losses[name] == pytest.approx(expected, rel=1e-5)
     for name, ours, expected in zip(
         Predictions._fields, gradients, expected_gradients, strict=True
     ):

@@ -1,24 +1,25 @@
 """Tiles: how images are cut, and that a tiled answer is that of the whole image."""
 
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise, product
 
 import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
-from bright_cells import BrightCells
+from bright_cells import ANCHORS_OF_CELLS, BrightCells
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial import KDTree
 
-from retinaface_tf.config import AnchorConfig, DetectorConfig, ModelConfig
+from retinaface_tf.config import DetectorConfig, ModelConfig
 from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.model.backbones import BACKBONES
 from retinaface_tf.model.detector import Detector
 from retinaface_tf.model.network import build_network
-from retinaface_tf.model.tiling import MARGIN, STRIDE, TiledDetector, plan_tiles
-from retinaface_tf.structures import Detections
+from retinaface_tf.model.tiling import COARSEST_STRIDE, MARGIN, TiledDetector, plan_tiles
+from retinaface_tf.structures import DetectionBatch
 
 BUDGET = 4_000_000  # the least that a config may have
 CELL = 32
@@ -81,16 +82,16 @@ def test_windows_are_within_the_budget_and_reach_a_margin_beyond_their_cores(hei
 @given(sizes, sizes, budgets)
 def test_tiles_begin_where_the_coarsest_cells_do(height, width, budget):
     for tile in plan_tiles(height, width, budget):
-        assert not any(start % STRIDE for start in (*tile.window[:2], *tile.core[:2]))
+        assert not any(start % COARSEST_STRIDE for start in (*tile.window[:2], *tile.core[:2]))
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
-def test_no_backbone_sees_beyond_the_margin(config, backbone):
+def test_no_backbone_sees_beyond_the_margin(config, made_up_network, backbone):
     # A window that leaves 32 pixels out at each end, the edge of cores in its middle, and a pixel
     # just outside of either end that spoils all answers that see it. Maximum pooling passes on no
     # NaN, ReLU6 no infinity.
     width, middle = 2 * MARGIN + 64, MARGIN + 32
-    network = build_network(replace(config, model=ModelConfig(backbone=backbone)))
+    network = made_up_network(backbone)
     centres = width * make_anchors(32, width, config.anchors)[:, 0].numpy()
     poison = np.inf if backbone.startswith("resnet") else np.nan
     for pixel, inside in ((31, centres >= middle), (width - 32, centres < middle)):
@@ -101,18 +102,21 @@ def test_no_backbone_sees_beyond_the_margin(config, backbone):
         assert sees[abs(centres - pixel) < 100].all()
         assert not sees[inside].any()
         if backbone == "resnet34":  # the margin is hardly larger than it must be
-            assert sees[abs(centres - middle) < 2 * STRIDE].any()
+            assert sees[abs(centres - middle) < 2 * COARSEST_STRIDE].any()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def detectors(config):
     """A detector of bright cells that takes images of 4,000,000 pixels, tiled and not tiled."""
 
-    def with_settings(**settings):
-        anchors = AnchorConfig(sizes=((CELL,),), strides=(CELL,))
+    @cache
+    def detector(**settings):
         limits = DetectorConfig(**{"max_pixels": BUDGET, **settings})
-        detector = Detector(BrightCells(CELL), replace(config, anchors=anchors, detector=limits))
-        return TiledDetector(detector), detector
+        cells = replace(config, anchors=ANCHORS_OF_CELLS, detector=limits)
+        return Detector(BrightCells(CELL), cells)
+
+    def with_settings(**settings):
+        return TiledDetector(detector(**settings)), detector(**settings)
 
     return with_settings
 
@@ -227,11 +231,11 @@ def network(config, with_made_up_weights):
 
 @pytest.fixture(scope="module")
 def picture():
-    """Blots of all sizes, uint8 [1, 2500, 3300, 3]."""
-    random, picture = np.random.default_rng(5), np.zeros((2500, 3300, 3))
+    """Blots of all sizes, uint8 [1, 2500, 2500, 3]."""
+    random, picture = np.random.default_rng(5), np.zeros((2500, 2500, 3))
     for cells in (8, 40, 200, 1000):
         blots = random.normal(0, 40, (cells, cells, 3))
-        picture += cv2.resize(blots, (3300, 2500), interpolation=cv2.INTER_CUBIC)
+        picture += cv2.resize(blots, (2500, 2500), interpolation=cv2.INTER_CUBIC)
     return np.clip(picture + 128, 0, 255).astype(np.uint8)[None]
 
 
@@ -241,13 +245,13 @@ def test_a_tiled_image_is_answered_as_if_it_was_whole(config, network, picture):
         TiledDetector(Detector(network, replace(config, detector=replace(unlimited, max_pixels=m))))
         for m in (8_388_608, BUDGET)
     )
-    assert len(plan_tiles(2500, 3300, BUDGET)) > 1
+    assert len(plan_tiles(2500, 2500, BUDGET)) == 4
     whole, found = one(picture), tiles(picture)
     assert whole.num_detections > 500
     # Scores that rounding alone tells apart may have changed places.
     _, places = KDTree(found.boxes[0]).query(whole.boxes[0])
     in_order = (tf.gather(rows, places, axis=1) for rows in found[:3])
-    assert_same(Detections(*in_order, found.num_detections), whole)
+    assert_same(DetectionBatch(*in_order, found.num_detections), whole)
 
 
 DETECT_108_MEGAPIXELS = """

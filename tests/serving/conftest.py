@@ -1,23 +1,13 @@
-"""An exported model with made-up weights, and files to send it."""
+"""Image files to send to an exported model."""
 
 import io
 import struct
 import zlib
-from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
-
-from retinaface_tf.config import Config, DetectorConfig, ExportConfig, ModelConfig
-from retinaface_tf.export.savedmodel import export_saved_model
-from retinaface_tf.model.detector import Detector
-from retinaface_tf.model.network import build_network
-from retinaface_tf.runtimes.saved_model import ExportedDetector
-
-SIDE = 96  # of what detect_resized sees
 
 
 def encode(image: Image.Image, kind: str, **options) -> bytes:
@@ -71,32 +61,3 @@ def kinds(photo) -> dict[str, bytes]:
         "WebP": encode(photo, "WEBP", quality=90),
         "WebP without loss": encode(small, "WEBP", lossless=True),
     }
-
-
-@pytest.fixture(scope="session")
-def served_config(drawn) -> Config:
-    config = Config()
-    return replace(
-        config,
-        data=replace(config.data, root=str(drawn)),
-        model=ModelConfig(backbone="mobilenet025"),
-        detector=DetectorConfig(max_detections=100),
-        export=ExportConfig(resized_side=SIDE, parity_images=2),
-    )
-
-
-@pytest.fixture(scope="session")
-def detector(served_config, with_made_up_weights) -> Detector:
-    return Detector(with_made_up_weights(build_network(served_config)), served_config)
-
-
-@pytest.fixture(scope="session")
-def version(detector, tmp_path_factory) -> Path:
-    """The folder of an exported model's first version."""
-    models = tmp_path_factory.mktemp("models") / "retinaface"
-    return export_saved_model(detector, models, source="made-up weights")
-
-
-@pytest.fixture(scope="session")
-def exported(version) -> ExportedDetector:
-    return ExportedDetector(version)

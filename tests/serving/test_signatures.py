@@ -1,6 +1,5 @@
 """An exported model: as its detector in every loader, whatever is sent to it."""
 
-import json
 import resource
 import subprocess
 import sys
@@ -10,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from bright_cells import BrightCells, thousand_faces
+from bright_cells import ANCHORS_OF_CELLS, BrightCells, thousand_faces
+from exported_models import SIDE
 from PIL import Image
 from serving.c_api import CModel
-from serving.conftest import SIDE, encode, png_of
+from serving.conftest import encode, png_of
 
-from retinaface_tf.config import AnchorConfig, DetectorConfig
+from retinaface_tf.config import DetectorConfig
 from retinaface_tf.data.decode import decode_image
 from retinaface_tf.data.scaling import letterbox
 from retinaface_tf.errors import ImageError
@@ -26,14 +26,14 @@ OUTPUTS = ("boxes", "scores", "landmarks", "num_detections", "error")
 
 
 @pytest.fixture(scope="module")
-def by_c(version):
+def by_c(saved_model):
     """The model as TensorFlow's C++ loader has it, which is that of TensorFlow Serving."""
-    return CModel(version)
+    return CModel(saved_model)
 
 
 @pytest.fixture(scope="module")
-def by_python(version):
-    model = tf.saved_model.load(str(version))
+def by_python(saved_model):
+    model = tf.saved_model.load(str(saved_model))
 
     def call(signature, **inputs):
         tensors = {
@@ -63,30 +63,28 @@ def assert_same(answer, place, expected):
     assert answer["error"][place] == ImageError.NONE
 
 
-def test_files_of_all_kinds_and_sizes_in_one_batch_get_the_detectors_answers(
-    model, detector, kinds
-):
+def test_files_of_all_kinds_and_sizes_in_one_batch_get_the_detectors_answers(model, tiny, kinds):
     answer = model("serving_default", image_bytes=as_input(kinds.values()))
     assert set(answer) == set(OUTPUTS)
     for place, (kind, file) in enumerate(kinds.items()):
-        expected = detector(decode_image(file)[None])
+        expected = tiny(decode_image(file)[None])
         assert expected.num_detections[0] > 20, kind
         assert_same(answer, place, expected)
 
 
-def test_a_batch_of_pixels_gets_the_detectors_answers(model, detector, photo):
+def test_a_batch_of_pixels_gets_the_detectors_answers(model, tiny, photo):
     images = np.stack([np.asarray(photo), np.asarray(photo)[:, ::-1]])
     answer = model("detect_images", images=images)
-    expected = detector(images)
+    expected = tiny(images)
     for name, rows in expected._asdict().items():
         np.testing.assert_array_equal(answer[name], rows, err_msg=name)
 
 
-def test_resized_images_are_those_of_the_detector_on_squares(model, detector, kinds):
+def test_resized_images_are_those_of_the_detector_on_squares(model, tiny, kinds):
     answer = model("detect_resized", image_bytes=as_input(kinds.values()))
     for place, (kind, file) in enumerate(kinds.items()):
         square, scale = letterbox(decode_image(file), SIDE)
-        expected = detector(square[None], scale)
+        expected = tiny(square[None], scale)
         count = int(expected.num_detections[0])
         assert answer["num_detections"][place] == count > 20, kind
         for name in ("boxes", "scores", "landmarks"):
@@ -103,11 +101,12 @@ def test_an_image_that_fills_the_square_is_seen_as_it_is(by_c, photo):
         np.testing.assert_array_equal(resized[name], whole[name], err_msg=name)
 
 
-def test_saved_model_cli_answers_as_the_detector_does(version, detector, kinds, tmp_path):
+@pytest.mark.slow
+def test_saved_model_cli_answers_as_the_detector_does(saved_model, tiny, kinds, tmp_path):
     np.save(tmp_path / "input.npy", np.array([kinds["JPEG"]]))
     done = subprocess.run(
         [
-            *(Path(sys.executable).with_name("saved_model_cli"), "run", "--dir", version),
+            *(Path(sys.executable).with_name("saved_model_cli"), "run", "--dir", saved_model),
             *("--tag_set", "serve", "--signature_def", "serving_default"),
             *("--inputs", f"image_bytes={tmp_path / 'input.npy'}", "--outdir", tmp_path / "out"),
         ],
@@ -117,7 +116,7 @@ def test_saved_model_cli_answers_as_the_detector_does(version, detector, kinds, 
     )
     assert done.returncode == 0, done.stderr
     answer = {name: np.load(tmp_path / "out" / f"{name}.npy") for name in OUTPUTS}
-    assert_same(answer, 0, detector(decode_image(kinds["JPEG"])[None]))
+    assert_same(answer, 0, tiny(decode_image(kinds["JPEG"])[None]))
 
 
 def bad_images():
@@ -186,7 +185,7 @@ def test_pixels_of_no_extent_are_too_small(model, shape):
     assert not answer["num_detections"].any()
 
 
-def test_a_threshold_left_out_is_the_configs_and_one_given_counts(model, detector, kinds):
+def test_a_threshold_left_out_is_the_configs_and_one_given_counts(model, tiny, kinds):
     file = as_input([kinds["JPEG"]])
     image = decode_image(kinds["JPEG"])[None]
     score, iou = np.float32(0.6), np.float32(0.1)
@@ -196,7 +195,7 @@ def test_a_threshold_left_out_is_the_configs_and_one_given_counts(model, detecto
         {"nms_iou": iou},
         {"score_threshold": score, "nms_iou": iou},
     ):
-        expected = detector(image, **given)
+        expected = tiny(image, **given)
         for signature, inputs in (
             ("serving_default", {"image_bytes": file}),
             ("detect_images", {"images": image.numpy()}),
@@ -205,11 +204,11 @@ def test_a_threshold_left_out_is_the_configs_and_one_given_counts(model, detecto
     square, scale = letterbox(image[0], SIDE)
     for given in ({}, {"score_threshold": score}, {"nms_iou": iou}):
         answer = model("detect_resized", image_bytes=file, **given)
-        assert_same(answer, 0, detector(square[None], scale, **given))
+        assert_same(answer, 0, tiny(square[None], scale, **given))
 
 
-def test_defaults_lie_in_the_signature(by_c, served_config):
-    config = served_config.detector
+def test_defaults_lie_in_the_signature(by_c, tiny_config):
+    config = tiny_config.detector
     for name, signature in by_c.signatures.items():
         if not name.startswith("__") and name != "detect_bytes":
             defaults = {n: tf.make_ndarray(v) for n, v in signature.defaults.items()}
@@ -252,26 +251,26 @@ def test_nothing_above_the_threshold_is_no_detection_and_no_error(model, kinds):
     assert not answer["boxes"].any()
 
 
-def bright_service(served_config, **settings):
+def bright_service(tiny_config, **settings):
     config = replace(
-        served_config,
-        anchors=AnchorConfig(sizes=((16,),), strides=(16,)),
+        tiny_config,
+        anchors=ANCHORS_OF_CELLS,
         detector=DetectorConfig(**settings),
     )
     return Service(Detector(BrightCells(16, certain=256), config))
 
 
-def test_of_a_thousand_faces_the_best_750_are_told(served_config):
+def test_of_a_thousand_faces_the_best_750_are_told(tiny_config):
     image, best = thousand_faces(cell=16)
-    service = bright_service(served_config)
+    service = bright_service(tiny_config)
     answer = service.serving_default(tf.constant([encode(Image.fromarray(image[0]), "PNG")]))
     assert answer["num_detections"].numpy().tolist() == [750]
     np.testing.assert_allclose(answer["scores"][0], best, rtol=1e-5)
 
 
-def test_pixels_of_more_than_the_network_may_see_at_once_are_seen_one_by_one(served_config):
-    service = bright_service(served_config, max_detections=5)
-    service._budget = 40 * 64
+def test_pixels_of_more_than_the_network_may_see_at_once_are_seen_one_by_one(tiny_config):
+    service = bright_service(tiny_config, max_detections=5)
+    service._max_pixels = 40 * 64
     images = np.full((3, 32, 64, 3), 100, np.uint8)
     images[1, :16, :16] = 200
     answer = service.detect_images(images)
@@ -281,9 +280,9 @@ def test_pixels_of_more_than_the_network_may_see_at_once_are_seen_one_by_one(ser
     assert answer["error"].shape == (3,)
 
 
-def test_squares_are_seen_in_parts_that_the_network_may_see_at_once(served_config):
-    service = bright_service(served_config, max_detections=5)
-    service._budget = 2 * SIDE**2
+def test_squares_are_seen_in_parts_that_the_network_may_see_at_once(tiny_config):
+    service = bright_service(tiny_config, max_detections=5)
+    service._max_pixels = 2 * SIDE**2
     files = []
     for bright in range(5):
         image = np.zeros((32, 48, 3), np.uint8)
@@ -305,25 +304,13 @@ def test_a_letterbox_keeps_proportions_and_fills_with_what_the_network_subtracts
     assert (square[32:].numpy() == [123, 117, 104]).all()
 
 
-def test_the_version_says_what_it_is(version, served_config):
-    told = json.loads((version / "assets.extra" / "retinaface.json").read_text())
-    assert told["source"] == "made-up weights"
-    assert len(told["weights_sha256"]) == 64
-    assert told["landmarks"][2] == "nose"
-    assert told["thresholds"] == {"score_threshold": 0.02, "nms_iou": 0.4}
-    assert told["versions"]["tensorflow"] == tf.__version__
-    assert told["config"] == json.loads(json.dumps(served_config.as_dict()))
-    assert told["parity"]["images"] == 2
-    assert told["parity"]["other"] == 0
-
-
 def of_random_size(random):
     height, width = random.integers(32, 300, 2)
     return random.integers(0, 256, (height, width, 3), np.uint8)
 
 
-def test_one_trace_serves_all_sizes(detector):
-    service = Service(detector)
+def test_one_trace_serves_all_sizes(tiny):
+    service = Service(tiny)
     random = np.random.default_rng(2)
     for _ in range(3):
         file = encode(Image.fromarray(of_random_size(random)), "JPEG")

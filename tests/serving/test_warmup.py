@@ -10,8 +10,8 @@ from retinaface_tf.serving.signatures import SIGNATURES
 
 
 @pytest.fixture(scope="module")
-def requests(version):
-    file = version / "assets.extra" / "tf_serving_warmup_requests"
+def requests(saved_model):
+    file = saved_model / "assets.extra" / "tf_serving_warmup_requests"
     logs = [
         prediction_log_pb2.PredictionLog.FromString(record.numpy())
         for record in tf.data.TFRecordDataset(str(file))
@@ -27,8 +27,8 @@ def test_every_signature_is_warmed_up_under_the_models_name(requests):
 
 
 @pytest.mark.slow
-def test_the_model_answers_its_warm_up_requests(requests, version):
-    model = CModel(version)
+def test_the_model_answers_its_warm_up_requests(requests, saved_model):
+    model = CModel(saved_model)
     for request in requests:
         inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
         signature = request.model_spec.signature_name

@@ -91,10 +91,9 @@ def train(devices: int, steps: int, settings: tuple[str, ...], broken: int | Non
     every = batches(steps, broken=broken)
     dataset = strategy.distribute_datasets_from_function(lambda context: shared(every, context))
     step = TrainStep(network, optimizer, config, strategy, dataset.element_spec)
-    told = step.several(iter(dataset), steps)
-    metrics = np.stack([told[name].numpy() for name in METRICS], axis=1)
+    metrics = step.several(iter(dataset), steps)
     return (
-        {"metrics": metrics}
+        {"metrics": np.stack([metrics[name].numpy() for name in METRICS], axis=1)}
         | {f"network/{variable.path}": variable.numpy() for variable in network.variables}
         | {f"optimizer/{i}": variable.numpy() for i, variable in enumerate(optimizer.variables)}
     )

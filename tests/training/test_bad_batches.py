@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from tiny_network import tiny_network
 
 from retinaface_tf.config_file import load_config
 from retinaface_tf.data.dataset import training_set
-from retinaface_tf.data.pipeline import sample_index
+from retinaface_tf.data.pipeline import TrainingData, sample_index
+from retinaface_tf.doctor import replay
 from retinaface_tf.doctor.replay import read_batch, read_network, replay_batch
 from retinaface_tf.errors import InputError
-from retinaface_tf.model.network import build_network
 from retinaface_tf.training import bad_batches
 from retinaface_tf.training.bad_batches import BadBatches
 from retinaface_tf.training.step import METRICS
@@ -20,7 +21,7 @@ BATCH = 4
 
 
 @pytest.fixture
-def bad(drawn, tmp_path) -> BadBatches:
+def bad(drawn, tmp_path, monkeypatch) -> BadBatches:
     """Of a run on drawn faces that bears two skipped steps in a row, but not three."""
     config = load_config(
         "configs/quickstart.yaml",
@@ -32,10 +33,12 @@ def bad(drawn, tmp_path) -> BadBatches:
             "train.max_bad_steps=3",
         ],
     )
-    return BadBatches(config, training_set(config), build_network(config))
+    monkeypatch.setattr(replay, "build_network", tiny_network)
+    data = TrainingData(training_set(config), config.data, BATCH, config.train.seed)
+    return BadBatches(config, data, tiny_network(config))
 
 
-def told(*losses: float) -> dict[str, np.ndarray]:
+def metrics_of(*losses: float) -> dict[str, np.ndarray]:
     """METRICS of steps with these losses of landmarks, and the sum of losses accordingly."""
     landmarks = np.array(losses)
     metrics = {name: np.ones(len(losses)) for name in METRICS}
@@ -44,23 +47,24 @@ def told(*losses: float) -> dict[str, np.ndarray]:
 
 def images_of(bad: BadBatches, step: int) -> list[str]:
     numbers = range((step - 1) * BATCH, step * BATCH)
-    count, seed = len(bad.records), bad.config.train.seed
+    count, seed = len(bad.data.records), bad.config.train.seed
     indices = [int(sample_index(tf.constant(n, tf.int64), count, seed)) for n in numbers]
-    return bad.records.images[indices].tolist()
+    return bad.data.records.images[indices].tolist()
 
 
-def test_a_skipped_step_is_told_with_its_images_and_what_broke(bad, caplog):
+def test_a_skipped_step_is_logged_with_its_images_and_what_broke(bad, caplog):
     with caplog.at_level(logging.WARNING):
-        bad.examine(6, told(1.0, np.nan, 1.0))
+        bad.examine(6, metrics_of(1.0, np.nan, 1.0))
     (message,) = caplog.messages
-    assert message.startswith("step 7 skipped: loss nan, loss/landmarks nan; its images are ")
+    assert message.startswith("step 7 ")
+    assert "loss nan, loss/landmarks nan;" in message
     assert ", ".join(images_of(bad, 7)) in message
     assert bad.count == 1
     assert bad.in_a_row == 0
 
 
 def test_its_batch_and_the_weights_are_kept_to_look_at(bad):
-    bad.examine(2, told(np.inf))
+    bad.examine(2, metrics_of(np.inf))
     file = Path(bad.config.train.workdir) / "bad_batches" / "step-2.npz"
     names, batch = read_batch(file)
     assert names == images_of(bad, 2)
@@ -78,17 +82,18 @@ def test_its_batch_and_the_weights_are_kept_to_look_at(bad):
     assert np.flatnonzero(~np.isfinite(losses["landmarks"])).tolist() == [culprit]
 
 
-def test_too_many_skipped_in_a_row_end_the_run(bad):
-    bad.examine(1, told(np.nan, np.nan, 1.0, np.nan))
+def test_too_many_skipped_in_a_row_end_the_run(bad, monkeypatch):
+    monkeypatch.setattr(bad_batches, "MAX_KEPT", 0)
+    bad.examine(1, metrics_of(np.nan, np.nan, 1.0, np.nan))
     assert bad.in_a_row == 1
-    bad.examine(5, told(np.nan))
-    with pytest.raises(InputError, match=r"run: 3 steps in a row were not finite; the last check"):
-        bad.examine(6, told(np.nan, 1.0))
+    bad.examine(5, metrics_of(np.nan))
+    with pytest.raises(InputError, match=r"run: 3 steps "):
+        bad.examine(6, metrics_of(np.nan, 1.0))
 
 
 def test_only_the_first_batches_are_kept(bad, monkeypatch, caplog):
-    monkeypatch.setattr(bad_batches, "MOST_KEPT", 1)
-    bad.examine(1, told(np.nan, 1.0, np.nan))
+    monkeypatch.setattr(bad_batches, "MAX_KEPT", 1)
+    bad.examine(1, metrics_of(np.nan, 1.0, np.nan))
     assert [file.name for file in bad.folder.glob("*.npz")] == ["step-1.npz"]
     assert "doctor replay" in caplog.messages[0]
     assert "doctor replay" not in caplog.messages[1]
@@ -97,16 +102,17 @@ def test_only_the_first_batches_are_kept(bad, monkeypatch, caplog):
 def test_a_batch_that_cannot_be_kept_ends_nothing(bad, caplog):
     bad.folder.parent.mkdir()
     bad.folder.write_text("a file in the place of the folder")
-    bad.examine(1, told(np.nan, 1.0))
+    bad.examine(1, metrics_of(np.nan, 1.0))
     (message,) = caplog.messages
-    assert f"its images are {', '.join(images_of(bad, 1))}; they could not be kept: " in message
+    assert ", ".join(images_of(bad, 1)) in message
+    assert str(bad.folder) in message
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\3\4 and no more", b"images"])
 def test_what_is_no_kept_batch_is_refused_by_name(tmp_path, content):
     file = tmp_path / "step-1.npz"
     file.write_bytes(content)
-    with pytest.raises(InputError, match=r"step-1.npz: not a batch that a run has kept"):
+    with pytest.raises(InputError, match=r"step-1.npz: "):
         read_batch(file)
 
 

@@ -1,23 +1,29 @@
+import logging
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from tiny_network import tiny_network
 
 from retinaface_tf.config_file import load_config
 from retinaface_tf.errors import InputError
 from retinaface_tf.model.network import build_network
+from retinaface_tf.runtimes import run_folder
 from retinaface_tf.runtimes.run_folder import load_network
+from retinaface_tf.training import checkpoint
 from retinaface_tf.training.checkpoint import Checkpoints
 from retinaface_tf.training.optimizer import make_optimizer
 
 
 @pytest.fixture
-def start(tmp_path):
+def start(tmp_path, monkeypatch):
     """Builds a run in tmp_path: its config, network, optimizer and checkpoints."""
 
-    def build(*overrides: str, workdir: str = str(tmp_path)):
+    def build(*overrides: str, workdir: str = str(tmp_path), build_network=tiny_network):
+        for module in (checkpoint, run_folder):
+            monkeypatch.setattr(module, "build_network", build_network)
         config = load_config("configs/mobilenet025.yaml", [f"train.workdir={workdir}", *overrides])
         network = build_network(config)
         optimizer = make_optimizer(config.optimizer, np.array([0.1]))
@@ -47,12 +53,25 @@ def test_restoring_gives_weights_momenta_averages_and_step_back(start):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_only_the_newest_checkpoints_are_kept(start, tmp_path):
-    _, network, optimizer, checkpoints = start("train.keep_checkpoints=1")
+def test_only_the_newest_checkpoints_are_kept_each_with_its_weights(start, tmp_path):
+    _, network, optimizer, checkpoints = start("train.keep_checkpoints=2")
+    kept = []
     for _ in range(3):
         step(network, optimizer)
         checkpoints.save()
-    assert [path.name for path in tmp_path.rglob("*.index")] == ["step-3.index"]
+        names = (path.name for path in (tmp_path / "checkpoints").glob("step-*"))
+        kept.append(sorted(name for name in names if not name.endswith("-00001")))
+    assert kept == [
+        ["step-1.index", "step-1.weights.h5"],
+        ["step-1.index", "step-1.weights.h5", "step-2.index", "step-2.weights.h5"],
+        ["step-2.index", "step-2.weights.h5", "step-3.index", "step-3.weights.h5"],
+    ]
+
+
+def test_of_several_workers_only_the_chief_writes(start, tmp_path):
+    config, network, optimizer, _ = start()
+    Checkpoints(config, network, optimizer, is_chief=False).save()
+    assert not [*tmp_path.iterdir()]
 
 
 def test_without_a_checkpoint_a_run_starts_at_step_0(start):
@@ -73,46 +92,40 @@ def test_evaluation_takes_the_averaged_weights(start):
 
 
 def test_evaluation_knows_by_itself_what_the_run_froze(start, tmp_path):
-    _, network, optimizer, checkpoints = start("optimizer.ema=0.5", "model.freeze=[stem]")
+    settings = ("optimizer.ema=0.5", "model.freeze=[stem]")
+    _, network, optimizer, checkpoints = start(*settings, build_network=build_network)
     step(network, optimizer)
     checkpoints.save()
     plain = load_config("configs/mobilenet025.yaml", [f"train.workdir={tmp_path}"])
     _, loaded = load_network(plain)
-    for ours, theirs in zip(loaded.trainable_variables, optimizer.averages, strict=True):
-        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+    expected = {variable.path: variable.numpy() for variable in network.variables}
+    averages = zip(network.trainable_variables, optimizer.averages, strict=True)
+    expected |= {weight.path: average.numpy() for weight, average in averages}
+    for variable in loaded.variables:
+        np.testing.assert_array_equal(variable.numpy(), expected[variable.path])
 
 
 @pytest.mark.parametrize(
-    ("override", "said"),
+    ("override", "difference"),
     [
-        ("model.backbone=resnet50", "model.backbone is resnet50 here and mobilenet025 there"),
-        ("train.seed=2", "train.seed is 2 here and 1 there"),
-        ("train.num_devices=2", "train.global_batch is 64 here and 32 there"),
-        ("optimizer.ema=0.9", "optimizer.ema is 0.9 here and None there"),
-        ("model.freeze=[stem]", r"model.freeze is \('stem',\) here and \(\) there"),
+        ("model.backbone=resnet50", "model.backbone is resnet50 .* mobilenet025 "),
+        ("train.seed=2", "train.seed is 2 .* 1 "),
+        ("train.num_devices=2", "train.global_batch is 64 .* 32 "),
+        ("optimizer.ema=0.9", "optimizer.ema is 0.9 .* None "),
+        ("model.freeze=[stem]", r"model.freeze is \('stem',\) .* \(\) "),
     ],
 )
-def test_resuming_as_another_run_is_refused_by_key(start, override, said):
+def test_resuming_as_another_run_is_refused_by_key(start, override, difference):
     _, network, optimizer, checkpoints = start()
     step(network, optimizer)
     checkpoints.save()
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=difference):
         start(override)[3].restore()
-
-
-def test_a_checkpoint_cut_short_is_refused_by_name(start, tmp_path):
-    _, network, optimizer, checkpoints = start()
-    step(network, optimizer)
-    checkpoints.save()
-    [data] = tmp_path.rglob("*.data-00000-of-00001")
-    data.write_bytes(data.read_bytes()[:1000])
-    with pytest.raises(InputError, match="step-1: cannot be read as a checkpoint of this model"):
-        start()[3].restore()
 
 
 def cut(folder: Path, step: int) -> None:
     data = folder / "checkpoints" / f"step-{step}.data-00000-of-00001"
-    data.write_bytes(data.read_bytes()[:-1000])
+    data.write_bytes(data.read_bytes()[:-10])
 
 
 @pytest.mark.parametrize("shown", [str, os.path.relpath])
@@ -133,8 +146,7 @@ def test_where_the_newest_checkpoint_is_broken_the_one_before_serves(
     for ours, expected in zip(fresh.get_weights(), weights[1], strict=True):
         np.testing.assert_array_equal(ours, expected)
     assert len(caplog.messages) == 2
-    assert "step-3: cannot be read as a checkpoint of this model" in caplog.messages[0]
-    assert caplog.messages[0].endswith("falling back to the one before")
+    assert "checkpoints/step-3: " in caplog.messages[0]
     assert load_network(config)[0].endswith("step-1.weights.h5")
     # The broken ones are out of the way of the next.
     checkpoints = tmp_path / "checkpoints"
@@ -147,15 +159,23 @@ def test_where_the_newest_checkpoint_is_broken_the_one_before_serves(
     assert start(*settings, **workdir)[3].restore() == 1
 
 
-def test_a_byte_that_changed_on_the_disk_is_noticed(start, tmp_path):
+def cut_short(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def flip_a_bit(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize("spoil", [cut_short, flip_a_bit])
+def test_a_checkpoint_that_changed_on_the_disk_is_refused_by_name(start, tmp_path, spoil):
     _, network, optimizer, checkpoints = start()
     step(network, optimizer)
     checkpoints.save()
     [data] = tmp_path.rglob("*.data-00000-of-00001")
-    content = bytearray(data.read_bytes())
-    content[len(content) // 2] ^= 1
-    data.write_bytes(content)
-    with pytest.raises(InputError, match="step-1: cannot be read as a checkpoint of this model"):
+    data.write_bytes(spoil(data.read_bytes()))
+    with pytest.raises(InputError, match=f"{tmp_path}/checkpoints/step-1: "):
         start()[3].restore()
 
 
@@ -170,31 +190,25 @@ def test_a_checkpoint_that_cannot_be_written_ends_in_one_line_and_keeps_those_be
     blocked = tmp_path / "checkpoints" / "step-2.index"
     blocked.mkdir()
     (blocked / "in the way").touch()
-    with pytest.raises(
-        InputError, match=r"checkpoints: the checkpoint of step 2 cannot be written"
-    ):
+    with pytest.raises(InputError, match=r"checkpoints: the checkpoint of step 2 "):
         checkpoints.save()
     assert start()[3].restore() == 1
 
 
-def test_weights_of_another_network_are_refused(start, tmp_path):
-    _, network, _, _ = start()
-    file = tmp_path / "mobile.weights.h5"
-    network.save_weights(file)
-    other = load_config("configs/res50.yaml", [f"eval.weights={file}"])
-    with pytest.raises(
-        InputError, match=r"mobile.weights.h5: not the weights of a retinaface_resnet50"
-    ):
-        load_network(other)
-
-
-def test_weights_files_come_back_as_they_went(start, tmp_path):
-    _, network, _, _ = start()
-    file = tmp_path / "mobile.weights.h5"
-    network.save_weights(file)
-    _, loaded = load_network(load_config("configs/mobilenet025.yaml", [f"eval.weights={file}"]))
-    for ours, theirs in zip(loaded.variables, network.variables, strict=True):
-        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+def test_where_the_newest_weights_are_broken_those_before_are_evaluated(start, tmp_path, caplog):
+    config, network, optimizer, checkpoints = start()
+    for _ in range(2):
+        step(network, optimizer)
+        checkpoints.save()
+    first, second = (tmp_path / "checkpoints" / f"step-{n}.weights.h5" for n in (1, 2))
+    second.write_bytes(second.read_bytes()[:1000])
+    with caplog.at_level(logging.WARNING):
+        source, _ = load_network(config)
+    assert source == str(first)
+    assert [str(second) in message for message in caplog.messages] == [True]
+    first.unlink()
+    with pytest.raises(InputError, match=str(first)):
+        load_network(config)
 
 
 def test_checkpoints_whose_list_is_lost_are_not_passed_over(start, tmp_path):
@@ -202,5 +216,5 @@ def test_checkpoints_whose_list_is_lost_are_not_passed_over(start, tmp_path):
     step(network, optimizer)
     checkpoints.save()
     (tmp_path / "checkpoints" / "checkpoint").write_text("")
-    with pytest.raises(InputError, match="checkpoint: cannot be read, yet there are checkpoints"):
+    with pytest.raises(InputError, match="checkpoints/checkpoint: "):
         load_network(config)

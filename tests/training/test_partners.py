@@ -29,24 +29,30 @@ def in_short(monkeypatch):
     monkeypatch.setattr(partners, "GIVEN_UP_AFTER", 1.0)
 
 
-def test_workers_that_come_one_after_the_other_all_go_on(addresses):
-    threads = []
-    for index in range(3):
-        cluster = Cluster({"worker": addresses}, task=index)
-        threads.append(Thread(target=await_partners, args=(cluster,), daemon=True))
-        threads[-1].start()
-        time.sleep(0.3)
-    # The last goes on at once, and nobody listens in its place; the others have reached it.
+def test_workers_that_come_one_after_the_other_all_go_on(addresses, in_short):
+    gone_on = []
+
+    def work(index):
+        await_partners(Cluster({"worker": addresses}, task=index))
+        # Then TensorFlow's server listens in this one's place.
+        gone_on.append(socket.create_server(("", int(addresses[index].split(":")[1]))))
+
+    threads = [Thread(target=work, args=(index,), daemon=True) for index in range(3)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.2)
     for thread in threads:
         thread.join(10)
-    assert not any(thread.is_alive() for thread in threads)
+    for server in gone_on:
+        server.close()
+    assert len(gone_on) == 3
 
 
 def test_those_that_are_missing_are_named_and_given_up(addresses, in_short, caplog):
     cluster = Cluster({"chief": addresses[:1], "worker": addresses[1:]}, task=0)
-    with socket.create_server(("", int(addresses[0].split(":")[1]))):
-        with caplog.at_level(logging.WARNING), pytest.raises(InputError) as error:
-            await_partners(cluster)
+    first = socket.create_server(("", int(addresses[0].split(":")[1])))
+    with first, caplog.at_level(logging.WARNING), pytest.raises(InputError) as error:
+        await_partners(cluster)
     [record] = caplog.records
     for text in (record.getMessage(), str(error.value)):
         assert "worker 2 of 3" in text
@@ -56,9 +62,9 @@ def test_those_that_are_missing_are_named_and_given_up(addresses, in_short, capl
 
 def test_a_port_in_use_is_refused_by_its_number(addresses):
     port = int(addresses[1].split(":")[1])
-    with socket.create_server(("", port)):
-        with pytest.raises(InputError, match=f"worker 2 of 3: cannot listen at port {port}"):
-            await_partners(Cluster({"worker": addresses}, task=1))
+    expected = f"worker 2 of 3: cannot listen at port {port}"
+    with socket.create_server(("", port)), pytest.raises(InputError, match=expected):
+        await_partners(Cluster({"worker": addresses}, task=1))
 
 
 @pytest.mark.parametrize("address", ["localhost", "localhost:", ":1", "a:b", "a:0", "a:70000"])

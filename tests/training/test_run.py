@@ -3,16 +3,18 @@ import pytest
 
 from retinaface_tf.config_file import load_config
 from retinaface_tf.errors import InputError
-from retinaface_tf.training.run import Run, prepare
+from retinaface_tf.training.cluster import ALONE
+from retinaface_tf.training.prepare import prepare
+from retinaface_tf.training.run import Run
 
 
 def run_of(steps: int, *settings: str) -> Run:
     """A run of so many steps, twenty an epoch, with nothing to train."""
     config = load_config("configs/res50.yaml", settings)
     nothing = dict.fromkeys(
-        ("cluster", "records", "strategy", "network", "optimizer", "checkpoints", "validation")
+        ("data", "strategy", "network", "optimizer", "checkpoints", "validation")
     )
-    return Run(config=config, rates=np.zeros(steps), steps_per_epoch=20, **nothing)
+    return Run(config, ALONE, rates=np.zeros(steps), steps_per_epoch=20, **nothing)
 
 
 def stops(run: Run, start: int) -> list[int]:

@@ -1,9 +1,12 @@
+import keras
 import numpy as np
 import pytest
+import replicas
 import tensorflow as tf
-from training import replicas
-from training.replicas import BATCH, SETTINGS, random_batch
+from replicas import BATCH, SETTINGS, random_batch
+from tiny_network import tiny_network
 
+from retinaface_tf.config import Config
 from retinaface_tf.config_file import load_config
 from retinaface_tf.model.network import build_network
 from retinaface_tf.structures import Faces
@@ -11,10 +14,16 @@ from retinaface_tf.training.optimizer import make_optimizer
 from retinaface_tf.training.step import INPUT_WAIT, TrainStep
 
 
-def one_device(*overrides: str) -> TrainStep:
+def network_with_statistics(config: Config) -> keras.Model:
+    """A few weights behind a batch norm."""
+    images = keras.Input((None, None, 3))
+    return keras.Model(images, tiny_network(config)(keras.layers.BatchNormalization()(images)))
+
+
+def one_device(*overrides: str, build=network_with_statistics) -> TrainStep:
     """A step that takes batches with any number of faces, as those of the pipeline are."""
     config = load_config("configs/res50.yaml", [*SETTINGS, *overrides])
-    network = build_network(config)
+    network = build(config)
     optimizer = make_optimizer(config.optimizer, np.array([0.001]))
     optimizer.build(network.trainable_variables)
     spec = tf.nest.map_structure(tf.type_spec_from_value, random_batch(0))
@@ -65,8 +74,7 @@ def endless() -> tf.data.Dataset:
 
 
 def test_several_steps_at_once_are_those_steps():
-    # In float32 the last bits, which threads round as it comes, are a thousandth three steps later.
-    one_by_one, at_once = (one_device("model.precision=float64") for _ in range(2))
+    one_by_one, at_once = (one_device() for _ in range(2))
     at_once.network.set_weights(one_by_one.network.get_weights())
     *_, expected = [one_by_one(batch) for batch in batches(3)]
     metrics = at_once.several(iter(batches(3)), 3)
@@ -74,9 +82,9 @@ def test_several_steps_at_once_are_those_steps():
     assert metrics.keys() == expected.keys()
     for name, value in metrics.items():
         assert value.shape == [3]
-        assert float(value[-1]) == pytest.approx(float(expected[name]), rel=1e-9)
+        assert float(value[-1]) == pytest.approx(float(expected[name]), rel=1e-5)
     for ours, theirs in zip(at_once.network.weights, one_by_one.network.weights, strict=True):
-        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-8, atol=1e-10)
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-7)
 
 
 def test_a_batch_that_breaks_the_loss_changes_nothing_but_the_number_of_steps():
@@ -98,7 +106,8 @@ def test_a_batch_that_breaks_the_loss_changes_nothing_but_the_number_of_steps():
 def test_what_xla_compiles_is_the_same_step():
     # In float64: a batch norm over a few values makes much of rounding.
     plain, compiled = (
-        one_device("model.precision=float64", f"train.xla={x}") for x in (False, True)
+        one_device("model.precision=float64", f"train.xla={x}", build=build_network)
+        for x in (False, True)
     )
     compiled.network.set_weights(plain.network.get_weights())
     expected, metrics = plain(random_batch(0)), compiled(random_batch(0))
@@ -110,8 +119,8 @@ def test_what_xla_compiles_is_the_same_step():
 
 @pytest.mark.slow
 def test_bfloat16_starts_with_losses_near_those_of_float32():
-    full = one_device()
-    half = one_device("model.precision=bfloat16")
+    full = one_device(build=build_network)
+    half = one_device("model.precision=bfloat16", build=build_network)
     half.network.set_weights(full.network.get_weights())
     batch = random_batch(0)
     expected = {name: float(value) for name, value in full(batch).items()}
@@ -122,19 +131,15 @@ def test_bfloat16_starts_with_losses_near_those_of_float32():
         assert float(value) == pytest.approx(expected[name], rel=0.03)
 
 
-def test_parts_of_a_batch_one_after_the_other_learn_what_the_batch_does_at_once():
-    # Batch norm is frozen with its layers: over a part it would see other statistics.
-    settings = ("model.precision=float64", "optimizer.clip_norm=0.5")
-    whole, parts = (one_device(*settings, f"train.accumulate={n}") for n in (1, 4))
-    parts.network.set_weights(whole.network.get_weights())
-    for step in (whole, parts):
-        for layer in step.network.layers:
-            layer.trainable = "norm" not in layer.name
-        step.optimizer = make_optimizer(step.config.optimizer, np.array([0.001]))
-        step.optimizer.build(step.network.trainable_variables)
+def test_micro_batches_learn_what_the_batch_does_at_once():
+    # Without batch norm, which would see other statistics in each micro-batch.
+    whole, split = (
+        one_device("optimizer.clip_norm=0.5", f"train.accumulate={n}", build=tiny_network)
+        for n in (1, 4)
+    )
     for seed in range(3):
-        expected, metrics = whole(random_batch(seed)), parts(random_batch(seed))
+        expected, metrics = whole(random_batch(seed)), split(random_batch(seed))
         for name, value in metrics.items():
-            assert float(value) == pytest.approx(float(expected[name]), rel=1e-10)
-    for ours, theirs in zip(parts.network.weights, whole.network.weights, strict=True):
-        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-9, atol=1e-12)
+            assert float(value) == pytest.approx(float(expected[name]), rel=1e-5)
+    for ours, theirs in zip(split.network.weights, whole.network.weights, strict=True):
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-7)

@@ -17,10 +17,10 @@ from pathlib import Path
 from absl import flags
 
 from retinaface_tf import cli
-from retinaface_tf.data.convert.dataset import split, write_dataset
+from retinaface_tf.data.convert.dataset import split_images, write_dataset
 from retinaface_tf.data.convert.labelled import LabelledImage
 from retinaface_tf.data.convert.readers import READERS
-from retinaface_tf.data.layout import LEAST_HEIGHTS
+from retinaface_tf.data.layout import MIN_HEIGHTS
 
 _FROM = flags.DEFINE_enum("from", None, list(READERS), "Whose labels.")
 _TRAIN = flags.DEFINE_string("train", None, "Labels to train on.")
@@ -28,7 +28,7 @@ _VAL = flags.DEFINE_string("val", None, "Labels to validate on.")
 _TRAIN_IMAGES = flags.DEFINE_string("train_images", None, "Folder of the images of --train.")
 _VAL_IMAGES = flags.DEFINE_string("val_images", None, "Folder of the images of --val.")
 _VAL_EVERY = flags.DEFINE_integer(
-    "val_every", 10, "Without --val, each how manieth image of --train is for validation.", 2
+    "val_every", 10, "Without --val, every N-th image of --train is for validation.", 2
 )
 _CATEGORY = flags.DEFINE_string("category", "face", "What is a face; yolo: a number, else class 0.")
 _TO = flags.DEFINE_string("to", None, "Folder to make.")
@@ -37,18 +37,18 @@ flags.mark_flags_as_required(["from", "to"])
 
 def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
-    halves = split(
+    splits = split_images(
         _read(_TRAIN.value, _TRAIN_IMAGES.value),
         _read(_VAL.value, _VAL_IMAGES.value),
         _VAL_EVERY.value,
     )
     root = Path(str(_TO.value))
-    write_dataset(root, halves)
-    for name, images in halves.items():
+    write_dataset(root, splits)
+    for name, images in splits.items():
         print(f"{name}: {_counts(images)}")
-    if "val" in halves:
-        told = [f"{name} from {height}" for name, height in LEAST_HEIGHTS.items()]
-        print(f"ground truth by height in pixels: {', '.join(told)}")
+    if "val" in splits:
+        heights = [f"{name} from {height}" for name, height in MIN_HEIGHTS.items()]
+        print(f"ground truth by height in pixels: {', '.join(heights)}")
     print(f"written to {root}; next: python -m retinaface_tf.doctor data {root}")
     return 0
 
@@ -62,7 +62,7 @@ def _read(labels: str | None, images: str | None) -> list[LabelledImage]:
 
 def _counts(images: Sequence[LabelledImage]) -> str:
     faces = [face for image in images for face in image.faces]
-    landmarks = sum(face.points is not None for face in faces)
+    landmarks = sum(face.landmarks is not None for face in faces)
     return f"{len(images)} images, {len(faces)} faces, {landmarks} with landmarks"
 
 

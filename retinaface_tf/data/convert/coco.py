@@ -1,4 +1,6 @@
-"""COCO's instances or keypoints: one JSON file of images, annotations and categories.
+"""Reads COCO's instances or keypoints: a JSON file of images, annotations and categories.
+
+Source: https://cocodataset.org/#format-data.
 
 The box is `x y width height`. Keypoints become landmarks where there are five, `x y v` each, with v
 0 not labelled, 1 occluded, 2 visible; a face with one that is not labelled has no landmarks. Crowds
@@ -16,8 +18,9 @@ from retinaface_tf.data.convert.labelled import (
     LabelledFace,
     LabelledImage,
     make_face,
-    refuse_category,
+    unknown_category,
 )
+from retinaface_tf.data.label_lines import read_label_text
 from retinaface_tf.errors import InputError
 
 UNLABELLED, OCCLUDED = 0, 1
@@ -52,10 +55,7 @@ def read_coco(file: Path, images: Path | None, category: str) -> list[LabelledIm
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not text"
-        raise InputError(f"{file}: cannot read labels ({reason})") from None
+        content = json.loads(read_label_text(file))
     except json.JSONDecodeError as error:
         raise InputError(f"{file}:{error.lineno}: not JSON: {error.msg}") from None
     for part in ("images", "annotations", "categories"):
@@ -71,7 +71,7 @@ def _category_ids(file: Path, categories: list[Any], wanted: str) -> set[int]:
     }
     ids = set(names) if len(names) == 1 else {i for i, name in names.items() if name == wanted}
     if not ids:
-        raise refuse_category(file, wanted, names.values())
+        raise unknown_category(file, wanted, names.values())
     return ids
 
 

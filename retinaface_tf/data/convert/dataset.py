@@ -15,7 +15,7 @@ import numpy as np
 
 from retinaface_tf.data.convert.labelled import LabelledImage
 from retinaface_tf.data.layout import (
-    LEAST_HEIGHTS,
+    MIN_HEIGHTS,
     Truth,
     box_columns,
     landmark_columns,
@@ -28,40 +28,43 @@ NO_EVENT = "all"  # of images that lie in no folder
 FULL_QUALITY = 100  # pixels of height from which a face's quality is 1
 
 
-def split(
+def split_images(
     train: list[LabelledImage], val: list[LabelledImage], val_every: int
 ) -> dict[str, list[LabelledImage]]:
-    """Train and val, those that there are; of a train alone every so many-th image is for val.
+    """Parts images into train and val; without val, every `val_every`-th of train is for val.
+
+    Returns:
+        `train` and `val`, without those that have no image.
 
     Raises:
-        InputError: there is neither.
+        InputError: there is no image.
     """
     if train and not val:
         val = train[val_every - 1 :: val_every]
         train = [image for i, image in enumerate(train, start=1) if i % val_every]
-    halves = {name: images for name, images in (("train", train), ("val", val)) if images}
-    if not halves:
+    splits = {name: images for name, images in (("train", train), ("val", val)) if images}
+    if not splits:
         raise InputError("no images to convert, expected --train or --val with some")
-    return halves
+    return splits
 
 
-def write_dataset(root: Path, halves: dict[str, list[LabelledImage]]) -> None:
+def write_dataset(root: Path, splits: dict[str, list[LabelledImage]]) -> None:
     """Writes images, labels and, of val, the ground truth.
 
     Raises:
         InputError: `root` exists, an image is missing, or two would get one name.
     """
     with new_folder(root) as folder:
-        for name, images in halves.items():
+        for name, images in splits.items():
             places = _places(images)
-            _write_half(folder / name, places)
+            _write_split(folder / name, places)
             if name == "val":
                 truth = [_truth(place, image) for place, image in places.items()]
                 write_ground_truth(folder / "ground_truth", truth)
 
 
 def _places(images: Sequence[LabelledImage]) -> dict[PurePosixPath, LabelledImage]:
-    """Images by `event/name.jpg`, those of an event together."""
+    """Returns images by `event/name.jpg`, those of an event together."""
     places: dict[PurePosixPath, LabelledImage] = {}
     taken: dict[PurePosixPath, Path] = {}
     for image in images:
@@ -80,7 +83,7 @@ def _places(images: Sequence[LabelledImage]) -> dict[PurePosixPath, LabelledImag
     return dict(sorted(places.items(), key=lambda item: item[0].parent))
 
 
-def _write_half(folder: Path, places: dict[PurePosixPath, LabelledImage]) -> None:
+def _write_split(folder: Path, places: dict[PurePosixPath, LabelledImage]) -> None:
     lines = []
     for place, image in places.items():
         target = folder / "images" / place
@@ -89,7 +92,7 @@ def _write_half(folder: Path, places: dict[PurePosixPath, LabelledImage]) -> Non
         lines.append(f"# {place}")
         for face in image.faces:
             quality = min(max(face.box[3], 0) / FULL_QUALITY, 1)
-            points = landmark_columns(face.points, face.occluded, quality)
+            points = landmark_columns(face.landmarks, face.occluded, quality)
             lines.append(f"{box_columns(face.box)} {points}")
     (folder / "label.txt").write_text("\n".join([*lines, ""]), encoding="utf-8")
 
@@ -103,6 +106,6 @@ def _link(source: Path, target: Path) -> None:
 
 def _truth(place: PurePosixPath, image: LabelledImage) -> Truth:
     boxes = np.array([face.box for face in image.faces], np.float64).reshape(-1, 4)
-    at_fault = np.array([face.counted for face in image.faces], np.bool_)
-    counted = {name: at_fault & (boxes[:, 3] >= least) for name, least in LEAST_HEIGHTS.items()}
+    countable = np.array([face.counted for face in image.faces], np.bool_)
+    counted = {name: countable & (boxes[:, 3] >= least) for name, least in MIN_HEIGHTS.items()}
     return Truth(str(place.parent), place.stem, boxes, counted)

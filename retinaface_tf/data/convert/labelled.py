@@ -1,8 +1,9 @@
-"""What every reader of labels returns, and what they share in refusing."""
+"""Holds labelled images as every reader returns them, and checks values that others wrote."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,40 +11,50 @@ from numpy.typing import NDArray
 from retinaface_tf.errors import InputError
 
 
-class LabelledFace(NamedTuple):
+@dataclass(frozen=True)
+class LabelledFace:
     box: NDArray[np.float64]  # [4], x y w h, pixels of the upright image
-    points: NDArray[np.float64] | None  # [5, 2], in the order of structures
+    landmarks: NDArray[np.float64] | None  # [5, 2], in the order of structures.LANDMARKS
     occluded: NDArray[np.bool_]  # [5]
     counted: bool  # whether a detector that misses it is at fault
 
 
-class LabelledImage(NamedTuple):
+@dataclass(frozen=True)
+class LabelledImage:
     file: Path
     name: str  # below the folder of all images, with `/`
     faces: list[LabelledFace]
 
 
 def make_face(
-    box: Any, points: Any = None, occluded: Any = None, *, counted: bool = True, where: str
+    box: Any, landmarks: Any = None, occluded: Any = None, *, counted: bool = True, where: str
 ) -> LabelledFace:
-    """A face of numbers that somebody else wrote.
+    """Makes a face of values that somebody else wrote.
+
+    Args:
+        box: x y w h in pixels of the upright image.
+        landmarks: five times x y, or None.
+        occluded: five flags; None: no landmark is occluded.
+        counted: whether a detector that misses the face is at fault.
+        where: file and entry, with which the message of an error begins.
 
     Raises:
-        InputError: they are not four and, with points, ten finite numbers; begins with `where`.
+        InputError: box and landmarks are not four and ten finite numbers.
     """
     try:
         corners = np.array(box, np.float64).reshape(4)
-        landmarks = None if points is None else np.array(points, np.float64).reshape(5, 2)
-        told = np.concatenate([corners, [] if landmarks is None else landmarks.ravel()])
+        points = None if landmarks is None else np.array(landmarks, np.float64).reshape(5, 2)
+        values = np.concatenate([corners, [] if points is None else points.ravel()])
     except (TypeError, ValueError):
-        told = np.array([np.nan])
-    if not np.isfinite(told).all():
-        found = f"{box}" if points is None else f"{box} and {points}"
+        values = np.array([np.nan])
+    if not np.isfinite(values).all():
+        found = f"{box}" if landmarks is None else f"{box} and {landmarks}"
         raise InputError(f"{where}: expected a box of 4 finite numbers, found {found:.80}")
     hidden = np.zeros(5, np.bool_) if occluded is None else np.array(occluded, np.bool_)
-    return LabelledFace(corners, landmarks, hidden, counted)
+    return LabelledFace(corners, points, hidden, counted)
 
 
-def refuse_category(where: Any, wanted: str, there: Collection[Any]) -> InputError:
-    names = ", ".join(sorted({str(name) for name in there})) or "none"
+def unknown_category(where: Path, wanted: str, existing: Collection[Any]) -> InputError:
+    """Returns the error of labels that lack a category."""
+    names = ", ".join(sorted({str(name) for name in existing})) or "none"
     return InputError(f"{where}: has no category {wanted}, expected --category to be of {names}")

@@ -1,4 +1,4 @@
-"""The table of others' label formats; one more is one more entry."""
+"""Lists the readers of others' label formats; one more format is one more entry."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ from retinaface_tf.data.convert.voc import read_voc
 from retinaface_tf.data.convert.widerface import read_widerface
 from retinaface_tf.data.convert.yolo import read_yolo
 
-# Labels, the folder of their images where it is not the usual one, and the category of faces.
+# From labels, the folder of their images (None: the format's usual one) and the category of faces.
 Reader = Callable[[Path, Path | None, str], list[LabelledImage]]
 
 READERS: Mapping[str, Reader] = MappingProxyType(

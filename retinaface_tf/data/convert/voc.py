@@ -1,4 +1,4 @@
-"""Pascal VOC's XML files, one for each image: `object`s with a `name` and a `bndbox`.
+"""Reads Pascal VOC's XML files, one for each image: `object`s with a `name` and a `bndbox`.
 
 Corners are taken as they are, as labelImg and CVAT write them; VOC's own count pixels from 1, and
 are one off. An object that is `difficult` is trained on, but no detector is at fault that misses
@@ -12,7 +12,7 @@ from retinaface_tf.data.convert.labelled import (
     LabelledFace,
     LabelledImage,
     make_face,
-    refuse_category,
+    unknown_category,
 )
 from retinaface_tf.errors import InputError
 
@@ -48,7 +48,7 @@ def read_voc(folder: Path, images: Path | None, category: str) -> list[LabelledI
         name = (file.relative_to(folder).parent / image.replace("\\", "/")).as_posix()
         labelled.append(LabelledImage(root / name, name, faces))
     if category not in names:
-        raise refuse_category(folder, category, names)
+        raise unknown_category(folder, category, names)
     return labelled
 
 

@@ -1,6 +1,6 @@
-"""WIDER FACE's own label files, to be brought into the layout again: any of the three formats.
+"""Reads WIDER FACE's own label files, in any of the three formats.
 
-What `label.txt` says besides boxes and points is lost: flags of occlusion and quality, attributes.
+Besides boxes and landmarks nothing is kept: no flags of occlusion, no quality, no attributes.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ from retinaface_tf.data.widerface import read_records
 def read_widerface(file: Path, images: Path | None, category: str) -> list[LabelledImage]:
     """Reads a label file; its images are in `images`, by default the folder of that name beside it.
 
-    It has no categories.
+    WIDER FACE has no categories, and `category` is ignored.
 
     Raises:
         InputError: no such file, or a line that is none of the three formats.

@@ -1,4 +1,4 @@
-"""YOLO's text files, one for each image, all numbers in fractions of it.
+"""Reads YOLO's text files, one for each image, all numbers in fractions of it.
 
 images/train/a.jpg    labels/train/a.txt    or a.txt beside a.jpg; without one, no faces
 class cx cy w h                               boxes
@@ -9,16 +9,15 @@ class cx cy w h  x y v (five times)           the same with 0 not labelled, 1 oc
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from retinaface_tf.data.convert.labelled import (
     LabelledFace,
     LabelledImage,
     make_face,
-    refuse_category,
+    unknown_category,
 )
-from retinaface_tf.data.decode import open_image
+from retinaface_tf.data.label_lines import read_label_text
 from retinaface_tf.errors import InputError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
@@ -53,12 +52,12 @@ def read_yolo(folder: Path, images: Path | None, category: str) -> list[Labelled
             faces = [_face(row, size, f"{labels}:{line}") for line, row in ours]
         labelled.append(LabelledImage(file, name.as_posix(), faces))
     if wanted not in classes:
-        raise refuse_category(folder, str(wanted), classes)
+        raise unknown_category(folder, str(wanted), classes)
     return labelled
 
 
 def _labels_of(image: Path) -> Path:
-    """Beside the image, or in `labels` where its path has `images`, the last time."""
+    """Returns the label file of an image: beside it, or in `labels` where its path has `images`."""
     beside = image.with_suffix(".txt")
     parts = list(beside.parts)
     if beside.exists() or "images" not in parts:
@@ -68,12 +67,8 @@ def _labels_of(image: Path) -> Path:
 
 
 def _read_rows(file: Path) -> list[tuple[int, list[float]]]:
-    """Lines by number, each with its columns."""
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not text"
-        raise InputError(f"{file}: cannot read labels ({reason})") from None
+    """Returns the lines of a label file by number, each with its columns."""
+    lines = read_label_text(file).splitlines()
     return [(i, _row(file, i, line)) for i, line in enumerate(lines, start=1) if line.strip()]
 
 
@@ -89,7 +84,7 @@ def _row(file: Path, number: int, line: str) -> list[float]:
 
 
 def _face(row: list[float], size: NDArray[np.float64], where: str) -> LabelledFace:
-    """A row in pixels of an image of that size, width and height."""
+    """Converts a row to pixels of an image of this width and height."""
     centre, extent = np.array(row[1:3]), np.array(row[3:5])
     box = np.concatenate([(centre - extent / 2) * size, extent * size])
     points = np.array(row[5:]).reshape(5, -1) if len(row) > BOX else None
@@ -102,14 +97,14 @@ def _face(row: list[float], size: NDArray[np.float64], where: str) -> LabelledFa
 
 
 def _size(image: Path) -> NDArray[np.float64]:
-    """Width and height of the upright image."""
+    """Returns width and height of the upright image."""
+    # TensorFlow reads the size without decoding, but takes seconds to import: other formats do not.
+    import tensorflow as tf
+
+    from retinaface_tf.data.decode import read_size
+
     try:
-        height, width = _upright_size(str(image)).numpy()
+        height, width = read_size(tf.io.read_file(str(image))).numpy()
     except tf.errors.OpError:
         raise InputError(f"{image}: not an image, so that its labels have no size") from None
     return np.array([width, height], np.float64)
-
-
-@tf.function(input_signature=[tf.TensorSpec([], tf.string)])
-def _upright_size(path: tf.Tensor) -> tf.Tensor:
-    return open_image(tf.io.read_file(path)).size

@@ -1,4 +1,4 @@
-"""A canvas, and cartoon people painted on it.
+"""Paints cartoon people on a canvas.
 
 Everything is painted at twice its size and shrunk at the end, so that a face of 12 px still has
 eyes. A second plane remembers whose face is on top at each pixel: what is hidden follows from it.
@@ -6,7 +6,7 @@ Shapes of a head are in fractions of the face's height, from its centre, x right
 """
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,8 +25,9 @@ _LANDMARKS_FROM = 12  # pixels of height; in less nobody can tell the five point
 _MOST_HIDDEN = 0.7  # nobody would label a face of which less is to be seen
 
 
-class DrawnFace(NamedTuple):
-    """One face as the labels tell it."""
+@dataclasses.dataclass(frozen=True)
+class DrawnFace:
+    """The labels of a face."""
 
     box: tuple[int, int, int, int]  # x y w h in pixels: forehead to chin, within the image
     landmarks: Points | None  # [5, 2] in pixels, in the order of structures
@@ -51,18 +52,18 @@ class Head:
     hair: Colour
 
     def flat(self, points: ArrayLike) -> Points:
-        """Pixels of points that the yaw leaves alone, such as those of the outline and of hats."""
+        """Returns pixels of points that the yaw leaves alone, such as those of outline and hat."""
         cos, sin = np.cos(self.angle), np.sin(self.angle)
         return self.centre + self.height * np.asarray(points) @ np.array([[cos, sin], [-sin, cos]])
 
     def turned(self, points: ArrayLike, depth: float = 0.42) -> Points:
-        """Pixels of points on the face, which the yaw moves around a cylinder of that radius."""
+        """Returns pixels of points that the yaw moves around a cylinder of radius `depth`."""
         x, y = np.asarray(points, np.float64).T
         around = np.arcsin(np.clip(x / depth, -1, 1)) + self.yaw
         return self.flat(np.stack([depth * np.sin(around), y], axis=1))
 
     def landmarks(self) -> Points:
-        """Pixels [5, 2], in the order of structures."""
+        """Returns the landmarks in pixels [5, 2], in the order of `structures.LANDMARKS`."""
         pairs = [(sign * x, y) for x, y in (self.eyes, self.mouth) for sign in (-1, 1)]
         return np.insert(self.turned(pairs), 2, self.turned([(0, self.nose)], depth=0.48), axis=0)
 
@@ -87,13 +88,13 @@ class Canvas:
         cv2.polylines(self.image, [_fixed(points)], False, colour, thickness, cv2.LINE_AA, 4)
 
     def finish(self, heads: list[Head]) -> tuple[Image, list[DrawnFace]]:
-        """The image at its final size and what is to be seen of the faces; heads[0] owns 1."""
+        """Returns the image at its final size, and the labels of its faces; heads[0] owns 1."""
         image = cv2.resize(self.image, self.size, interpolation=cv2.INTER_AREA)
         seen = np.bincount(self.owner.ravel(), minlength=len(heads) + 1)
-        faces = [self._look(head, owner, int(seen[owner])) for owner, head in enumerate(heads, 1)]
+        faces = [self._label(head, owner, int(seen[owner])) for owner, head in enumerate(heads, 1)]
         return image, [face for face in faces if face.hidden <= _MOST_HIDDEN]
 
-    def _look(self, head: Head, owner: int, seen: int) -> DrawnFace:
+    def _label(self, head: Head, owner: int, seen: int) -> DrawnFace:
         outline, marks = head.flat(head.outline), head.landmarks()
         near, far = np.rint([outline.min(axis=0), outline.max(axis=0)]).clip(0, self.size)
         x, y, width, height = np.concatenate([near, far - near]).astype(int).tolist()
@@ -110,24 +111,24 @@ class Canvas:
 
 
 def _fixed(points: Points) -> NDArray[np.int32]:
-    """OpenCV's fixed point, whose origin is the middle of the first pixel, not its corner."""
+    """Converts to OpenCV's fixed point, whose origin is the middle of the first pixel."""
     return np.rint((points * _OVERSAMPLING - 0.5) * 16).astype(np.int32)
 
 
 def ellipse(x: float, y: float, rx: float, ry: float, first: int = 0, last: int = 360) -> Points:
-    """Points [24, 2] by centre, radii and degrees, which run clockwise from the right."""
+    """Returns points [24, 2] by centre, radii and degrees, which run clockwise from the right."""
     around = np.radians(np.linspace(first, last, 24))
     return np.stack([x + rx * np.cos(around), y + ry * np.sin(around)], axis=1)
 
 
 def colour_near(rng: Rng, codes: tuple[str, ...]) -> Colour:
-    """Roughly one of these hexadecimal colours."""
+    """Draws a colour near one of these hexadecimal ones."""
     exact = np.array(list(bytes.fromhex(rng.choice(codes))))
     return tuple((exact + rng.normal(0, 6) + rng.normal(0, 4, 3)).clip(0, 255).astype(int).tolist())
 
 
 def any_colour(rng: Rng) -> Colour:
-    """Grey to vivid, dark to light."""
+    """Draws a colour from grey to vivid, from dark to light."""
     hsv = rng.uniform((0, 20, 40), (180, 220, 245)).astype(np.uint8)
     return tuple(cv2.cvtColor(hsv[None, None], cv2.COLOR_HSV2RGB)[0, 0].tolist())
 
@@ -137,7 +138,7 @@ def darker(colour: Colour, factor: float) -> Colour:
 
 
 def random_head(rng: Rng, centre: Points, height: float) -> Head:
-    """A person whose face is that high, in pixels, around that centre [2]."""
+    """Draws the features of a person whose face has this height in pixels and centre [2]."""
     around = np.linspace(0, 2 * np.pi, 48, endpoint=False)
     chin = 1 - rng.uniform(0.08, 0.3) * np.sin(around).clip(0) ** 2
     x = rng.uniform(0.35, 0.42) * np.cos(around) * chin
@@ -157,7 +158,7 @@ def random_head(rng: Rng, centre: Points, height: float) -> Head:
 
 
 def paint_body(canvas: Canvas, rng: Rng, head: Head) -> None:
-    """Neck and shoulders, upright below the head, which is painted after it."""
+    """Paints neck and shoulders, upright below the head, which is painted after them."""
     wide, long = rng.uniform((0.8, 1), (1.1, 1.8))
     shoulders = [*ellipse(0, 0.95, wide, 0.33, 180, 360), (wide, long), (-wide, long)]
     neck = [(-0.2, 0), (0.2, 0), (0.24, 0.7), (0, 0.85), (-0.24, 0.7)]
@@ -167,7 +168,7 @@ def paint_body(canvas: Canvas, rng: Rng, head: Head) -> None:
 
 
 def paint_head(canvas: Canvas, rng: Rng, head: Head, owner: int) -> None:
-    """From back to front; only its skin is the owner's, so that hair hides the faces behind."""
+    """Paints a head from back to front; only skin is the owner's: hair hides faces behind it."""
     hair = rng.choice(len(_HAIRS_BEHIND), p=(0.12, 0.34, 0.24, 0.14, 0.16))
     for shape in _HAIRS_BEHIND[hair]:
         canvas.fill(head.flat(shape), head.hair)
@@ -247,7 +248,7 @@ def _paint_hat(canvas: Canvas, rng: Rng, head: Head) -> None:
 
 
 def _paint_thing(canvas: Canvas, rng: Rng, head: Head) -> None:
-    """Something over part of the face: a mask, a hand or a cup, a post, a board."""
+    """Paints something over part of the face: a mask, a hand or a cup, a post, a board."""
     x, y = ellipse(0, 0, 0.4, 0.4)[rng.integers(24)]
     low, side = rng.uniform(0.05, 0.3), rng.choice([-1, 1])
     shapes = (

@@ -1,6 +1,6 @@
 """Draws a data set of cartoon faces in WIDER FACE's own layout, to try everything without it.
 
-    ROOT/train/images/<event>/<name>.jpg    ROOT/train/label.txt  (20 columns, REFERENCE 3.1)
+    ROOT/train/images/<event>/<name>.jpg    ROOT/train/label.txt  (20 columns)
     ROOT/val/images/<event>/<name>.jpg      ROOT/val/label.txt    (x y w h)
     ROOT/ground_truth/wider_{face,easy,medium,hard}_val.mat
 
@@ -11,16 +11,17 @@ easy is a height of at least 50 px with less than a fifth hidden, medium is easy
 
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from retinaface_tf.data.layout import (
-    LEAST_HEIGHTS,
+    MIN_HEIGHTS,
     Truth,
     box_columns,
     landmark_columns,
@@ -44,8 +45,9 @@ _CROWD_EVERY = 15
 _SHARE_WITHOUT_FACES = 0.03
 
 
-class DrawnImage(NamedTuple):
-    """An image on disk and what the labels tell of it."""
+@dataclass(frozen=True)
+class DrawnImage:
+    """An image on disk and its labels."""
 
     event: str
     name: str  # without .jpg
@@ -67,10 +69,10 @@ def draw_dataset(root: Path, num_train: int, num_val: int, seed: int = 1) -> Non
     Raises:
         InputError: `root` exists or cannot be written.
     """
-    with new_folder(root) as half_made:
-        _write_split(half_made / "train", _TRAIN, num_train, seed)
-        val = _write_split(half_made / "val", _VAL, num_val, seed)
-        write_ground_truth(half_made / "ground_truth", [_truth(image) for image in val])
+    with new_folder(root) as folder:
+        _write_split(folder / "train", _TRAIN, num_train, seed)
+        val = _write_split(folder / "val", _VAL, num_val, seed)
+        write_ground_truth(folder / "ground_truth", [_truth(image) for image in val])
 
 
 def _write_split(folder: Path, split: int, count: int, seed: int) -> list[DrawnImage]:
@@ -113,18 +115,18 @@ def _row(face: DrawnFace, split: int) -> str:
 
 
 def _truth(image: DrawnImage) -> Truth:
-    """Which faces count: by height, and by how much is hidden."""
+    """Selects the faces that count, by height and by how much of them is hidden."""
     boxes = np.array([face.box for face in image.faces], np.int32).reshape(-1, 4)
     hidden = np.array([face.hidden for face in image.faces])
     counted = {
         name: (boxes[:, 3] >= height) & (hidden < _HIDDEN.get(name, 1.0))
-        for name, height in LEAST_HEIGHTS.items()
+        for name, height in MIN_HEIGHTS.items()
     }
     return Truth(image.event, image.name, boxes, counted)
 
 
 def _random_scene(rng: Rng, crowd: bool) -> tuple[tuple[int, int], list[float]]:
-    """Width and height of an image and the heights of the faces to draw in it, in pixels."""
+    """Draws width and height of an image, and the heights of its faces, in pixels."""
     long = int(rng.integers(320, 513))
     short = int(long * rng.uniform(0.62, 1))
     kind = 0 if crowd else rng.choice([1, 2, 2, 3])
@@ -172,7 +174,7 @@ def _place(rng: Rng, heights: list[float], size: tuple[int, int]) -> list[Head]:
 
 
 def _paint_clutter(canvas: Canvas, rng: Rng) -> None:
-    """A blob, a board, furniture (a board with a frame), now and then a cable."""
+    """Paints a blob, a board, or furniture (a board with a frame), now and then a cable."""
     where, colour, kind = rng.uniform(0, canvas.size), any_colour(rng), rng.integers(4)
     extent = np.exp(rng.uniform(1.6, 4.6, 2))
     board = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * extent
@@ -184,7 +186,7 @@ def _paint_clutter(canvas: Canvas, rng: Rng) -> None:
 
 
 def _paint_distractor(canvas: Canvas, rng: Rng) -> None:
-    """As round as a face, mostly as coloured, but none: a ball, a nape, a spotted fruit."""
+    """Paints something as round as a face that is none: a ball, a nape, a spotted fruit."""
     head = drawing.random_head(rng, rng.uniform(0, canvas.size), np.exp(rng.uniform(2.5, 4.7)))
     colour = head.skin if rng.random() < 0.75 else any_colour(rng)
     canvas.fill(head.flat(head.outline), colour)
@@ -196,7 +198,7 @@ def _paint_distractor(canvas: Canvas, rng: Rng) -> None:
 
 
 def _photograph(rng: Rng, image: Image) -> Image:
-    """What a camera adds: blur, light from one side, a cast of colour or none at all, noise."""
+    """Adds what a camera adds: blur, light from one side, a cast of colour or none, noise."""
     if rng.random() < 0.25:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.3))
     if rng.random() < 0.06:
@@ -208,7 +210,7 @@ def _photograph(rng: Rng, image: Image) -> Image:
 
 
 def _background(rng: Rng, event: str, width: int, height: int) -> Image:
-    """The texture of the event; mostly above another one, as walls and skies are."""
+    """Paints the texture of the event, mostly above another one, as walls and skies are."""
     layers = []
     for name in (event, rng.choice(_EVENTS).item()):
         mix = _TEXTURES[name](rng, width, height).clip(0, 1)[..., None]
@@ -220,7 +222,7 @@ def _background(rng: Rng, event: str, width: int, height: int) -> Image:
 
 # Textures are shares [H, W] of the first of two colours, beyond 0..1 where only one is left.
 def _noise(cells: Sequence[int], interpolation: int, rng: Rng, w: int, h: int) -> NDArray[Any]:
-    """Noise of several scales, that many cells across: foliage, plaster, tiles, a gradient."""
+    """Returns noise of several scales, `cells` across: foliage, plaster, tiles, a gradient."""
     mix = np.full((h, w), 0.5, np.float32)
     for count in cells:
         grid = rng.uniform(-0.6, 0.6, (count, count)) * np.sqrt(cells[0] / count)

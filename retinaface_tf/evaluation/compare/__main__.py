@@ -1,9 +1,9 @@
 """Compares evaluations: python -m retinaface_tf.evaluation.compare A/eval.json B/eval.json ...
 
-Prints AP of each with an interval that 95 % of other samples of images would give, and the
-difference of each to the first with an interval of its own, over the same images: where that holds
-0, the difference is called noise. It needs the detections that `eval.py` keeps unless
-`eval.save_results` is false, and the ground truth.
+Prints AP of each run with its 95 % interval over samples of images, and the difference of each run
+to the first with an interval of its own, over the same images. A difference whose interval contains
+0 is called noise. The command needs the ground truth and the detections, which `eval.py` keeps
+unless `eval.save_results` is false.
 """
 
 from pathlib import Path
@@ -25,10 +25,10 @@ def main(arguments: list[str]) -> int:
         raise InputError("expected two or more eval.json of eval.py to compare")
     if _REPORT.value:
         import_extra("matplotlib", "report")
-    from retinaface_tf.evaluation.compare.comparison import compare_files
+    from retinaface_tf.evaluation.compare.comparison import compare_evaluations
 
     paths = [Path(argument) for argument in arguments]
-    comparison = compare_files(paths, _GROUND_TRUTH.value, _RESAMPLES.value, _SEED.value)
+    comparison = compare_evaluations(paths, _GROUND_TRUTH.value, _RESAMPLES.value, _SEED.value)
     print(comparison)
     if _REPORT.value:
         from retinaface_tf.evaluation.compare.page import write_comparison

@@ -1,13 +1,9 @@
-"""Compares evaluations over the same images, by a bootstrap."""
+"""Compares evaluations over the same images by a bootstrap."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
-from pydantic import TypeAdapter, ValidationError
-
-from retinaface_tf.config import Config
 from retinaface_tf.errors import InputError
 from retinaface_tf.evaluation.average_precision import (
     SETS,
@@ -23,12 +19,13 @@ from retinaface_tf.evaluation.bootstrap import (
     resampled_ap,
 )
 from retinaface_tf.evaluation.outcome import examine
-from retinaface_tf.evaluation.result import read_report
+from retinaface_tf.evaluation.result import Evaluation
+from retinaface_tf.evaluation.scoring import Predictions
 from retinaface_tf.evaluation.wider import load_ground_truth, read_predictions
 
 
 class Run(NamedTuple):
-    """What is compared, by set."""
+    """Holds the curves of an evaluation, and the counts behind them, by set."""
 
     name: str
     curves: dict[str, Curve]
@@ -36,38 +33,38 @@ class Run(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A run in a set; differences are to the first run."""
+    """Holds AP of a run in a set, and its difference to the first run."""
 
     ap: float
-    between: tuple[float, float]
+    interval: tuple[float, float]  # 95 %
     difference: float
-    difference_between: tuple[float, float]
+    difference_interval: tuple[float, float]  # 95 %
 
     @property
     def is_noise(self) -> bool:
-        """Whether a difference as this may come from the choice of images alone."""
-        return self.difference_between[0] <= 0 <= self.difference_between[1]
+        """Whether such a difference may come from the choice of images alone."""
+        return self.difference_interval[0] <= 0 <= self.difference_interval[1]
 
     @property
     def verdict(self) -> str:
-        """Noise, better or worse than the first run."""
+        """One of noise, better, worse; than the first run."""
         return "noise" if self.is_noise else "better" if self.difference > 0 else "worse"
 
 
 class Comparison(NamedTuple):
-    """Runs, and of each a cell by set."""
+    """Holds runs and a table of them, a row of cells by set for each run."""
 
     runs: list[Run]
     table: list[dict[str, Cell]]
-    images: int  # how many they were evaluated on
+    images: int  # that all runs were evaluated on
 
     def __str__(self) -> str:
-        """Lines for a terminal."""
+        """Formats the table for a terminal."""
         width = max(len(run.name) for run in self.runs) + 2
         lines = [" " * width + "".join(f"{name.capitalize():<30}" for name in SETS)]
         for i, (run, row) in enumerate(zip(self.runs, self.table, strict=True)):
             cells = [
-                f"{cell.ap:.4f} ({cell.between[0]:.4f} to {cell.between[1]:.4f})"
+                f"{cell.ap:.4f} ({cell.interval[0]:.4f} to {cell.interval[1]:.4f})"
                 for cell in row.values()
             ]
             lines.append(f"{run.name:<{width}}" + "".join(f"{cell:<30}" for cell in cells))
@@ -79,7 +76,7 @@ class Comparison(NamedTuple):
         return "\n".join(line.rstrip() for line in lines)
 
 
-def compare_files(
+def compare_evaluations(
     files: Sequence[Path], ground_truth: str | None, resamples: int, seed: int
 ) -> Comparison:
     """Compares evaluations by their `eval.json`.
@@ -93,49 +90,46 @@ def compare_files(
     Raises:
         InputError: a file is missing or broken, or they match faces at different IoU.
     """
-    reports = [read_report(file) for file in files]
-    configs = [_config(*each) for each in zip(files, reports, strict=True)]
-    truth = load_ground_truth(ground_truth or configs[0].ground_truth_folder)
-    ious = sorted({config.eval.iou for config in configs})
+    evaluations = [Evaluation.load(file) for file in files]
+    truth = load_ground_truth(ground_truth or evaluations[0].config.ground_truth_folder)
+    ious = sorted({evaluation.config.eval.iou for evaluation in evaluations})
     if len(ious) > 1:
         raise InputError(f"expected one eval.iou for all, found {', '.join(map(str, ious))}")
     runs = [
-        _run(name, _predictions(file, report), truth, ious[0])
-        for name, file, report in zip(_names(files), files, reports, strict=True)
+        _run(name, _predictions(file, evaluation), truth, ious[0])
+        for name, file, evaluation in zip(_names(files), files, evaluations, strict=True)
     ]
-    return Comparison(runs, compare(runs, resamples, seed), len(truth))
+    return Comparison(runs, _table(runs, resamples, seed), len(truth))
 
 
-def compare(runs: Sequence[Run], resamples: int, seed: int) -> list[dict[str, Cell]]:
-    """Of each run a cell of each set."""
+def _table(runs: Sequence[Run], resamples: int, seed: int) -> list[dict[str, Cell]]:
+    """Fills a row for each run, with a cell for each set."""
     table: list[dict[str, Cell]] = [{} for _ in runs]
     for name in SETS:
         samples = resampled_ap([run.counts[name] for run in runs], resamples, seed)
         ap = [average_precision(run.curves[name]) for run in runs]
         for row, own, value in zip(table, samples, ap, strict=True):
-            between = interval(own - samples[0])
-            row[name] = Cell(value, interval(own), value - ap[0], between)
+            of_difference = interval(own - samples[0])
+            row[name] = Cell(value, interval(own), value - ap[0], of_difference)
     return table
 
 
 def _difference(cell: Cell) -> tuple[str, str]:
-    low, high = cell.difference_between
+    low, high = cell.difference_interval
     return f"{cell.difference:+.4f} ({low:+.4f} to {high:+.4f})", cell.verdict
 
 
-def _run(
-    name: str, predictions: Mapping[str, Any], truth: Mapping[str, GroundTruth], iou: float
-) -> Run:
+def _run(name: str, predictions: Predictions, truth: Mapping[str, GroundTruth], iou: float) -> Run:
     outcome = examine(predictions, truth, iou)
     return Run(
         name,
-        {each: precision_recall_of(outcome.matches, outcome.counted[each]) for each in SETS},
+        {each: precision_recall_of(outcome.matches, outcome.in_set[each]) for each in SETS},
         {each: count_by_image(outcome, each) for each in SETS},
     )
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """The folders of the reports, as short as they differ; or else their paths."""
+    """Names evaluations by their folders, in the shortest form in which they differ."""
     for name in (lambda path: path.resolve().parent.name, lambda path: str(path.parent), str):
         names = [name(path) for path in paths]
         if len(set(names)) == len(names):
@@ -143,18 +137,10 @@ def _names(paths: Sequence[Path]) -> list[str]:
     return names
 
 
-def _config(path: Path, report: Mapping[str, Any]) -> Config:
-    try:
-        return TypeAdapter(Config).validate_python(report["config"])
-    except ValidationError as error:
-        where = ".".join(map(str, error.errors()[0]["loc"]))
-        raise InputError(f"{path}: config: {where}: {error.errors()[0]['msg']}") from None
-
-
-def _predictions(path: Path, report: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
-    if report["predictions"] is None:
+def _predictions(file: Path, evaluation: Evaluation) -> Predictions:
+    if evaluation.predictions is None:
         raise InputError(
-            f"{path}: its detections were not kept; evaluate again with "
+            f"{file}: its detections were not kept; evaluate again with "
             f"--set eval.save_results=true"
         )
-    return read_predictions(path.parent / report["predictions"])
+    return read_predictions(evaluation.predictions)

@@ -1,25 +1,37 @@
-"""The report as one HTML page that needs nothing but itself (needs matplotlib)."""
+"""Shows an evaluation as one HTML page that needs no other file (needs matplotlib)."""
 
 import json
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
 
-from retinaface_tf.config import Config
 from retinaface_tf.data.widerface import ATTRIBUTES
 from retinaface_tf.evaluation.average_precision import SETS, precision_recall_of
+from retinaface_tf.evaluation.data import EvaluationData
 from retinaface_tf.evaluation.outcome import (
     Outcome,
-    best_threshold,
+    Reliability,
     examine,
     false_detections,
+    max_f1_threshold,
     missed_faces,
     reliability,
 )
-from retinaface_tf.evaluation.report import TEMPLATES, gallery, plots
-from retinaface_tf.evaluation.report.published import PUBLISHED
-from retinaface_tf.evaluation.result import Evaluated
-from retinaface_tf.evaluation.subsets import ap_by_attribute, ap_by_event, ap_by_height
+from retinaface_tf.evaluation.report import TEMPLATES, plots
+from retinaface_tf.evaluation.report.gallery import (
+    Thumbnail,
+    false_thumbnails,
+    missed_thumbnails,
+)
+from retinaface_tf.evaluation.report.published import PUBLISHED, Published
+from retinaface_tf.evaluation.result import Evaluation
+from retinaface_tf.evaluation.scoring import Predictions
+from retinaface_tf.evaluation.subsets import (
+    Event,
+    Subset,
+    ap_by_attribute,
+    ap_by_event,
+    ap_by_height,
+)
 from retinaface_tf.evaluation.wider import load_attributes
 from retinaface_tf.geometry.heights import HEIGHT_NAMES
 from retinaface_tf.pages import write_page
@@ -28,112 +40,116 @@ PAGE_FILE = "report.html"
 _WIDER_FACE = "0--Parade"  # an event that only WIDER FACE has
 
 
-class Gallery(NamedTuple):
-    """Pictures that the page shows of those that there are, and what they are filtered by."""
+@dataclass(frozen=True)
+class Figures:
+    """Holds plots as SVG, and the tables of AP by part."""
+
+    threshold: float  # of score; the one with the highest F1 of the set hard
+    faces: dict[str, int]  # by set
+    curve_plot: str
+    height_plot: str
+    heights: list[Subset]
+    reliability_plot: str
+    reliability: Reliability
+    attributes: dict[str, list[Subset]] | None  # None where neither labels nor truth have them
+    events: list[Event]
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Holds thumbnails, and the choices by which the page filters them."""
 
     name: str
-    total: int
-    pictures: list[gallery.Picture]
-    events: list[str]
-    reasons: list[str]
-    heights: list[str]
+    total: int  # of missed faces or false detections; the page shows at most MAX_THUMBNAILS
+    thumbnails: list[Thumbnail]
+
+    @property
+    def events(self) -> list[str]:
+        """The events of the thumbnails."""
+        return sorted({each.event for each in self.thumbnails})
+
+    @property
+    def reasons(self) -> list[str]:
+        """The reasons of the thumbnails."""
+        return sorted({each.reason for each in self.thumbnails})
+
+    @property
+    def heights(self) -> list[str]:
+        """The classes of height of the thumbnails, smallest first."""
+        return [name for name in HEIGHT_NAMES if name in {t.height_class for t in self.thumbnails}]
 
 
 def write_report(
-    folder: Path, config: Config, evaluated: Evaluated, report: Mapping[str, Any]
+    folder: Path, evaluation: Evaluation, predictions: Predictions, data: EvaluationData
 ) -> Path:
-    """Writes `report.html` into a folder, which is made if it is not there.
+    """Writes `report.html` into a folder, which is made if it does not exist.
 
     Args:
         folder: of the page.
-        config: where images, labels and ground truth are; at which IoU detections match.
-        evaluated: what was evaluated.
-        report: of `result.write_report`.
+        evaluation: of the predictions; its config says where labels and ground truth are.
+        predictions: that were scored.
+        data: that they were scored on; images that it lacks are not shown.
 
     Raises:
-        InputError: attributes of other faces than those of the ground truth.
+        InputError: the attributes are of other faces than those of the ground truth.
     """
-    outcome = examine(evaluated.predictions, evaluated.truth, config.eval.iou)
+    config, maker = evaluation.config, evaluation.maker
+    outcome = examine(predictions, data.truth, config.eval.iou)
+    figures = _figures(outcome, evaluation, data)
+    shown = maker.config if maker.protocol is not None else config
     return write_page(
         folder / PAGE_FILE,
         TEMPLATES,
         "report.html",
-        **_facts(config, evaluated, report),
-        **_figures(outcome, config, evaluated),
-        **_galleries(outcome, config),
+        evaluation=evaluation,
+        maker=maker,
+        config_text=json.dumps(shown.as_dict(), indent=2),
+        published=_published(maker, data),
+        sets=SETS,
+        attribute_names=tuple(ATTRIBUTES),
+        figures=figures,
+        galleries=_galleries(outcome, data, figures.threshold),
+        images_found=len(data.files.keys() & data.truth.keys()),
+        labels=config.below_root(config.data.val_labels),
     )
 
 
-def _facts(config: Config, evaluated: Evaluated, report: Mapping[str, Any]) -> dict[str, Any]:
-    """How the figures came about."""
-    maker = report["made_by"] or report
-    known = maker["protocol"] is not None  # how the detections were made
-    used = maker["config"]
-    return {
-        "report": report,
-        "maker": maker,
-        "known": known,
-        "used": used,
-        "config_text": json.dumps(used if known else config.as_dict(), indent=2),
-        "published": [
-            each
-            for each in PUBLISHED
-            if (each.backbone, each.protocol) == (used["model"]["backbone"], maker["protocol"])
-            and any(image.startswith(_WIDER_FACE) for image in evaluated.truth)
-        ],
-        "sets": SETS,
-    }
+def _published(maker: Evaluation, data: EvaluationData) -> list[Published]:
+    """Selects the figures of others for the backbone and protocol, where the data is WIDER FACE."""
+    if not any(image.startswith(_WIDER_FACE) for image in data.truth):
+        return []
+    ours = maker.config.model.backbone, maker.protocol
+    return [each for each in PUBLISHED if (each.backbone, each.protocol) == ours]
 
 
-def _figures(outcome: Outcome, config: Config, evaluated: Evaluated) -> dict[str, Any]:
-    """Plots, and tables of AP by part."""
-    threshold = best_threshold(outcome, "hard")
+def _figures(outcome: Outcome, evaluation: Evaluation, data: EvaluationData) -> Figures:
+    config = evaluation.config
+    threshold = max_f1_threshold(outcome, "hard")
     labels = config.below_root(config.data.val_labels)
-    attributes = load_attributes(config.ground_truth_folder, labels, evaluated.truth)
-    told, heights = reliability(outcome, "hard"), ap_by_height(outcome, threshold)
+    attributes = load_attributes(config.ground_truth_folder, labels, data.truth)
+    diagram, heights = reliability(outcome, "hard"), ap_by_height(outcome, threshold)
     curves = {
-        name.capitalize(): precision_recall_of(outcome.matches, outcome.counted[name])
+        name.capitalize(): precision_recall_of(outcome.matches, outcome.in_set[name])
         for name in SETS
     }
-    return {
-        "threshold": threshold,
-        "faces": {name: int(outcome.counted[name].sum()) for name in SETS},
-        "curve_plot": plots.precision_recall_plot(curves),
-        "height_plot": plots.height_plot(heights),
-        "heights": heights,
-        "reliability_plot": plots.reliability_plot(told),
-        "reliability": told,
-        "attribute_names": tuple(ATTRIBUTES),
-        "attributes": None
-        if attributes is None
-        else ap_by_attribute(outcome, attributes, threshold),
-        "events": ap_by_event(outcome, threshold),
-    }
+    by_attribute = None if attributes is None else ap_by_attribute(outcome, attributes, threshold)
+    return Figures(
+        threshold=threshold,
+        faces={name: int(outcome.in_set[name].sum()) for name in SETS},
+        curve_plot=plots.precision_recall_plot(curves),
+        height_plot=plots.height_plot(heights),
+        heights=heights,
+        reliability_plot=plots.reliability_plot(diagram),
+        reliability=diagram,
+        attributes=by_attribute,
+        events=ap_by_event(outcome, threshold),
+    )
 
 
-def _galleries(outcome: Outcome, config: Config) -> dict[str, Any]:
-    folder = config.below_root(config.data.val_labels).parent / "images"
-    files = {f"{path.parent.name}/{path.stem}": path for path in folder.glob("*/*")}
-    threshold = best_threshold(outcome, "hard")
+def _galleries(outcome: Outcome, data: EvaluationData, threshold: float) -> list[Gallery]:
     missed = missed_faces(outcome, threshold)
     false = false_detections(outcome, "hard", threshold)
-    return {
-        "images_folder": folder,
-        "images_found": sum(name in files for name in outcome.images),
-        "galleries": [
-            _gallery("missed", len(missed), gallery.missed_pictures(outcome, missed, files)),
-            _gallery("false", len(false), gallery.false_pictures(outcome, false, files)),
-        ],
-    }
-
-
-def _gallery(name: str, total: int, pictures: list[gallery.Picture]) -> Gallery:
-    heights = {picture.height_class for picture in pictures}
-    return Gallery(
-        name=name,
-        total=total,
-        pictures=pictures,
-        events=sorted({picture.event for picture in pictures}),
-        reasons=sorted({picture.why for picture in pictures}),
-        heights=[each for each in HEIGHT_NAMES if each in heights],
-    )
+    return [
+        Gallery("missed", len(missed), missed_thumbnails(outcome, missed, data.files)),
+        Gallery("false", len(false), false_thumbnails(outcome, false, data.files)),
+    ]

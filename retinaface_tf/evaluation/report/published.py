@@ -1,4 +1,4 @@
-"""AP that others published for their own weights on all 3,226 images of WIDER FACE val."""
+"""Lists AP that others published for their own weights on all 3,226 images of WIDER FACE val."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 class Published(NamedTuple):
     backbone: str  # as `model.backbone` names it
     protocol: str  # as `eval.protocol` names it; `resized` is to a long side of 2150 or 2176
-    who: str
+    author: str
     easy: float
     medium: float
     hard: float

@@ -1,11 +1,10 @@
-"""Files of weights into networks, and networks into files."""
+"""Loads and saves the weights of networks."""
 
 import hashlib
 import json
 import logging
 import warnings
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import h5py
@@ -13,9 +12,13 @@ import keras
 import numpy as np
 
 from retinaface_tf.errors import InputError, one_line
+from retinaface_tf.files import atomic_file
+from retinaface_tf.model.backbones import BACKBONES
 from retinaface_tf.model.network import name_of_network
-from retinaface_tf.model.weights.foreign import assign, check_full, read_foreign
+from retinaface_tf.model.weights.assignment import assign, check_complete
 from retinaface_tf.model.weights.h5_file import check_file, write_checksum
+from retinaface_tf.model.weights.imported import read_imported
+from retinaface_tf.model.weights.names import backbone_of
 from retinaface_tf.model.weights.state_dict import find_file
 
 SUFFIX = ".weights.h5"
@@ -26,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 def load_weights(network: keras.Model, source: str | Path) -> None:
-    """Loads weights of ours or of others into a network or a backbone.
+    """Loads weights, saved here or by another program, into a network or a backbone.
 
     Args:
         network: of build_network or build_backbone.
@@ -41,13 +44,35 @@ def load_weights(network: keras.Model, source: str | Path) -> None:
         load_saved(network, path)
         _check_finite(network, path)
         return
-    foreign = read_foreign(path)
-    check_full(assign(network, foreign), foreign, network)
-    log.info("%s: %s, SHA-256 %s", source, foreign.kind, sha256(path))
+    imported = read_imported(path)
+    check_complete(assign(network, imported), imported, network)
+    log.info("%s: %s, SHA-256 %s", source, imported.file_kind, sha256(path))
+
+
+def find_backbone(source: str | Path) -> str | None:
+    """Tells the backbone of a file of weights by its tensors, or None where they tell none.
+
+    Args:
+        source: as of `load_weights`.
+
+    Raises:
+        InputError: no such file, or no weights.
+    """
+    path = find_file(source)
+    if not path.name.endswith(SUFFIX):
+        return backbone_of(read_imported(path).tensors)
+    try:
+        with h5py.File(path) as file:
+            saved = str(file.attrs.get(NETWORK, ""))
+    # A damaged file can raise nearly anything.
+    except Exception:
+        raise InputError(f"{path}: not a file of weights, or broken") from None
+    by_name = {name_of_network(backbone): backbone for backbone in BACKBONES}
+    return by_name.get(saved, saved) or None
 
 
 def sha256(path: Path) -> str:
-    """Of a file's content, in hexadecimal."""
+    """Returns the SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -67,7 +92,7 @@ def load_saved(network: keras.Model, path: Path) -> None:
         if saved not in (network.name, name_of_network(network.name)):
             raise InputError(f"{refusal}, but of a {saved:.40}")
         with warnings.catch_warnings():
-            # Keras only warns of layers that it leaves as they are.
+            # Keras only warns of layers that it leaves unchanged.
             warnings.simplefilter("error", UserWarning)
             network.load_weights(path)
     except InputError:
@@ -88,10 +113,10 @@ def _check_finite(network: keras.Model, path: Path) -> None:
 def save_weights(
     network: keras.Model, path: str | Path, provenance: Mapping[str, str] | None = None
 ) -> None:
-    """Writes weights, beside their place first, so that what is there is whole.
+    """Writes weights to a file, whole or not at all.
 
     Args:
-        network: whose weights to write.
+        network: of build_network or build_backbone.
         path: ends in `.weights.h5`.
         provenance: goes into the attribute `provenance` of the file, as JSON.
 
@@ -100,27 +125,24 @@ def save_weights(
     """
     path = Path(path)
     check_name(path)
-    scratch = path.with_name(f".{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        network.save_weights(scratch)
-        with h5py.File(scratch, "a") as file:
-            file.attrs[NETWORK] = network.name
-            if provenance is not None:
-                file.attrs[PROVENANCE] = json.dumps(provenance)
-            write_checksum(file)
-        scratch.rename(path)
+        with atomic_file(path) as scratch:
+            network.save_weights(scratch)
+            with h5py.File(scratch, "a") as file:
+                file.attrs[NETWORK] = network.name
+                if provenance is not None:
+                    file.attrs[PROVENANCE] = json.dumps(provenance)
+                write_checksum(file)
     except OSError as error:
-        with suppress(OSError):
-            scratch.unlink()
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
 
 
 def check_name(path: Path) -> None:
-    """Keras writes weights under such names only.
+    """Checks that a file is named as Keras requires.
 
     Raises:
-        InputError: it is another.
+        InputError: its name does not end in `.weights.h5`.
     """
     if not path.name.endswith(SUFFIX):
         raise InputError(f"{path}: expected a name that ends in {SUFFIX}")

@@ -68,5 +68,5 @@ def _checksum(file: h5py.File) -> str:
     digest = hashlib.sha256(repr(sorted(attributes.items())).encode())
     for name, dataset in _datasets(file).items():
         digest.update(f"{name} {dataset.dtype.str} {dataset.shape}".encode())
-        digest.update(np.ascontiguousarray(dataset[()]))
+        digest.update(np.ascontiguousarray(dataset[()]).data)
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""What our variables are called in the files of others.
+"""Names of our variables in the files of other programs.
 
 One spelling is the reference, that of biubug6's PyTorch RetinaFace, whose backbones are named as
 torchvision's; `canonical` turns the others' into it.
@@ -6,8 +6,11 @@ torchvision's; `canonical` turns the others' into it.
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import keras
+
+from retinaface_tf.model.network import name_of_network
 
 # Parts of a tensor's name that follow from ours: modules, then what they hold.
 _RESNET = {
@@ -63,16 +66,7 @@ _TENSORS = {
     "moving_variance": "running_var",
 }
 
-BODY = "body."  # before the names of a backbone inside a detector
-
-# The first of these that a file has tells its backbone.
-_MARKS = {
-    "body.layer1.0.conv3": "resnet50",
-    "body.layer1.2": "resnet34",
-    "body.layer1": "resnet18",
-    "body.stage1": "mobilenet025",
-    "body.features": "mobilenetv2",
-}
+BODY = "body."  # begins the names of a backbone inside a detector
 
 _SPELLINGS = (
     (r"^module\.", ""),  # torch's DataParallel
@@ -103,37 +97,44 @@ _NO_PART = re.compile(
 
 
 def canonical(name: str) -> str | None:
-    """The reference spelling of a tensor's name; None for what is no part of a detector."""
+    """Returns the reference spelling of a tensor's name; None for what is no part of a detector."""
     for pattern, replacement in _SPELLINGS:
         name = re.sub(pattern, replacement, name)
     return None if _NO_PART.match(name) else name
 
 
 def backbone_of(names: Iterable[str]) -> str | None:
-    """Which backbone tensors of these names, in the reference spelling, belong to."""
+    """Tells the backbone of tensors by their names in the reference spelling, or None."""
     found = tuple(names)
-    for part, backbone in _MARKS.items():
-        if any(name.startswith(part) for name in found):
+    for backbone, published in BACKBONE_NAMES.items():
+        if any(name.startswith(published.mark) for name in found):
             return backbone
     return None
 
 
 def torch_names(network: keras.Model) -> dict[str, str]:
-    """Reference spelling by path of each variable, such as `stem_conv/kernel`.
+    """Returns the reference spelling by path of each variable, such as `stem_conv/kernel`.
 
-    Those of the backbone begin with `body.`.
+    Names of the backbone begin with `body.`.
+
+    Args:
+        network: of build_network or build_backbone.
     """
-    backbone_module = _backbone_modules(network)
+    (backbone_module,) = (
+        published.module
+        for backbone, published in BACKBONE_NAMES.items()
+        if network.name in (backbone, name_of_network(backbone))
+    )
     names = {}
     for path in (variable.path for variable in network.variables):
         layer, _, variable = path.partition("/")
-        module = _rest_module(layer) or BODY + backbone_module(layer)
+        module = _detector_module(layer) or BODY + backbone_module(layer)
         names[path] = f"{module}.{_TENSORS[variable]}"
     return names
 
 
-def _rest_module(layer: str) -> str | None:
-    """Module of a layer behind the backbone; None for a layer of the backbone."""
+def _detector_module(layer: str) -> str | None:
+    """Returns the module of a layer behind the backbone; None for a layer of the backbone."""
     block, _, kind = layer.rpartition("_")
     part = {"conv": 0, "norm": 1}[kind]
     if found := re.fullmatch(r"pyramid(\d)_(lateral|merge)", block):
@@ -143,14 +144,6 @@ def _rest_module(layer: str) -> str | None:
     if found := re.fullmatch(r"(logits|boxes|landmarks)(\d)", block):
         return f"{_HEADS[found[1]]}.{int(found[2]) - 1}.conv1x1"
     return None
-
-
-def _backbone_modules(network: keras.Model) -> Callable[[str], str]:
-    """What tells the module of a layer of this network's backbone."""
-    layers = {layer.name for layer in network.layers}
-    if "stem_pool" in layers:
-        return _resnet_module
-    return _mobilenetv2_module if "stage4_final_conv" in layers else _mobilenetv1_module
 
 
 def _resnet_module(layer: str) -> str:
@@ -181,6 +174,23 @@ def _mobilenetv2_module(layer: str) -> str:
 
 
 def _place(layer: str) -> tuple[int, int, str]:
-    """Stage, block and unit of `stage3_block2_reduce_conv`."""
+    """Splits `stage3_block2_reduce_conv` into stage, block and unit."""
     stage, block, unit = layer.split("_", 2)
     return int(stage.removeprefix("stage")), int(block.removeprefix("block")), unit
+
+
+@dataclass(frozen=True)
+class BackboneNames:
+    """Names of a backbone's tensors in the reference spelling."""
+
+    mark: str  # begins a tensor's name in this backbone and in none after it in the table
+    module: Callable[[str], str]  # from one of our layers
+
+
+BACKBONE_NAMES = {
+    "resnet50": BackboneNames("body.layer1.0.conv3", _resnet_module),
+    "resnet34": BackboneNames("body.layer1.2", _resnet_module),
+    "resnet18": BackboneNames("body.layer1", _resnet_module),
+    "mobilenet025": BackboneNames("body.stage1", _mobilenetv1_module),
+    "mobilenetv2": BackboneNames("body.features", _mobilenetv2_module),
+}

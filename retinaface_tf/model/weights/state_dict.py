@@ -1,4 +1,4 @@
-"""Weight files of others as tensors by name, whatever wrote them and wherever they lie."""
+"""Weight files of other programs as tensors by name."""
 
 import logging
 import re
@@ -10,6 +10,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from retinaface_tf.errors import InputError, one_line
+from retinaface_tf.extras import import_extra
 from retinaface_tf.model.weights.mindspore_file import read_mindspore_checkpoint
 from retinaface_tf.model.weights.torch_file import is_torch_file, read_torch_file
 
@@ -23,12 +24,14 @@ _HDF5_START = b"\x89HDF"
 
 @dataclass(frozen=True)
 class StateDict:
-    kind: str  # of file
+    """Tensors by name."""
+
+    kind: str  # of the file, such as PyTorch
     tensors: dict[str, NDArray[Any]]
 
 
 def find_file(source: str | Path) -> Path:
-    """A local file, or that of a Hugging Face hub name such as `timm/resnet50.tv_in1k`.
+    """Finds a local file, or that of a Hugging Face hub name such as `timm/resnet50.tv_in1k`.
 
     Raises:
         InputError: there is no such file, or the hub does not give it.
@@ -45,18 +48,18 @@ def find_file(source: str | Path) -> Path:
 
 
 def _download(repository: str) -> Path:
+    """Downloads the weights of a repository of the hub, unless they are in its cache."""
     try:
-        import huggingface_hub
-    except ImportError:
+        huggingface_hub = import_extra("huggingface_hub", "hub")
+    except InputError as error:
         raise InputError(
-            f"{repository}: no such weights file; as a name of the Hugging Face hub it needs the "
-            "extra `hub`: pip install huggingface_hub"
+            f"{repository}: no such weights file; as a name of the Hugging Face hub: {error}"
         ) from None
-    # It tells of each new attempt.
+    # The library logs each new attempt.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         return Path(huggingface_hub.hf_hub_download(repository, HUB_FILE))
-    # It raises errors of its own, of HTTP and of files.
+    # The library raises errors of its own, of HTTP and of files.
     except Exception as error:
         reason = one_line(error)
         raise InputError(
@@ -68,7 +71,7 @@ def _download(repository: str) -> Path:
 def read_state_dict(path: Path) -> StateDict:
     """Reads a file of PyTorch or safetensors, told by its first bytes, or a `.ckpt` of MindSpore.
 
-    No code in it is run.
+    No code in the file is run.
 
     Raises:
         InputError: it is none of these, or broken, or holds no tensors.
@@ -104,7 +107,7 @@ def _read_safetensors(path: Path) -> dict[str, NDArray[Any]]:
 
 def _read_mindspore(path: Path) -> dict[str, NDArray[Any]]:
     tensors = read_mindspore_checkpoint(path)
-    # Words are tensors there too.
+    # MindSpore keeps text as tensors too.
     return {name: values for name, values in tensors.items() if values.dtype.kind != "U"}
 
 

@@ -52,7 +52,9 @@ def read_torch_file(path: Path) -> dict[str, NDArray[Any]]:
             return read(file)
     # A broken pickle can raise nearly anything.
     except Exception as error:
-        raise InputError(f"{path}: expected a whole file of torch.save: {one_line(error)}") from None
+        raise InputError(
+            f"{path}: expected a whole file of torch.save: {one_line(error)}"
+        ) from None
 
 
 def _read_zip(file: IO[bytes]) -> dict[str, NDArray[Any]]:

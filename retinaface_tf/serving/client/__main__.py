@@ -10,6 +10,7 @@ from pathlib import Path
 from absl import flags
 
 from retinaface_tf import cli
+from retinaface_tf.data.decode_host import decode_bytes
 from retinaface_tf.drawing import draw_faces, write_picture
 from retinaface_tf.errors import ImageError, InputError
 from retinaface_tf.serving.client.client import Client
@@ -37,7 +38,6 @@ def main(arguments: list[str]) -> int:
         raise InputError(f"{', '.join(twice)}: more than one, and their pictures have one name")
     contents = [file.read_bytes() for file in files]
     cli.start_tensorflow()
-    from retinaface_tf.data.decode import decode_image
 
     client = Client(_URL.value, _MODEL.value, batch=_BATCH.value, timeout=_TIMEOUT.value)
     thresholds = {"score_threshold": _SCORE_THRESHOLD.value, "nms_iou": _NMS_IOU.value}
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
             continue
         good = answer.scores >= _SCORE.value
         picture = Path(_OUT.value) / f"{file.name}.jpg"
-        image = decode_image(content).numpy()
+        image = decode_bytes(content, str(file))
         write_picture(picture, draw_faces(image, answer.boxes[good], answer.landmarks[good]))
         logging.info("%s: %d faces, drawn to %s", file, good.sum(), picture)
     if refused:

@@ -1,7 +1,8 @@
 """Checks the answer of a server, which may be anything, before anybody relies on it."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +16,23 @@ _IMAGE = ("num_detections", "error")  # outputs of each image
 OUTPUTS = (*_DETECTION, *_IMAGE)
 
 
-class FoundFaces(NamedTuple):
-    """The detections of one image, best first."""
+@dataclass(frozen=True, eq=False)
+class FoundFaces:
+    """Faces that a server found in one image, best first.
 
-    boxes: NDArray[np.float32]  # [N, 4], pixels of the upright image
-    scores: NDArray[np.float32]  # [N]
-    landmarks: NDArray[np.float32]  # [N, 5, 2]
-    error: ImageError  # why there are none, if it is that
+    Attributes:
+        boxes: float32 [N, 4], `x1 y1 x2 y2` in pixels of the upright image.
+        scores: float32 [N].
+        landmarks: float32 [N, 5, 2], `x y` of left eye, right eye, nose, left and right mouth
+            corner, in pixels of the upright image.
+        error: why the server could not look at the image, which then has no faces;
+            ImageError.NONE if it could.
+    """
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+    error: ImageError
 
 
 def read_answer(outputs: Mapping[str, NDArray[Any]], images: int) -> list[FoundFaces]:
@@ -88,7 +99,9 @@ def _faces_of_image(
         rows = len(faces["scores"])
         raise InputError(f"`num_detections`: expected 0 to {rows}, found {number}")
     if error not in list(ImageError):
-        raise InputError(f"`error`: code {error} is unknown here; a newer model needs a newer client")
+        raise InputError(
+            f"`error`: code {error} is unknown here; a newer model needs a newer client"
+        )
     found = {name: values[:number] for name, values in faces.items()}
     for name, values in found.items():
         if not np.isfinite(values).all():

@@ -1,8 +1,7 @@
-"""Requests to TensorFlow Serving by gRPC."""
+"""Sends requests to TensorFlow Serving by gRPC."""
 
 import json
 import math
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,14 +12,15 @@ from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_service_p
 
 from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.serving.client.answer import OUTPUTS
-from retinaface_tf.serving.client.limits import BACKOFF, MAX_ANSWER, START_SERVER
+from retinaface_tf.serving.client.protocol import BACKOFF, MAX_ANSWER, START_SERVER, Inputs, Outputs
 
+MAX_GRPC_ATTEMPTS = 5  # gRPC allows no more
 MAX_DIMENSIONS = 8  # of a tensor, more than any output has
 VALUE_BYTES = 4  # of a float or an integer of an output
 
 
 class Grpc:
-    """By PredictionService, which sends pixels and floats as they are."""
+    """Sends requests by PredictionService, pixels and floats as they are."""
 
     def __init__(self, url: str, model: str, timeout: float, attempts: int):
         self.url, self.model, self.timeout = url, model, timeout
@@ -38,7 +38,7 @@ class Grpc:
             self.channel = grpc.insecure_channel(parts.netloc, options)
         self.stub = prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
 
-    def predict(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    def predict(self, signature: str, inputs: Inputs) -> Outputs:
         request = predict_pb2.PredictRequest(
             model_spec=model_pb2.ModelSpec(name=self.model, signature_name=signature),
             inputs={name: tf.make_tensor_proto(value) for name, value in inputs.items()},
@@ -68,11 +68,11 @@ class Grpc:
 
 
 def _retries(attempts: int) -> str:
-    """Service config of gRPC, which then asks again by itself."""
+    """Returns a service config by which gRPC itself sends requests again."""
     if attempts < 2:
         return "{}"
     policy = {
-        "maxAttempts": min(attempts, 5),
+        "maxAttempts": min(attempts, MAX_GRPC_ATTEMPTS),
         "initialBackoff": f"{BACKOFF}s",
         "maxBackoff": "5s",
         "backoffMultiplier": 2,

@@ -1,4 +1,4 @@
-"""Requests to TensorFlow Serving by REST: JSON, with bytes in base64.
+"""Sends requests to TensorFlow Serving by REST: JSON, with bytes in base64.
 
 A server that drips, that asks to come back in an hour, that never stops sending or that redirects
 to another host costs no more than the time and the memory that the caller gave.
@@ -10,7 +10,6 @@ import json
 import socket
 import ssl
 import time
-from collections.abc import Mapping
 from contextlib import closing
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any, NamedTuple
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 
 from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.serving.client.answer import OUTPUTS
-from retinaface_tf.serving.client.limits import BACKOFF, MAX_ANSWER, START_SERVER
+from retinaface_tf.serving.client.protocol import BACKOFF, MAX_ANSWER, START_SERVER, Inputs, Outputs
 
 BUSY = (429, 502, 503, 504)  # statuses after which a request is made again
 
@@ -32,13 +31,13 @@ class _Answer(NamedTuple):
 
 
 class Rest:
-    """Asks by HTTP; follows no redirect, and makes a new connection for each request."""
+    """Sends requests by HTTP; follows no redirect, and makes a new connection for each request."""
 
     def __init__(self, url: str, model: str, timeout: float, attempts: int):
         self.url = f"{url.rstrip('/')}/v1/models/{model}:predict"
         self.timeout, self.attempts = timeout, attempts
 
-    def predict(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    def predict(self, signature: str, inputs: Inputs) -> Outputs:
         values = {name: _as_json(value) for name, value in inputs.items()}
         body = json.dumps({"signature_name": signature, "inputs": values}).encode()
         answer = self._ask(body)
@@ -56,7 +55,7 @@ class Rest:
         return {name: self._read(name, outputs[name]) for name in OUTPUTS if name in outputs}
 
     def _ask(self, body: bytes) -> _Answer:
-        """Asks until there is an answer, at most `attempts` times and `timeout` seconds in all."""
+        """Sends a request until there is an answer, while attempts and time last."""
         deadline = time.monotonic() + self.timeout
         for attempt in range(1, self.attempts + 1):
             is_last = attempt == self.attempts
@@ -86,7 +85,7 @@ class Rest:
 
 
 def _post(url: str, body: bytes, deadline: float) -> _Answer:
-    """Makes one request.
+    """Sends a request once.
 
     Raises:
         OSError: no connection, or TimeoutError: no whole answer before `deadline`.
@@ -132,9 +131,8 @@ class _DeadlineReader(io.RawIOBase):
         return self._connection.recv_into(buffer)
 
 
-def _as_json(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return {"b64": base64.b64encode(value).decode()}
+def _as_json(value: list[bytes] | NDArray[Any]) -> list[Any]:
+    """Returns an input as JSON has it: bytes in base64, numbers as they are."""
     if isinstance(value, list):
-        return [_as_json(element) for element in value]
-    return np.asarray(value).tolist()
+        return [{"b64": base64.b64encode(data).decode()} for data in value]
+    return value.tolist()

@@ -1,4 +1,4 @@
-"""A client for programs: images to a server, faces back."""
+"""Sends images to a server, and returns faces."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from retinaface_tf.serving.client.answer import FoundFaces, read_answer
 
 
 class Client:
-    """Asks a model that export.py wrote, on TensorFlow Serving."""
+    """Detects faces with a model of export.py on TensorFlow Serving."""
 
     def __init__(
         self,
@@ -20,17 +20,17 @@ class Client:
         timeout: float = 60.0,
         attempts: int = 3,
     ):
-        """Keeps what it takes to ask; nothing is asked yet.
+        """Prepares a connection, which is made at the first request.
 
         Args:
             url: `grpc://host:8500` or `http://host:8501`; `grpcs` and `https` are encrypted.
-            model: its name on the server.
-            batch: images of a request; more than that are several requests.
+            model: name of the model on the server.
+            batch: images per request.
             timeout: seconds that a request may take, all attempts and the whole answer together.
-            attempts: how often to ask a server that is not there or busy.
+            attempts: how often to send a request to a server that is busy or not there.
 
         Raises:
-            InputError: another kind of URL.
+            InputError: the URL is of another kind.
         """
         from retinaface_tf.serving.client.transport import connect  # TensorFlow
 
@@ -45,14 +45,17 @@ class Client:
         nms_iou: float | None = None,
         resized: bool = False,
     ) -> list[FoundFaces]:
-        """Detects faces.
+        """Detects faces in images.
 
         Args:
             images: encoded, of any kinds and sizes.
-            score_threshold: instead of the model's. By REST it takes both thresholds, or neither.
-            nms_iou: likewise.
-            resized: whether the server is to bring all images to one size, which is faster for
-                large ones; by REST it takes both thresholds.
+            score_threshold: replaces the model's. By REST give both thresholds, or neither.
+            nms_iou: replaces the model's.
+            resized: lets the server bring all images to one size, which is faster for large ones.
+                By REST it needs both thresholds.
+
+        Returns:
+            The faces of each image, in the order of the images.
 
         Raises:
             InputError: the server is not there, takes too long, refuses, or answers with something
@@ -60,8 +63,8 @@ class Client:
         """
         given = {"score_threshold": score_threshold, "nms_iou": nms_iou}
         thresholds = {name: value for name, value in given.items() if value is not None}
-        whole = "serving_default" if thresholds else "detect_bytes"
-        signature = "detect_resized" if resized else whole
+        full_size = "serving_default" if thresholds else "detect_bytes"
+        signature = "detect_resized" if resized else full_size
         if self.is_rest and signature != "detect_bytes" and len(thresholds) < 2:
             raise InputError(
                 f"{signature} by REST: expected both thresholds, as the server takes no defaults "
@@ -70,11 +73,11 @@ class Client:
         answers: list[FoundFaces] = []
         for start in range(0, len(images), self.batch):
             part = list(images[start : start + self.batch])
-            # One of each image: a server that merges requests needs as many as there are images.
-            each = {n: np.full(len(part), v, np.float32) for n, v in thresholds.items()}
-            found = self._transport.predict(signature, {"image_bytes": part, **each})
+            # A server that merges requests needs as many thresholds as there are images.
+            per_image = {n: np.full(len(part), v, np.float32) for n, v in thresholds.items()}
+            outputs = self._transport.predict(signature, {"image_bytes": part, **per_image})
             try:
-                answers += read_answer(found, len(part))
+                answers += read_answer(outputs, len(part))
             except InputError as error:
                 raise InputError(f"{self.url}: not the answer of a detector: {error}") from None
         return answers

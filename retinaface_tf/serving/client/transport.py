@@ -1,36 +1,35 @@
-"""Requests to TensorFlow Serving, with NumPy on both sides."""
+"""Sends requests to TensorFlow Serving, with NumPy on both sides."""
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import urlsplit
-
-from numpy.typing import NDArray
 
 from retinaface_tf.errors import InputError
 from retinaface_tf.serving.client.by_grpc import Grpc
 from retinaface_tf.serving.client.by_rest import Rest
+from retinaface_tf.serving.client.protocol import Inputs, Outputs
 
 
 class Transport(Protocol):
-    def predict(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-        """Asks a signature of the model.
+    def predict(self, signature: str, inputs: Inputs) -> Outputs:
+        """Sends a request to a signature of the model, and returns its outputs.
 
         Raises:
-            InputError: no answer in time, one that is too large, or a refusal.
+            InputError: the server did not answer in time, answered too much, or refused.
         """
 
 
 def connect(url: str, model: str, timeout: float, attempts: int) -> Transport:
-    """Prepares a connection to a server, which is made when it is first asked.
+    """Returns a connection to a server, which is made at the first request.
 
     Args:
         url: `grpc://host:8500`, `http://host:8501`; `grpcs` and `https` are encrypted.
         model: the model's name on the server.
         timeout: seconds that a request may take, all attempts and the whole answer together.
-        attempts: how often to ask a server that is not there or busy; 5 at most by gRPC.
+        attempts: how often to send a request to a server that is busy or not there; by gRPC at
+            most 5.
 
     Raises:
-        InputError: another kind of URL.
+        InputError: the URL is of another kind.
     """
     expected = f"{url}: expected grpc://HOST:PORT or http://HOST:PORT"
     try:

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class StopSignal:
-    """Hands a SIGTERM on to the workers, which save and end."""
+    """Passes a SIGTERM on to the workers, which save and end."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -39,7 +39,7 @@ def launch(command: Sequence[str], count: int, restarts: int) -> int:
 
     Args:
         command: of Python, such as `["train.py", "--cfg", "configs/quickstart.yaml"]`.
-        count: how many workers to start.
+        count: number of workers.
         restarts: how often to start all again after one has died.
 
     Returns:
@@ -60,7 +60,7 @@ def launch(command: Sequence[str], count: int, restarts: int) -> int:
         dead = {worker: code for worker, code in enumerate(codes, start=1) if code < 0}
         for worker, code in dead.items():
             log.warning("worker %d was killed by %s", worker, signal.Signals(-code).name)
-        # Errors go before the 75 of those that lost a worker by them.
+        # An error goes before the 75 of the workers that lost another by it.
         code = max(codes, key=lambda code: (code not in (0, STOPPED), code))
         if not dead and (code != STOPPED or stop.asked):
             return code
@@ -72,11 +72,11 @@ def launch(command: Sequence[str], count: int, restarts: int) -> int:
 
 
 def run_workers(command: Sequence[str], count: int, stop: StopSignal) -> list[int]:
-    """Runs so many workers until all have ended; the first to fail ends the others.
+    """Runs `count` workers until all have ended; the first to fail ends the others.
 
     Returns:
-        The exit code of each; of one that a signal killed the signal's number, negative. Those
-        that had to be ended for another's sake count as those that lost it, with code 75.
+        The exit code of each worker: the signal's number, negative, if a signal killed it; 75 if it
+        had to be killed because another worker failed.
     """
     with ExitStack() as stack:
         workers = [
@@ -113,7 +113,7 @@ def _start(command: Sequence[str], environment: Mapping[str, str]) -> "subproces
 
 
 def _environments(count: int) -> list[dict[str, str]]:
-    """One for each worker, with its TF_CONFIG: addresses here, on ports that are free now."""
+    """Makes an environment for each worker, with a TF_CONFIG of local ports that are free now."""
     sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
     addresses = [f"localhost:{opened.getsockname()[1]}" for opened in sockets]
     for opened in sockets:
@@ -130,6 +130,6 @@ def _environments(count: int) -> list[dict[str, str]]:
 
 
 def _kill(workers: Sequence["subprocess.Popen[bytes]"]) -> None:
-    """They have no time to save; what counts is in their checkpoints."""
+    """Kills workers; they have no time to save, and go on from their last checkpoint."""
     for worker in workers:
         worker.kill()

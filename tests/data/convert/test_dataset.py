@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from retinaface_tf.data.convert.dataset import split, write_dataset
+from retinaface_tf.data.convert.dataset import split_images, write_dataset
 from retinaface_tf.data.convert.readers import READERS
 from retinaface_tf.data.records import Records
 from retinaface_tf.data.widerface import read_records
@@ -27,17 +27,17 @@ def write_image(file: Path, width: int = 200, height: int = 100) -> None:
 def convert(kind: str, labels: Path, root: Path, images: Path | None = None, **options) -> Path:
     """Converts labels to validate on."""
     read = READERS[kind](labels, images, options.get("category", "face"))
-    write_dataset(root, split([], read, 10))
+    write_dataset(root, split_images([], read, 10))
     return root
 
 
-def told(root: Path) -> dict[str, tuple[list, list]]:
+def labels_of(root: Path) -> dict[str, tuple[list, list]]:
     """Boxes x1 y1 x2 y2 and landmarks (or None) of each image."""
     records = read_records(root / "val/label.txt")
-    return {str(name): _told(records, i) for i, name in enumerate(records.images)}
+    return {str(name): _faces_of(records, i) for i, name in enumerate(records.images)}
 
 
-def _told(records: Records, i: int) -> tuple[list, list]:
+def _faces_of(records: Records, i: int) -> tuple[list, list]:
     rows = slice(records.splits[i], records.splits[i + 1])
     points = zip(records.landmarks[rows].tolist(), records.has_landmarks[rows], strict=True)
     return records.boxes[rows].tolist(), [points if has else None for points, has in points]
@@ -71,7 +71,7 @@ def coco(folder: Path, **changes) -> Path:
 
 def test_coco_becomes_boxes_and_landmarks_of_faces_alone(tmp_path):
     root = convert("coco", coco(tmp_path / "theirs"), tmp_path / "ours")
-    assert told(root) == {
+    assert labels_of(root) == {
         "all/a.jpg": ([[10, 20, 50, 80]], [POINTS]),
         "party/b.jpg": ([[5.25, 6, 35.25, 41]], [None]),
     }
@@ -98,7 +98,7 @@ def test_faces_count_by_their_height_as_the_official_files_would_say(tmp_path):
 def test_a_single_category_may_have_any_name(tmp_path):
     categories = [{"id": 5, "name": "visage"}]
     file = coco(tmp_path / "theirs", categories=categories)
-    assert len(told(convert("coco", file, tmp_path / "ours"))["all/a.jpg"][0]) == 1
+    assert len(labels_of(convert("coco", file, tmp_path / "ours"))["all/a.jpg"][0]) == 1
 
 
 YOLO_ROWS = [
@@ -118,7 +118,7 @@ def test_yolos_fractions_become_pixels(tmp_path, row, points, labels):
     (tmp_path / labels).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / labels).write_text(f"{row}\n1 .5 .5 .1 .1\n")
     root = convert("yolo", tmp_path / "images/train", tmp_path / "ours")
-    [(boxes, [landmarks])] = told(root).values()
+    [(boxes, [landmarks])] = labels_of(root).values()
     np.testing.assert_allclose(boxes, [[10, 20, 50, 80]], atol=0.01)
     if points is None:
         assert landmarks is None
@@ -131,7 +131,7 @@ def test_an_image_of_yolo_without_a_label_file_has_no_faces(tmp_path):
     write_image(tmp_path / "images/b.jpg")
     (tmp_path / "images/b.txt").write_text("0 .5 .5 .1 .1")
     root = convert("yolo", tmp_path / "images", tmp_path / "ours")
-    assert told(root)["all/a.jpg"] == ([], [])
+    assert labels_of(root)["all/a.jpg"] == ([], [])
 
 
 VOC = """<annotation><filename>a.jpg</filename>
@@ -155,14 +155,14 @@ def voc(tmp_path) -> Path:
 
 def test_voc_becomes_boxes_of_which_the_difficult_do_not_count(voc, tmp_path):
     root = convert("voc", voc, tmp_path / "ours")
-    assert told(root) == {"all/a.jpg": ([[10, 20, 50, 80], [100, 0, 190, 99]], [None, None])}
+    assert labels_of(root) == {"all/a.jpg": ([[10, 20, 50, 80], [100, 0, 190, 99]], [None, None])}
     _, counted = load_ground_truth(root / "ground_truth")["all/a"]
     assert counted["easy"].tolist() == [True, False]
 
 
-def as_coco(root: Path, half: str, file: Path) -> Path:
-    """Writes a half of a data set of ours as COCO has it."""
-    records = read_records(root / half / "label.txt")
+def as_coco(root: Path, split: str, file: Path) -> Path:
+    """Writes a split of a data set of ours as COCO has it."""
+    records = read_records(root / split / "label.txt")
     annotations = []
     for i in range(len(records)):
         for row in range(records.splits[i], records.splits[i + 1]):
@@ -179,12 +179,12 @@ def as_coco(root: Path, half: str, file: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize("half", ["train", "val"])
+@pytest.mark.parametrize("split", ["train", "val"])
 @pytest.mark.parametrize("kind", ["coco", "widerface"])
-def test_a_data_set_comes_back_as_it_went(drawn, tmp_path, kind, half):
-    source = drawn / half
+def test_a_data_set_comes_back_as_it_went(drawn, tmp_path, kind, split):
+    source = drawn / split
     labels = (
-        as_coco(drawn, half, tmp_path / "coco.json") if kind == "coco" else source / "label.txt"
+        as_coco(drawn, split, tmp_path / "coco.json") if kind == "coco" else source / "label.txt"
     )
     root = convert(kind, labels, tmp_path / "ours", source / "images")
     ours, theirs = read_records(root / "val/label.txt"), read_records(source / "label.txt")
@@ -197,11 +197,11 @@ def test_a_data_set_comes_back_as_it_went(drawn, tmp_path, kind, half):
 
 def test_of_train_alone_every_so_many_th_image_validates():
     images = list(range(1, 8))
-    assert split(images, [], 3) == {"train": [1, 2, 4, 5, 7], "val": [3, 6]}
-    assert split(images, [9], 3) == {"train": images, "val": [9]}
-    assert split([], [9], 3) == {"val": [9]}
-    with pytest.raises(InputError, match="no images to convert"):
-        split([], [], 3)
+    assert split_images(images, [], 3) == {"train": [1, 2, 4, 5, 7], "val": [3, 6]}
+    assert split_images(images, [9], 3) == {"train": images, "val": [9]}
+    assert split_images([], [9], 3) == {"val": [9]}
+    with pytest.raises(InputError, match="--train or --val"):
+        split_images([], [], 3)
 
 
 def bad_yolo(folder: Path, text: str) -> Path:
@@ -226,40 +226,29 @@ def annotated(**entry):
     return lambda folder: coco(folder, annotations=[{"image_id": 7, "category_id": 5} | entry])
 
 
+TWO_CATEGORIES = [{"id": 1, "name": "a"}, {"id": 5, "name": "b"}]
 WRONG = {
-    "no file": ("coco", lambda f: f / "none.json", r"none.json: cannot read labels \(No such"),
-    "no JSON": ("coco", lambda f: bad_json(f, '{\n"images": ]'), r"coco.json:2: not JSON"),
-    "no COCO": ("coco", lambda f: bad_json(f, "[]"), "expected COCO's lists images, annotations"),
-    "no box": ("coco", annotated(), r"coco.json: annotations\[0\]: has no bbox"),
-    "a box of 3": ("coco", annotated(bbox=[1, 2, 3]), r"annotations\[0\]: expected a box of 4"),
-    "a NaN": ("coco", annotated(bbox=[1, 2, 3, float("nan")]), "4 finite numbers, found"),
-    "no image": (
-        "coco",
-        annotated(bbox=[1, 2, 3, 4], image_id=8),
-        "annotations of image_id 8, not in images",
-    ),
-    "no faces": (
-        "coco",
-        lambda f: coco(f, categories=[{"id": i, "name": n} for i, n in ((1, "a"), (5, "b"))]),
-        "coco.json: has no category face, expected --category to be of a, b",
-    ),
-    "no images": ("yolo", lambda f: f, r"theirs: no images there, expected .jpg"),
-    "4 columns": (
-        "yolo",
-        lambda f: bad_yolo(f, "0 1 1 1 1\n0 1 1 1\n"),
-        r"a.txt:2: expected 5, 15",
-    ),
-    "a word": ("yolo", lambda f: bad_yolo(f, "face 1 1 1 1\n"), r"a.txt:1: expected 5, 15"),
-    "another class": ("yolo", lambda f: bad_yolo(f, "3 1 1 1 1\n"), "has no category 0, .* of 3"),
-    "no XML files": ("voc", lambda f: f, "theirs: no .xml there"),
-    "no XML": ("voc", lambda f: bad_voc(f, "<annotation>\n<object>"), r"a.xml:2: not XML"),
-    "no VOC": ("voc", lambda f: bad_voc(f, "<svg/>"), "expected VOC's <annotation>, found <svg>"),
+    "no file": ("coco", lambda f: f / "none.json", r"none.json: "),
+    "no JSON": ("coco", lambda f: bad_json(f, '{\n"images": ]'), r"coco.json:2: "),
+    "no COCO": ("coco", lambda f: bad_json(f, "[]"), r"coco.json: .*images, annotations, categ"),
+    "no box": ("coco", annotated(), r"coco.json: annotations\[0\]: .*bbox"),
+    "a box of 3": ("coco", annotated(bbox=[1, 2, 3]), r"annotations\[0\]: .*\[1, 2, 3\]"),
+    "a NaN": ("coco", annotated(bbox=[1, 2, 3, float("nan")]), r"annotations\[0\]: .*nan"),
+    "no image": ("coco", annotated(bbox=[1, 2, 3, 4], image_id=8), r"coco.json: .*image_id 8"),
+    "no faces": ("coco", lambda f: coco(f, categories=TWO_CATEGORIES), r"coco.json: .*face.* a, b"),
+    "no images": ("yolo", lambda f: f, r"theirs: "),
+    "4 columns": ("yolo", lambda f: bad_yolo(f, "0 1 1 1 1\n0 1 1 1\n"), r"a.txt:2: "),
+    "a word": ("yolo", lambda f: bad_yolo(f, "face 1 1 1 1\n"), r"a.txt:1: "),
+    "another class": ("yolo", lambda f: bad_yolo(f, "3 1 1 1 1\n"), r"theirs: .* 0.* 3"),
+    "no XML files": ("voc", lambda f: f, r"theirs: "),
+    "no XML": ("voc", lambda f: bad_voc(f, "<annotation>\n<object>"), r"a.xml:2: "),
+    "no VOC": ("voc", lambda f: bad_voc(f, "<svg/>"), r"a.xml: .*<svg>"),
     "no corner": (
         "voc",
         lambda f: bad_voc(f, VOC.replace("<xmax>190</xmax>", "")),
-        r"a.xml: object 3: expected a bndbox with xmin",
+        r"a.xml: object 3: .*xmax",
     ),
-    "no such image": ("voc", lambda f: bad_voc(f, VOC), "a.jpg: no such image; --train_images "),
+    "no such image": ("voc", lambda f: bad_voc(f, VOC), r"a.jpg: .*--train_images"),
 }
 
 
@@ -272,11 +261,16 @@ def test_what_is_wrong_is_told_in_a_line_and_nothing_is_written(tmp_path, kind, 
     assert not (tmp_path / "ours").exists()
 
 
+def test_the_command_names_every_format_of_the_table():
+    command = Path(__file__).parents[3] / "retinaface_tf/data/convert/__main__.py"
+    assert f"--from {'|'.join(READERS)} " in command.read_text()
+
+
 def test_images_that_differ_in_their_extension_alone_are_refused(tmp_path):
     for name in ("a.jpg", "a.png"):
         write_image(tmp_path / "theirs" / name)
     (tmp_path / "theirs/a.txt").write_text("0 .5 .5 .1 .1")
-    with pytest.raises(InputError, match="both would be all/a"):
+    with pytest.raises(InputError, match=r"all/a$"):
         convert("yolo", tmp_path / "theirs", tmp_path / "ours")
 
 

@@ -1,107 +1,97 @@
-"""Comparing evaluations, as a user does it: with files and from the command line."""
+"""Comparing evaluations: all drawn faces found, the same again, and the first one missed."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from retinaface_tf.config import Config, DataConfig
+from retinaface_tf.data.synthetic.scenes import draw_dataset
+from retinaface_tf.errors import InputError
+from retinaface_tf.evaluation.compare.comparison import compare_evaluations
+from retinaface_tf.evaluation.compare.page import write_comparison
+from retinaface_tf.evaluation.result import Evaluation
+from retinaface_tf.evaluation.scoring import score_files
 from retinaface_tf.evaluation.wider import load_ground_truth, write_predictions
 
 AWAY = [0.0, 0.0, 5.0, 5.0]
 
 
 @pytest.fixture(scope="module")
-def evaluated(command, tmp_path_factory):
-    """Evaluations of drawn faces: all found; the same but worse placed; the first face missed."""
+def files(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("runs")
-    drawn = folder / "drawn"
-    draw = (
-        "from pathlib import Path; from retinaface_tf.data.synthetic.scenes import draw_dataset;"
-        f"draw_dataset(Path('{drawn}'), 1, 40)"
-    )
-    assert command("-c", draw).returncode == 0
+    draw_dataset(folder / "drawn", 1, 40)
+    truth = load_ground_truth(folder / "drawn" / "ground_truth")
+    config = Config(data=DataConfig(root=str(folder / "drawn")))
     for name, first in (("good", 0), ("same", 0), ("bad", 1)):
-        predictions = {
+        predictions = folder / name / "predictions"
+        rows = {
             key: [[*np.trunc(face), 0.9] for face in image.faces[first:]] + [[*AWAY, 0.1]]
-            for key, image in load_ground_truth(drawn / "ground_truth").items()
+            for key, image in truth.items()
         }
-        write_predictions(folder / name / "predictions", predictions)
-        done = command(
-            *("eval.py", "--cfg=configs/quickstart.yaml", f"--set=data.root={drawn}"),
-            *(f"--predictions={folder / name / 'predictions'}", f"--out={folder / name}"),
-        )
-        assert done.returncode == 0, done.stderr
-    return folder
+        write_predictions(predictions, rows)
+        score_files(str(predictions), truth, config)[0].save(folder / name)
+    return {name: folder / name / "eval.json" for name in ("good", "same", "bad")}
 
 
-def compare(command, *arguments):
-    return command("-m", "retinaface_tf.evaluation.compare", *arguments)
+@pytest.fixture(scope="module")
+def comparison(files):
+    return compare_evaluations(list(files.values()), None, resamples=100, seed=1)
 
 
-def test_a_difference_is_called_noise_or_not(evaluated, command):
-    files = [evaluated / name / "eval.json" for name in ("good", "same", "bad")]
-    done = compare(command, *files)
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+def test_a_difference_is_noise_unless_its_interval_leaves_out_0(files, comparison):
+    assert [run.name for run in comparison.runs] == ["good", "same", "bad"]
+    assert comparison.images == 40
+    _, same, bad = (row["hard"] for row in comparison.table)
+    assert (same.difference, same.difference_interval, same.verdict) == (0, (0, 0), "noise")
+    assert bad.verdict == "worse"
+    assert bad.difference < bad.difference_interval[1] < 0
+    assert bad.ap == pytest.approx(Evaluation.load(files["bad"]).ap["hard"], abs=1e-12)
+
+
+def test_the_text_has_a_row_for_each_run(comparison):
+    lines = str(comparison).splitlines()
     assert [line.split()[0] for line in lines if line[0] != " "] == ["good", "same", "bad"]
-    assert [line.split()[0] for line in lines if line.split()[0] in ("noise", "worse")] == [
-        "noise",
-        "worse",
-    ]
-    assert f"{json.loads(files[2].read_text())['ap']['hard']:.4f}" in done.stdout
-    assert "+0.0000 (+0.0000 to +0.0000)" in done.stdout
+    assert "+0.0000 (+0.0000 to +0.0000)" in lines[3]
+    assert lines[-1].split() == ["worse"] * 3
 
 
-def test_the_page_has_the_table_and_a_plot_of_each_set(evaluated, command, tmp_path):
-    files = [evaluated / name / "eval.json" for name in ("good", "bad")]
-    done = compare(command, *files, f"--report={tmp_path}", "--resamples=100")
-    assert done.returncode == 0, done.stderr
-    page = (tmp_path / "compare.html").read_text()
+def test_the_page_has_the_table_and_a_plot_of_each_set(comparison, tmp_path):
+    page = write_comparison(tmp_path, comparison).read_text()
     assert page.count('<svg class="plot"') == 3
     assert page.count("worse") == 3
 
 
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"predictions": None}, "its detections were not kept; evaluate again with --set"),
-        ({"config": {"eval": {"iou": 0.7}}}, "expected one eval.iou for all, found 0.5, 0.7"),
-        ({"config": {"nonsense": 1}}, "eval.json: config: nonsense"),
-    ],
-)
-def test_what_cannot_be_compared_is_named(evaluated, command, tmp_path, change, said):
-    good = evaluated / "good" / "eval.json"
-    other = tmp_path / "eval.json"
-    report = json.loads(good.read_text())
-    other.write_text(
-        json.dumps(report | {"predictions": str(good.parent / "predictions")} | change)
-    )
-    done = compare(command, good, other)
-    assert done.returncode == 1
-    assert said in done.stderr
-    assert done.stderr.count("\n") == 1
+def compare_with(files, tmp_path, **changes):
+    replace(Evaluation.load(files["good"]), **changes).save(tmp_path)
+    return compare_evaluations([files["good"], tmp_path / "eval.json"], None, 100, 1)
+
+
+def test_an_evaluation_without_its_predictions_is_named(files, tmp_path):
+    with pytest.raises(InputError, match=rf"{tmp_path}/eval\.json: .*eval\.save_results"):
+        compare_with(files, tmp_path, predictions=None)
+
+
+def test_evaluations_at_different_iou_are_refused(files, tmp_path):
+    config = Evaluation.load(files["good"]).config
+    config = replace(config, eval=replace(config.eval, iou=0.7))
+    with pytest.raises(InputError, match=r"eval\.iou .* 0\.5, 0\.7"):
+        compare_with(files, tmp_path, config=config)
+
+
+def test_the_command_prints_the_table_and_writes_the_page(files, command, tmp_path):
+    module = "-m", "retinaface_tf.evaluation.compare"
+    done = command(*module, *files.values(), f"--report={tmp_path}", "--resamples=100")
+    assert done.returncode == 0, done.stderr
+    ap = json.loads(files["bad"].read_text())["ap"]["hard"]
+    assert f"{ap:.4f}" in done.stdout
+    assert (tmp_path / "compare.html").is_file()
 
 
 def test_one_evaluation_alone_is_refused(command):
-    done = compare(command, "eval.json")
+    done = command("-m", "retinaface_tf.evaluation.compare", "eval.json")
     assert done.returncode == 1
-    assert done.stderr == "error: expected two or more eval.json of eval.py to compare\n"
-
-
-def test_eval_calibrates_and_says_where_it_cannot(evaluated, command, tmp_path):
-    arguments = (
-        *("eval.py", "--cfg=configs/quickstart.yaml", f"--set=data.root={evaluated / 'drawn'}"),
-        *(f"--predictions={evaluated / 'good' / 'predictions'}", f"--out={tmp_path}"),
-    )
-    done = command(*arguments, "--calibrate=precision=0.95")
-    assert done.returncode == 0, done.stderr
-    written = json.loads((tmp_path / "calibration.json").read_text())
-    assert written["score_threshold"] == 0.9
-    assert "precision 1.0000" in done.stderr
-    false = {"nowhere/x": []} | {
-        key: [[*AWAY, 0.9]] for key in load_ground_truth(evaluated / "drawn" / "ground_truth")
-    }
-    write_predictions(tmp_path / "false", false)
-    done = command(*arguments, "--calibrate=precision=0.95", f"--predictions={tmp_path / 'false'}")
-    assert done.returncode == 2
-    assert "no score threshold has a precision of 0.95" in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1

@@ -1,43 +1,47 @@
 """The page of a report, as a browser shows it to a user."""
 
-import os
 import re
+from dataclasses import replace
 
 import chromium
 import numpy as np
 import pytest
 
-from retinaface_tf.evaluation.wider import load_ground_truth, write_predictions
+from retinaface_tf.config import Config, DataConfig
+from retinaface_tf.evaluation.data import load_evaluation_data
+from retinaface_tf.evaluation.report.page import write_report
+from retinaface_tf.evaluation.scoring import score
 
-QUICKSTART = "--cfg=configs/quickstart.yaml"
 AWAY = [0.0, 0.0, 5.0, 5.0]
 
 
 @pytest.fixture(scope="module")
-def report(drawn, command, tmp_path_factory):
-    """Reports on predictions of the drawn faces: the folder of the page, and what was printed."""
+def data(drawn):
+    return load_evaluation_data(Config(data=DataConfig(root=str(drawn))))
 
-    def of(predictions, *arguments):
+
+@pytest.fixture(scope="module")
+def truth(data):
+    return data.truth
+
+
+@pytest.fixture(scope="module")
+def report(drawn, data, tmp_path_factory):
+    """Reports on predictions of the drawn faces: the page, and the evaluation."""
+
+    def of(predictions, files=data.files):
+        config = Config(data=DataConfig(root=str(drawn)))
+        rows = {key: np.array(each, float) for key, each in predictions.items()}
+        evaluation = score(rows, data.truth, config, source="weights", protocol="original")
         folder = tmp_path_factory.mktemp("report")
-        write_predictions(folder / "predictions", predictions)
-        done = command(
-            *("eval.py", QUICKSTART, f"--set=data.root={drawn}", f"--out={folder}"),
-            *(f"--predictions={folder / 'predictions'}", f"--report={folder}", *arguments),
-        )
-        assert done.returncode == 0, done.stderr
-        return folder / "report.html", done.stdout
+        return write_report(folder, evaluation, rows, replace(data, files=files)), evaluation
 
     return of
 
 
 @pytest.fixture(scope="module")
-def truth(drawn):
-    return load_ground_truth(drawn / "ground_truth")
-
-
-@pytest.fixture(scope="module")
 def flawed(report, truth):
-    """Of every image the first face is missed; one detection is false, one a double."""
+    """Of every image the first face is missed; one detection is false, one a duplicate."""
     predictions = {
         key: [[*np.trunc(face), 0.8] for face in image.faces[1:]]
         + [[*AWAY, 0.95], [*np.trunc(image.faces[-1]), 0.9]]
@@ -55,11 +59,16 @@ def browser(tmp_path_factory):
     started.close()
 
 
-def test_the_figures_of_the_page_are_those_of_the_three_lines(flawed):
-    page, printed = flawed
+def test_the_page_has_the_ap_of_the_evaluation(flawed):
+    page, evaluation = flawed
     shown = re.findall(r"<strong>(\S+)</strong>", page.read_text())
-    assert shown == re.findall(r"AP : (\S+)", printed)
+    assert shown == [f"{ap:.4f}" for ap in evaluation.ap.values()]
     assert len(shown) == 3
+
+
+def test_the_page_names_protocol_source_and_network(flawed):
+    facts = re.findall(r"<dd[^>]*>(.*?)</dd>", flawed[0].read_text())
+    assert {"original", "weights", "resnet50, float32", "IoU of 0.5 or more"} <= set(facts)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -106,7 +115,7 @@ def shown(browser, gallery, data):
 def test_galleries_filter_and_sort(browser, flawed, truth):
     browser.open(flawed[0])
     everything = shown(browser, "missed", "event")
-    assert len(everything) == sum(1 for image in truth.values() if image.counted["hard"][0])
+    assert len(everything) == sum(1 for image in truth.values() if image.in_set["hard"][0])
     choose(browser, "missed", "event", everything[0])
     of_event = [event for event in everything if event == everything[0]]
     assert shown(browser, "missed", "event") == of_event
@@ -117,8 +126,8 @@ def test_galleries_filter_and_sort(browser, flawed, truth):
     tall = [float(each) for each in shown(browser, "false", "tall")]
     assert tall == sorted(tall, reverse=True)
     assert tall[-1] == AWAY[3]
-    choose(browser, "false", "why", "double")
-    assert shown(browser, "false", "why") == ["double"] * len(truth)
+    choose(browser, "false", "why", "duplicate")
+    assert shown(browser, "false", "why") == ["duplicate"] * len(truth)
 
 
 def test_pictures_show_labels_and_detections_that_can_be_hidden(browser, flawed):
@@ -142,16 +151,7 @@ def test_where_nothing_is_missed_or_false_the_page_says_so(report, truth):
 
 
 def test_without_images_the_page_has_no_galleries_and_says_so(report, truth, drawn):
-    nowhere = ["--set=data.val_labels=nowhere/label.txt", "--set=data.ground_truth=ground_truth"]
-    page, _ = report({key: [[*AWAY, 0.9]] for key in truth}, *nowhere)
+    page, _ = report({key: [[*AWAY, 0.9]] for key in truth}, files={})
     text = page.read_text()
-    assert f"No pictures: 0 of {len(truth)} images are in {drawn / 'nowhere' / 'images'}" in text
+    assert f"0 of {len(truth)} images that {drawn / 'val' / 'label.txt'} names" in text
     assert "<image" not in text
-
-
-def test_without_its_packages_a_report_is_refused_before_the_work(command, tmp_path):
-    (tmp_path / "jinja2.py").write_text("raise ModuleNotFoundError(name='jinja2')")
-    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
-    done = command("eval.py", QUICKSTART, f"--report={tmp_path}", env=environment)
-    assert done.returncode == 1
-    assert done.stderr == "error: --report: needs jinja2: pip install 'retinaface-tf[report]'\n"

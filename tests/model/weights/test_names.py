@@ -1,22 +1,11 @@
 """Names: ours, the reference spelling, and the spellings of others."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from conftest import VECTORS
 
-from retinaface_tf.config import ModelConfig
 from retinaface_tf.model.backbones import BACKBONES
-from retinaface_tf.model.network import build_network
 from retinaface_tf.model.weights.names import backbone_of, canonical, torch_names
-
-
-@pytest.fixture(scope="module")
-def networks(config):
-    return {
-        name: build_network(replace(config, model=ModelConfig(backbone=name))) for name in BACKBONES
-    }
 
 
 def published(file):
@@ -33,14 +22,14 @@ def variables_by_name(network):
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
-def test_every_variable_has_a_name_of_its_own(networks, backbone):
-    names = torch_names(networks[backbone]).values()
+def test_every_variable_has_a_name_of_its_own(made_up_network, backbone):
+    names = torch_names(made_up_network(backbone)).values()
     assert len(set(names)) == len(names)
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
-def test_a_backbone_is_known_by_its_names(networks, backbone):
-    assert backbone_of(torch_names(networks[backbone]).values()) == backbone
+def test_a_backbone_is_known_by_its_names(made_up_network, backbone):
+    assert backbone_of(torch_names(made_up_network(backbone)).values()) == backbone
 
 
 def test_names_of_no_backbone_tell_none():
@@ -75,22 +64,22 @@ def test_names_of_no_backbone_tell_none():
         ("mobilenetv2", "stage4_final_conv/kernel", "body.features.18.0.weight"),
     ],
 )
-def test_names_are_those_that_were_published(networks, backbone, path, name):
-    assert torch_names(networks[backbone])[path] == name
+def test_names_are_those_that_were_published(made_up_network, backbone, path, name):
+    assert torch_names(made_up_network(backbone))[path] == name
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
-def test_a_state_dict_of_yakhyo_is_this_network(networks, backbone):
+def test_a_state_dict_of_yakhyo_is_this_network(made_up_network, backbone):
     theirs = published(f"yakhyo_names_{backbone}.txt")
     spelled = {canonical(name): np.prod(shape) for name, shape in theirs.items()}
-    assert spelled == variables_by_name(networks[backbone])
+    assert spelled == variables_by_name(made_up_network(backbone))
 
 
-def test_a_checkpoint_of_mindspore_is_this_network_and_what_it_trains_for_nothing(networks):
+def test_a_checkpoint_of_mindspore_is_this_network_and_what_it_trains_for_nothing(made_up_network):
     theirs = published("mindspore_names.txt")
     spelled = {canonical(name): np.prod(shape) for name, shape in theirs.items()}
     spelled.pop(None)
-    assert spelled == variables_by_name(networks["resnet50"])
+    assert spelled == variables_by_name(made_up_network("resnet50"))
 
 
 @pytest.mark.parametrize(

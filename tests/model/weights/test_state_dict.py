@@ -71,7 +71,9 @@ def safetensors_of(header, numbers=b""):
         pytest.param((2**40).to_bytes(8, "little") + b"{}", id="length of the header"),
         pytest.param(safetensors_of(b"{" + b'"a":{' * 10_000), id="depth"),
         pytest.param(
-            safetensors_of({"a": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 4]}}, b"1234"),
+            safetensors_of(
+                {"a": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 4]}}, b"1234"
+            ),
             id="shape",
         ),
         pytest.param(
@@ -81,7 +83,9 @@ def safetensors_of(header, numbers=b""):
             id="overlap",
         ),
         pytest.param(
-            safetensors_of({"a": {"dtype": "F8_E8M0", "shape": [4], "data_offsets": [0, 4]}}, b"1234"),
+            safetensors_of(
+                {"a": {"dtype": "F8_E8M0", "shape": [4], "data_offsets": [0, 4]}}, b"1234"
+            ),
             id="type that NumPy does not have",
         ),
     ],
@@ -132,7 +136,7 @@ def test_a_typing_mistake_in_a_folder_that_is_there_is_no_name_of_the_hub():
 
 def test_without_the_hubs_library_its_names_say_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(InputError, match=r"timm/tiny: no such weights file; .* pip install"):
+    with pytest.raises(InputError, match=r"timm/tiny: .*pip install 'retinaface-tf\[hub\]'"):
         find_file("timm/tiny")
 
 

@@ -17,7 +17,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from retinaface_tf.errors import InputError
 from retinaface_tf.serving.client import Client
-from retinaface_tf.serving.client.limits import MAX_ANSWER
+from retinaface_tf.serving.client.protocol import MAX_ANSWER
 
 TensorProto = type(tf.make_tensor_proto(0))
 GOOD = {
@@ -216,7 +216,9 @@ def proto(text):
         pytest.param({"error": np.array([77], np.int32)}, id="a newer code"),
         pytest.param({"error": proto("dtype: DT_INVALID")}, id="no type"),
         pytest.param({"error": proto("dtype: DT_VARIANT")}, id="a type without numbers"),
-        pytest.param({"error": proto("dtype: DT_RESOURCE tensor_shape {dim {size: 1}}")}, id="handle"),
+        pytest.param(
+            {"error": proto("dtype: DT_RESOURCE tensor_shape {dim {size: 1}}")}, id="handle"
+        ),
         pytest.param(
             {"boxes": proto("dtype: DT_FLOAT tensor_shape {dim {size: 4}} tensor_content: 'abc'")},
             id="content of another size",

@@ -22,7 +22,7 @@ from retinaface_tf.data.decode import decode_image
 from retinaface_tf.errors import ImageError, InputError
 from retinaface_tf.serving.client import Client
 
-CONFIGS = Path(__file__).parents[2] / "configs" / "serving"
+CONFIGS = Path(__file__).parents[3] / "configs" / "serving"
 BOTH = {"score_threshold": 0.6, "nms_iou": 0.1}
 
 
@@ -32,8 +32,8 @@ def trouble():
 
 
 @pytest.fixture(scope="module")
-def urls(version, trouble):
-    model = CModel(version)
+def urls(saved_model, trouble):
+    model = CModel(saved_model)
     with grpc_server(model, trouble) as by_grpc, rest_server(model, trouble) as by_rest:
         yield {"grpc": by_grpc, "rest": by_rest}
 
@@ -44,9 +44,9 @@ def url(request, urls, trouble):
     return urls[request.param]
 
 
-def assert_as(detector, file, answer, **thresholds):
+def assert_as(tiny, file, answer, **thresholds):
     """That an answer is the detector's, to the bit: JSON tells floats in full, too."""
-    expected = detector(decode_image(file)[None], **thresholds)
+    expected = tiny(decode_image(file)[None], **thresholds)
     count = int(expected.num_detections[0])
     assert answer.error is ImageError.NONE
     assert len(answer.scores) == count > 0
@@ -55,26 +55,26 @@ def assert_as(detector, file, answer, **thresholds):
         np.testing.assert_array_equal(getattr(answer, name), theirs, err_msg=name)
 
 
-def test_the_client_gets_the_detectors_answers(url, detector, kinds, trouble):
+def test_the_client_gets_the_detectors_answers(url, tiny, kinds, trouble):
     files = list(kinds.values())[:5]
     answers = Client(url, batch=2).detect([*files[:3], b"garbage", *files[3:]])
     assert trouble.requests == 3
     assert answers.pop(3).error is ImageError.UNKNOWN_KIND
     for file, answer in zip(files, answers, strict=True):
-        assert_as(detector, file, answer)
+        assert_as(tiny, file, answer)
 
 
-def test_thresholds_go_along(url, detector, kinds):
+def test_thresholds_go_along(url, tiny, kinds):
     files = list(kinds.values())[:3]
     answers = Client(url).detect(files, **BOTH)
     for file, answer in zip(files, answers, strict=True):
-        assert_as(detector, file, answer, **BOTH)
+        assert_as(tiny, file, answer, **BOTH)
 
 
-def test_by_grpc_one_threshold_may_be_left_out(urls, detector, kinds, trouble):
+def test_by_grpc_one_threshold_may_be_left_out(urls, tiny, kinds, trouble):
     trouble.__init__()
     [answer] = Client(urls["grpc"]).detect([kinds["PNG"]], score_threshold=0.6)
-    assert_as(detector, kinds["PNG"], answer, score_threshold=0.6)
+    assert_as(tiny, kinds["PNG"], answer, score_threshold=0.6)
 
 
 def test_by_rest_one_threshold_alone_is_refused_by_name(urls, kinds, trouble):
@@ -163,7 +163,6 @@ def test_the_readmes_json_is_answered(urls, kinds, trouble):
     ("scheme", "further"),
     [
         ("grpc", []),
-        ("rest", []),
         ("rest", ["--resized", "--score_threshold=0.02", "--nms_iou=0.4"]),
     ],
 )
@@ -210,7 +209,7 @@ def test_the_compose_file_mounts_what_it_names():
 
 
 @pytest.fixture(scope="module")
-def real_server(version, tmp_path_factory):
+def real_server(saved_model, tmp_path_factory):
     """The URL of TensorFlow Serving by gRPC: that given, or one started here."""
     if "RETINAFACE_SERVING_URL" in os.environ:
         yield os.environ["RETINAFACE_SERVING_URL"]
@@ -221,14 +220,14 @@ def real_server(version, tmp_path_factory):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    arguments = ["--model_name=retinaface", f"--model_base_path={version.parent}"]
+    arguments = ["--model_name=retinaface", f"--model_base_path={saved_model.parent}"]
     process = subprocess.Popen([program, f"--port={port}", *arguments])
     yield f"grpc://localhost:{port}"
     process.terminate()
     process.wait()
 
 
-def test_a_real_server_answers_as_the_detector_does(real_server, detector, kinds):
+def test_a_real_server_answers_as_the_detector_does(real_server, tiny, kinds):
     """At RETINAFACE_SERVING_URL some model answers; started here, it is that of these tests."""
     files = [kinds["JPEG"], b"garbage", kinds["PNG"]]
     client = Client(real_server)
@@ -242,4 +241,4 @@ def test_a_real_server_answers_as_the_detector_does(real_server, detector, kinds
             time.sleep(1)
     assert [answer.error for answer in answers] == [0, ImageError.UNKNOWN_KIND, 0]
     if "RETINAFACE_SERVING_URL" not in os.environ:
-        assert_as(detector, files[0], answers[0])
+        assert_as(tiny, files[0], answers[0])

@@ -1,0 +1,114 @@
+"""Kinds of findings in a data set, how serious each is, and the split that they are found in."""
+
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retinaface_tf.data.records import Records
+from retinaface_tf.doctor.inspection import ImageFacts
+
+# WIDER FACE's own labels have single faults; from this fraction on, faces teach something wrong.
+SYSTEMATIC_FRACTION = 0.01
+
+
+class Severity(Enum):
+    """How many findings of a kind make a data set unfit to train on."""
+
+    FATAL = "one"
+    SYSTEMATIC = "one in a hundred"
+    HARMLESS = "no number"
+
+    def is_blocking(self, count: int, population: int) -> bool:
+        """Tells whether `count` findings among so many images or faces are too many."""
+        if self is Severity.SYSTEMATIC:
+            return 0 < count >= SYSTEMATIC_FRACTION * population
+        return self is Severity.FATAL and count > 0
+
+
+class Population(StrEnum):
+    """The things among which findings of a kind are counted."""
+
+    IMAGES = "images"
+    FACES = "faces"
+    LANDMARKS = "landmarks"  # faces with landmarks
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of finding."""
+
+    title: str
+    population: Population
+    severity: Severity
+
+
+KINDS = {
+    "unreadable": Kind(
+        "Images that are missing, cut short or undecodable", Population.IMAGES, Severity.FATAL
+    ),
+    "overlap": Kind("Images of train that look like one of val", Population.IMAGES, Severity.FATAL),
+    "sideways": Kind(
+        "Labels of the image as stored, not as EXIF turns it", Population.IMAGES, Severity.FATAL
+    ),
+    "turned": Kind("Images that EXIF turns upright", Population.IMAGES, Severity.HARMLESS),
+    "listed twice": Kind("Images that are listed twice", Population.IMAGES, Severity.HARMLESS),
+    "size": Kind("Images that are tiny or elongated", Population.IMAGES, Severity.HARMLESS),
+    "no faces": Kind(
+        "Images without faces, which training leaves out", Population.IMAGES, Severity.HARMLESS
+    ),
+    "no area": Kind(
+        "Faces without area, which training drops", Population.FACES, Severity.SYSTEMATIC
+    ),
+    "outside": Kind("Faces centred outside of the image", Population.FACES, Severity.SYSTEMATIC),
+    "over the border": Kind(
+        "Faces that reach over the image's border", Population.FACES, Severity.HARMLESS
+    ),
+    "duplicate": Kind("Faces that are labelled twice", Population.FACES, Severity.SYSTEMATIC),
+    "landmark order": Kind("Landmarks in another order", Population.LANDMARKS, Severity.SYSTEMATIC),
+    "landmark outside": Kind(
+        "Landmarks far outside of their box", Population.LANDMARKS, Severity.SYSTEMATIC
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A fault, or something to know, of an image or of a face."""
+
+    kind: str  # a key of KINDS
+    image: int  # number in the records
+    face: int | None  # row in the records, if it is about one
+    text: str
+    lookalike: Path | None = None  # the other image that this one looks like
+
+
+@dataclass(frozen=True)
+class Split:
+    """Train or val: its labels, faces without area included, and facts of its images."""
+
+    name: str
+    records: Records
+    images: ImageFacts
+
+    @property
+    def image_of_face(self) -> NDArray[np.int64]:
+        """Returns the number of each face's image, [N]."""
+        return np.repeat(np.arange(len(self.records)), np.diff(self.records.splits))
+
+    @property
+    def populations(self) -> dict[Population, int]:
+        """Counts images, faces, and faces with landmarks."""
+        return {
+            Population.IMAGES: len(self.records),
+            Population.FACES: len(self.records.boxes),
+            Population.LANDMARKS: int(self.records.has_landmarks.sum()),
+        }
+
+    def where(self, finding: Finding) -> str:
+        """Returns label file and line of what a finding is about."""
+        if finding.face is None:
+            return self.records.where(finding.image)
+        return f"{self.records.label_file}:{self.records.face_lines[finding.face]}"

@@ -1,0 +1,76 @@
+"""Scores predictions: AP, and the record of how it came about (without TensorFlow)."""
+
+import platform
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import retinaface_tf
+from retinaface_tf.config import Config
+from retinaface_tf.evaluation.average_precision import GroundTruth, evaluate_predictions
+from retinaface_tf.evaluation.result import Evaluation, find_maker, fingerprints
+from retinaface_tf.evaluation.wider import read_predictions
+
+PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python-headless")
+
+Predictions = dict[str, NDArray[np.float64]]  # image -> [N, 5], x y w h in pixels and score
+
+
+def score(
+    predictions: Predictions,
+    truth: Mapping[str, GroundTruth],
+    config: Config,
+    *,
+    source: str,
+    protocol: str | None,
+    seconds: float = 0.0,
+    speed: dict[str, float] | None = None,
+) -> Evaluation:
+    """Measures AP of predictions.
+
+    Args:
+        predictions: of the images of `truth`.
+        truth: image -> its faces.
+        config: `eval.iou` of a match; all of it goes into the result.
+        source: path that the predictions come from.
+        protocol: by which they were made, where that is known.
+        seconds: spent on detection.
+        speed: stage of detection -> milliseconds an image.
+
+    Raises:
+        InputError: predictions of an image that are not finite numbers [N, 5].
+    """
+    return Evaluation(
+        ap=evaluate_predictions(predictions, truth, config.eval.iou),
+        source=source,
+        sha256=fingerprints(source),
+        protocol=protocol,
+        images=len(truth),
+        seconds=round(seconds, 1),
+        speed=speed,
+        date=datetime.now().astimezone().isoformat(timespec="seconds"),
+        retinaface_tf=retinaface_tf.__version__,
+        versions={"python": platform.python_version()} | {p: version(p) for p in PACKAGES},
+        predictions=None,
+        made_by=None,
+        config=config,
+    )
+
+
+def score_files(
+    path: str, truth: Mapping[str, GroundTruth], config: Config
+) -> tuple[Evaluation, Predictions]:
+    """Measures AP of a folder or zip of prediction files.
+
+    Raises:
+        InputError: no such files, or one is broken.
+    """
+    predictions = read_predictions(path)
+    evaluation = score(predictions, truth, config, source=path, protocol=None)
+    place = Path(path)
+    return replace(evaluation, predictions=place, made_by=find_maker(place)), predictions

@@ -1,0 +1,56 @@
+"""Times the stages of detection on some of the images."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from retinaface_tf.config import Config
+from retinaface_tf.evaluation.predict import Detect, load_image
+
+IMAGES = 20
+
+
+def time_stages(
+    detect: Detect, files: Mapping[str, Path], config: Config
+) -> dict[str, float] | None:
+    """Times detection, one image after the other.
+
+    Args:
+        detect: a detector. An exported one is a single stage; of another, NMS is timed apart.
+        files: images by name. A sample of IMAGES, evenly spread, is detected twice each, as
+            TensorFlow prepares for a new size the first time.
+        config: of the protocol.
+
+    Returns:
+        Stage -> milliseconds an image; None for protocol ms_flip, which has many passes.
+    """
+    if config.eval.protocol == "ms_flip":
+        return None
+    paths = list(files.values())[:: max(1, len(files) // IMAGES)][:IMAGES]
+    times = [_time(detect, path, config) for path in paths for _ in range(2)][1::2]
+    return {stage: float(np.mean([each[stage] for each in times])) * 1e3 for stage in times[0]}
+
+
+def _time(detect: Any, path: Path, config: Config) -> dict[str, float]:
+    """Measures the seconds of each stage for one image."""
+    clock = [time.perf_counter()]
+    image, scale = load_image(tf.constant(str(path)), config.eval)
+    clock.append(_when_done(image))
+    if hasattr(detect, "candidates"):
+        candidates = detect.candidates(image[None], scale)
+        clock.append(_when_done(candidates.boxes))
+        clock.append(_when_done(detect.suppress(candidates).boxes))
+        stages = ["decoding", "network", "NMS"]
+    else:
+        clock.append(_when_done(detect(image[None], scale).boxes))
+        stages = ["decoding", "detector"]
+    return dict(zip(stages, np.diff(clock).tolist(), strict=True))
+
+
+def _when_done(tensor: tf.Tensor) -> float:
+    tensor.numpy()  # waits for the device, which may return before it has computed
+    return time.perf_counter()

@@ -1,0 +1,76 @@
+"""Non-maximum suppression: the best of each group of boxes that overlap."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+
+class Kept(NamedTuple):
+    """Candidates that suppression keeps, in their own order."""
+
+    indices: tf.Tensor  # int32 [B, D], places among the candidates; padding repeats a valid one
+    counts: tf.Tensor  # int32 [B], how many of a row are no padding
+
+
+def suppress(
+    boxes: tf.Tensor,
+    scores: tf.Tensor,
+    score_threshold: tf.Tensor,
+    iou_threshold: tf.Tensor,
+    max_detections: int | None = None,
+) -> Kept:
+    """Suppresses boxes that overlap a better one, image by image.
+
+    A candidate is dropped unless its score is above `score_threshold`, and if its IoU with a
+    candidate kept before it is above `iou_threshold`. Boxes count from their first to their last
+    pixel, both included, so a box from 0 to 9 is 10 pixels wide: biubug6/Pytorch_Retinaface,
+    utils/nms/py_cpu_nms.py.
+
+    Args:
+        boxes: float32 [B, K, 4], `x1 y1 x2 y2` in pixels, best first; K is 1 or more.
+        scores: float32 [B, K], descending.
+        score_threshold: float32, of each image [B] or of all [1].
+        iou_threshold: float32, likewise.
+        max_detections: the number D of columns of the answer and the most that an image keeps;
+            None keeps all, and D is then that of the image that keeps most.
+    """
+    images = tf.shape(scores)[:1]
+    thresholds = (tf.broadcast_to(each, images) for each in (score_threshold, iou_threshold))
+    inclusive = tf.add(boxes, [0.0, 0.0, 1.0, 1.0])
+    limit = max_detections or tf.shape(scores)[1]
+    indices, counts = tf.map_fn(
+        lambda image: _suppress_image(image, limit),
+        (inclusive, scores, *thresholds),
+        fn_output_signature=(
+            tf.TensorSpec([max_detections], tf.int32),
+            tf.TensorSpec([], tf.int32),
+        ),
+    )
+    if max_detections is None:
+        indices = indices[:, : tf.reduce_max(counts)]
+    return Kept(indices, counts)
+
+
+def _suppress_image(
+    image: tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], limit: int | tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the indices [limit] and the count of one image.
+
+    The image is given by the arguments of `suppress`, with boxes whose far corner is beyond their
+    last pixel.
+    """
+    boxes, scores, score_threshold, iou_threshold = image
+    # This kernel takes a third of the time of TensorFlow's others but returns no indices. So each
+    # candidate has its rank for a score, K for the best and 0 for one below the threshold.
+    ranks = tf.cast(tf.range(tf.size(scores), 0, -1), tf.float32)
+    _, kept, _, count = tf.raw_ops.CombinedNonMaxSuppression(
+        boxes=boxes[None, :, None],
+        scores=tf.where(scores > score_threshold, ranks, 0.0)[None, :, None],
+        max_output_size_per_class=limit,
+        max_total_size=limit,
+        iou_threshold=iou_threshold,
+        score_threshold=0.0,
+        clip_boxes=False,
+    )
+    # Padding has rank 0, which is no candidate's.
+    return tf.size(scores) - tf.maximum(tf.cast(kept[0], tf.int32), 1), count[0]

@@ -1,0 +1,109 @@
+"""Builds a run from its config."""
+
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from retinaface_tf.config import Config
+from retinaface_tf.data.dataset import training_set
+from retinaface_tf.data.pipeline import TrainingData
+from retinaface_tf.data.records import Records
+from retinaface_tf.errors import InputError
+from retinaface_tf.model.network import build_backbone, build_network
+from retinaface_tf.model.weights.files import load_weights
+from retinaface_tf.runtimes.locate import CHECKPOINTS
+from retinaface_tf.runtimes.run_folder import BEST_FILE, saved_checkpoints
+from retinaface_tf.training.checkpoint import Checkpoints
+from retinaface_tf.training.cluster import ALONE, Cluster
+from retinaface_tf.training.devices import make_strategy, wait_for_all
+from retinaface_tf.training.optimizer import make_optimizer
+from retinaface_tf.training.run import Run
+from retinaface_tf.training.schedule import learning_rates
+from retinaface_tf.training.validation import Validation
+
+
+def prepare(config: Config, cluster: Cluster = ALONE, *, resume: bool = True) -> Run:
+    """Reads labels and builds everything that a run needs, on one of its workers.
+
+    Raises:
+        InputError: the workdir holds something else, or labels, images, weights or devices are
+            missing or do not fit.
+    """
+    _check_workdir(Path(config.train.workdir), resume=resume)
+    strategy = make_strategy(config.train, cluster)  # before anything else uses a device
+    data = _training_data(config, cluster, strategy)
+    steps_per_epoch = len(data.records) // data.batch
+    Path(config.train.workdir).mkdir(parents=True, exist_ok=True)
+    keras.utils.set_random_seed(config.train.seed)
+    rates = learning_rates(config, steps_per_epoch)
+    with strategy.scope():
+        network = _initial_network(config)
+        optimizer = make_optimizer(config.optimizer, rates)
+        optimizer.build(network.trainable_variables)
+    validates = config.train.validate_epochs > 0 and cluster.is_chief
+    return Run(
+        config=config,
+        cluster=cluster,
+        data=data,
+        strategy=strategy,
+        network=network,
+        optimizer=optimizer,
+        checkpoints=Checkpoints(config, network, optimizer, is_chief=cluster.is_chief),
+        validation=Validation(config) if validates else None,
+        rates=rates,
+        steps_per_epoch=steps_per_epoch,
+    )
+
+
+def _check_workdir(workdir: Path, *, resume: bool) -> None:
+    if not resume and (workdir / CHECKPOINTS).exists():
+        raise InputError(f"{workdir}: holds a run; --noresume does not overwrite it, move it away")
+    if (workdir / BEST_FILE).exists() and not saved_checkpoints(workdir):
+        raise InputError(
+            f"{workdir / BEST_FILE}: is of a run whose checkpoints are gone; move it away"
+        )
+
+
+def _training_data(
+    config: Config, cluster: Cluster, strategy: tf.distribute.Strategy
+) -> TrainingData:
+    records = _read_chief_first(config, cluster, strategy)
+    data = TrainingData(records, config.data, config.train.global_batch, config.train.seed)
+    if len(records) < data.batch:
+        raise InputError(
+            f"{records.label_file}: {len(records)} images to train on, expected at least a "
+            f"global batch of {data.batch}"
+        )
+    return data
+
+
+def _read_chief_first(
+    config: Config, cluster: Cluster, strategy: tf.distribute.Strategy
+) -> Records:
+    """Reads the training set, first on the chief, which may have to draw it."""
+    if not cluster.is_chief:
+        wait_for_all(strategy)
+    records = training_set(config)
+    if cluster.is_chief and not cluster.is_alone:
+        wait_for_all(strategy)
+    return records
+
+
+def _initial_network(config: Config) -> keras.Model:
+    """Builds the network, with the weights that the config names unless the run is resumed."""
+    network = build_network(config)
+    if saved_checkpoints(Path(config.train.workdir)):
+        return network
+    if config.model.freeze and config.model.init is None and config.model.pretrained is None:
+        raise InputError(
+            "model.freeze: would freeze random weights, expected model.pretrained or model.init too"
+        )
+    if config.model.init is not None:
+        load_weights(network, config.model.init)
+    elif config.model.pretrained is not None:
+        backbone = build_backbone(config.model)
+        load_weights(backbone, config.model.pretrained)
+        for layer in backbone.layers:
+            network.get_layer(layer.name).set_weights(layer.get_weights())
+    return network

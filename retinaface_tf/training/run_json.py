@@ -1,0 +1,59 @@
+"""Writes `run.json`: what a run is made of, so that it can be made again."""
+
+import hashlib
+import json
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import tensorflow as tf
+
+from retinaface_tf.config import Config
+from retinaface_tf.data.records import Records
+from retinaface_tf.files import write_text
+
+RUN_FILE = "run.json"
+PACKAGES = ("retinaface-tf", "tensorflow", "keras", "numpy")
+
+
+def write_run_json(
+    config: Config, records: Records, strategy: tf.distribute.Strategy, start: int
+) -> None:
+    """Writes config, versions, devices, data and code of a run that begins at step `start`."""
+    content = {
+        "start": start,
+        "config": config.as_dict(),
+        "versions": {"python": platform.python_version()} | {p: version(p) for p in PACKAGES},
+        "devices": list(strategy.extended.worker_devices),  # of the chief
+        "replicas": strategy.num_replicas_in_sync,
+        "images": len(records),
+        "faces": len(records.boxes),
+        "data_sha256": data_hash(records),
+        "git_commit": git_commit(),
+    }
+    write_text(Path(config.train.workdir) / RUN_FILE, json.dumps(content, indent=1) + "\n")
+
+
+def data_hash(records: Records) -> str:
+    """Returns the SHA-256 of the names of images and their faces, in order; not of the pixels."""
+    content = hashlib.sha256("\n".join(records.images).encode())
+    for part in (records.splits, records.boxes, records.landmarks, records.has_landmarks):
+        content.update(part.tobytes())
+    return content.hexdigest()
+
+
+def git_commit() -> str | None:
+    """Returns the commit of this code, `+` if files differ from it; None outside of a checkout."""
+    here = Path(__file__)
+    git = ("git", "-C", str(here.parent))
+    # The first command fails where this file lies in a repository that does not track it.
+    commands = (("ls-files", "--error-unmatch", here.name), ("rev-parse", "HEAD"))
+    try:
+        _, commit, changes = (
+            subprocess.run([*git, *command], capture_output=True, text=True, check=True).stdout
+            for command in (*commands, ("status", "--porcelain"))
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit.strip() + ("+" if changes else "")
