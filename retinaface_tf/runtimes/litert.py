@@ -35,7 +35,7 @@ class LiteRtDetector(Detector):
             interpreter = _interpreter(path)
             self.metadata = _read_metadata(path)
         except (OSError, ValueError, KeyError) as error:
-            reason = one_line(error)[:120]
+            reason = one_line(error)
             raise InputError(f"{path}: not a model that export.py wrote: {reason}") from None
         self.source = str(path)
         self.config: Config = TypeAdapter(Config).validate_python(self.metadata.config)

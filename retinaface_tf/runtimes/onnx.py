@@ -38,7 +38,7 @@ class OnnxDetector(Detector):
             self.metadata = Metadata.from_json(metadata)
             self.config: Config = TypeAdapter(Config).validate_python(self.metadata.config)
         except Exception as error:  # onnxruntime has a dozen kinds of its own
-            reason = one_line(error)[:120]
+            reason = one_line(error)
             raise InputError(f"{path}: not a model that export.py wrote: {reason}") from None
         self.source = str(path)
 

@@ -41,7 +41,7 @@ class SavedModelDetector(Detector):
                 found = Metadata.load(version).config
                 config = TypeAdapter(Config).validate_python(found)
         except (OSError, ValueError, AttributeError, tf.errors.OpError) as error:
-            reason = one_line(error)[:120]
+            reason = one_line(error)
             raise InputError(f"{path}: not a model that export.py wrote: {reason}") from None
         self.config: Config = config
         self.source = str(version)
