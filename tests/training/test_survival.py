@@ -3,7 +3,6 @@
 import os
 import re
 import resource
-import shutil
 import signal
 import subprocess
 import sys
@@ -126,21 +125,23 @@ def test_a_run_goes_on_with_other_devices_as_if_with_the_first(whole, arguments,
 
 @pytest.mark.slow
 def test_a_disk_that_is_full_ends_in_one_line_and_keeps_the_last_checkpoint(
-    whole, arguments, command, tmp_path
+    arguments, command, tmp_path
 ):
-    workdir = tmp_path / "run"
-    shutil.copytree(whole("--set=train.cpu_devices=1"), workdir)
-    newest = tf.train.latest_checkpoint(str(workdir / "checkpoints"))
-    before = {file: file.read_bytes() for file in Path(newest).parent.glob(f"step-{STEPS}.*")}
-    limit = max(map(len, before.values())) // 2
+    # Of mobilenet025: HDF5 crashes where a file of much fewer weights cannot be written.
+    arguments = ["train.py", *arguments[1:], f"--workdir={tmp_path}"]
+    done = command(*arguments, "--set=train.epochs=1")
+    assert done.returncode == 0, done.stderr
+    before = {file: file.read_bytes() for file in (tmp_path / "checkpoints").glob("step-4.*")}
+    assert len(before) == 3
     done = command(
-        *(*arguments, f"--workdir={workdir}", "--set=train.epochs=3"),
+        *arguments,
         # A file that grows beyond the limit fails as on a full disk.
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000)),
     )
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
-    assert last.startswith(f"error: {workdir}/checkpoints: the checkpoint of step {STEPS + 1}")
+    assert last.startswith(f"error: {tmp_path / 'checkpoints'}: ")
+    assert "step 5" in last
     assert "Traceback" not in done.stderr
     for file, content in before.items():
         assert file.read_bytes() == content
