@@ -12,7 +12,7 @@ import safetensors.numpy
 
 from retinaface_tf.config import Config
 from retinaface_tf.config_file import load_config
-from retinaface_tf.detect.results import faces_of
+from retinaface_tf.detections import Detections
 from retinaface_tf.model.detector import Detector
 from retinaface_tf.model.network import build_backbone
 from retinaface_tf.model.weights.files import load_weights
@@ -203,9 +203,10 @@ def test_detect_goes_through_images_and_videos_and_past_what_is_neither(
 def assert_faces_are_those_of_the_checkpoint(faces: list[dict], trained, image: Path) -> None:
     config = config_of(trained[1])
     detector = Detector(load_network(config)[1], config)
-    expected = faces_of(detector(cv2.imread(str(image))[None, ..., ::-1]), 0, score=0.2)
+    batch = detector(cv2.imread(str(image))[None, ..., ::-1])
+    expected = Detections.of_image(batch, 0).above(0.2)
     assert len(faces) == len(expected) > 0
     for ours, theirs in zip(faces, expected, strict=True):
-        np.testing.assert_allclose(ours["box"], theirs.box, atol=0.01)
-        np.testing.assert_allclose(ours["landmarks"], theirs.landmarks, atol=0.01)
-        assert ours["score"] == pytest.approx(theirs.score, abs=1e-4)
+        np.testing.assert_allclose(ours["box"], theirs.boxes[0], atol=0.01)
+        np.testing.assert_allclose(ours["landmarks"], theirs.landmarks[0], atol=0.01)
+        assert ours["score"] == pytest.approx(theirs.scores[0], abs=1e-4)

@@ -1,18 +1,13 @@
-"""Writes LiteRT: the network alone, at a fixed size, in float32, float16 and int8.
+"""Exports LiteRT in three precisions, and checks float32 by parity and the others by AP.
 
-Decoding and NMS stay outside (`runtimes.heads`): eight bits are too few for a coordinate. Needs the
-extra `litert`.
+Needs the extra `litert`.
 """
 
 import logging
-import re
-import tempfile
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -23,6 +18,7 @@ from retinaface_tf.data.decode import decode_image
 from retinaface_tf.data.pipeline import TrainingData
 from retinaface_tf.data.scaling import letterbox
 from retinaface_tf.errors import DoesNotHold, InputError
+from retinaface_tf.export.litert_conversion import write_litert
 from retinaface_tf.export.parity import (
     OTHER_RUNTIME,
     DetectFile,
@@ -30,15 +26,12 @@ from retinaface_tf.export.parity import (
     ParityCheck,
     decode_and_detect,
 )
-from retinaface_tf.extras import import_extra
+from retinaface_tf.export.versions import NewVersion
 from retinaface_tf.model.detector import Detector
-from retinaface_tf.runtimes.litert import METADATA, LiteRtDetector
+from retinaface_tf.runtimes.litert import LiteRtDetector
 from retinaface_tf.serving.metadata import Metadata
-from retinaface_tf.structures import Detections
+from retinaface_tf.structures import DetectionBatch
 
-SUFFIX = ".tflite"
-# Up to the stride of 8 eight bits lose several points of AP, and there are few weights.
-IN_FLOAT = re.compile("/(subtract_mean|stem|stage1)_")
 REPRESENTATIVE_IMAGES = 100  # of training
 # AP that rounding may cost, in any of the three sets. On a few images it is a rough measure: one
 # face more or less counts much.
@@ -48,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 def write_litert_version(
-    detector: Detector, folder: Path, metadata: Metadata, check: ParityCheck
+    detector: Detector, version: NewVersion, metadata: Metadata, check: ParityCheck
 ) -> dict[str, Any]:
     """Writes `model_float32.tflite` and its like, and compares each with the detector.
 
@@ -58,7 +51,7 @@ def write_litert_version(
 
     Args:
         detector: what is exported.
-        folder: of the version.
+        version: where to write.
         metadata: of the export, kept in each file.
         check: the parity check.
 
@@ -73,7 +66,7 @@ def write_litert_version(
     side, images = detector.config.data.image_size, list(_representative(detector.config))
     source = _detect_on_squares(detector, side)
     parity = {}
-    for file in write_litert(detector.network, side, folder, metadata, images):
+    for file in write_litert(detector.network, side, version.folder, metadata, images):
         precision = file.stem.removeprefix("model_")
         export = decode_and_detect(LiteRtDetector(file))
         parity[precision] = _check(check, precision, source, export).as_dict()
@@ -94,7 +87,7 @@ def _representative(config: Config) -> Iterator[NDArray[np.uint8]]:
 
 
 def _detect_on_squares(detector: Detector, side: int) -> DetectFile:
-    def detect(file: Path) -> Detections:
+    def detect(file: Path) -> DetectionBatch:
         square, scale = letterbox(decode_image(tf.io.read_file(str(file))), side)
         return detector(square[None], scale)
 
@@ -118,92 +111,3 @@ def _check(check: ParityCheck, precision: str, source: DetectFile, export: Detec
             f"version was written"
         )
     return parity
-
-
-def write_litert(
-    network: keras.Model,
-    side: int,
-    folder: Path,
-    metadata: Metadata,
-    representative: Iterable[NDArray[np.uint8]] = (),
-) -> list[Path]:
-    """Writes `model_float32.tflite`, `model_float16.tflite` and `model_int8.tflite`.
-
-    Each takes `images` uint8 [1, side, side, 3], RGB, and returns the heads of `Predictions`,
-    `boxes` [1, A, 4], `logits` [1, A, 2] and `landmarks` [1, A, 5, 2], in float32. In int8 the
-    layers up to the backbone's first stage stay in float32.
-
-    Args:
-        network: what to convert.
-        side: of the images, in pixels.
-        folder: of the files.
-        metadata: of the export, kept in each file for LiteRtDetector.
-        representative: images uint8 [side, side, 3], from which int8 learns the ranges of values;
-            without any, int8 is left out.
-
-    Returns:
-        The files, in the order above.
-
-    Raises:
-        InputError: the extra `litert` is not installed.
-    """
-    images = [image[None] for image in representative]
-    spec = tf.TensorSpec([1, side, side, 3], tf.uint8, name="images")
-    module = tf.Module()
-    # A converter that is given the function itself leaves the variables out.
-    module.variables_of_network = [variable.value for variable in network.variables]
-    module.heads = tf.function(lambda images: network(images, training=False), [spec])
-    models = {}
-    with tempfile.TemporaryDirectory() as scratch:
-        tf.saved_model.save(module, scratch, signatures=module.heads)
-        models["float32"] = tf.lite.TFLiteConverter.from_saved_model(scratch).convert()
-        models["float16"] = _float16(tf.lite.TFLiteConverter.from_saved_model(scratch))
-        if images:
-            models["int8"] = _int8(tf.lite.TFLiteConverter.from_saved_model(scratch), images)
-    files = []
-    for name, model in models.items():
-        files.append(folder / f"model_{name}{SUFFIX}")
-        files[-1].write_bytes(_with_metadata(model, metadata))
-    return files
-
-
-def _float16(converter: tf.lite.TFLiteConverter) -> bytes:
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.target_spec.supported_types = [tf.float16]
-    return converter.convert()
-
-
-def _int8(converter: tf.lite.TFLiteConverter, images: Sequence[NDArray[np.uint8]]) -> bytes:
-    """Quantizes with ranges learned from images.
-
-    TensorFlow's debugger does it, as it lets single layers stay in float.
-    """
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([image] for image in images)
-    with warnings.catch_warnings():
-        # The debugger makes TensorFlow's interpreter, although it is not used here.
-        warnings.filterwarnings("ignore", ".*tf.lite.Interpreter is deprecated", UserWarning)
-        return _quantize_in_part(tf.lite.experimental.QuantizationDebugger(converter=converter))
-
-
-def _quantize_in_part(debugger: tf.lite.experimental.QuantizationDebugger) -> bytes:
-    """Quantizes all but the layers of IN_FLOAT."""
-    litert = import_extra("ai_edge_litert.interpreter", "litert")
-    calibrated = litert.Interpreter(model_content=debugger.calibrated_model)
-    names = [tensor["name"] for tensor in calibrated.get_tensor_details()]
-    debugger.options = tf.lite.experimental.QuantizationDebugOptions(
-        denylisted_nodes=[name for name in names if IN_FLOAT.search(name)]
-    )
-    return debugger.get_nondebug_quantized_model()
-
-
-def _with_metadata(model: bytes, metadata: Metadata) -> bytes:
-    schema = import_extra("ai_edge_litert.schema_py_generated", "litert")
-    flatbuffer_utils = import_extra("ai_edge_litert.tools.flatbuffer_utils", "litert")
-    tree = flatbuffer_utils.read_model_from_bytearray(bytearray(model))
-    buffer, entry = schema.BufferT(), schema.MetadataT()
-    buffer.data = np.frombuffer(metadata.to_json().encode(), np.uint8)
-    entry.name, entry.buffer = METADATA, len(tree.buffers)
-    tree.buffers.append(buffer)
-    tree.metadata = [*(tree.metadata or []), entry]
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(tree))

@@ -36,3 +36,12 @@ def iou(boxes: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
     shared = intersection(boxes, others)
     union = area(boxes)[:, None] + area(others)[None, :] - shared
     return tf.math.divide_no_nan(shared, union)
+
+
+def is_inside(points: tf.Tensor, box: tf.Tensor) -> tf.Tensor:
+    """Tells which points `x y` [N, 2] lie in a box `x1 y1 x2 y2` [4].
+
+    Returns:
+        bool [N]: x1 <= x < x2 and y1 <= y < y2.
+    """
+    return tf.reduce_all((points >= box[:2]) & (points < box[2:]), axis=1)

@@ -12,7 +12,7 @@ from tiny_network import noise, tiny_detector
 from retinaface_tf.config import DetectorConfig
 from retinaface_tf.data.scaling import letterbox
 from retinaface_tf.errors import InputError
-from retinaface_tf.export.litert import IN_FLOAT, write_litert
+from retinaface_tf.export.litert_conversion import IN_FLOAT, write_litert
 from retinaface_tf.export.provenance import collect_metadata
 from retinaface_tf.model.detector import Detector
 from retinaface_tf.runtimes.litert import LiteRtDetector

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retinaface_tf.geometry.boxes import area, intersection, iou, to_corners
+from retinaface_tf.geometry.boxes import area, intersection, iou, is_inside, to_corners
 
 UNIT = [0.0, 0.0, 1.0, 1.0]
 
@@ -79,3 +79,9 @@ def test_corners_lie_half_a_size_around_the_centre():
 
 def test_area_is_width_times_height():
     np.testing.assert_array_equal(area(np.array([[1, 1, 3, 5], [0, 0, 0, 9]], np.float32)), [8, 0])
+
+
+def test_a_box_contains_its_first_edges_and_not_its_last():
+    points = np.array([[2, 3], [4, 3], [2, 5], [3.9, 4.9], [1.9, 4]], np.float32)
+    inside = is_inside(points, np.array([2, 3, 4, 5], np.float32)).numpy()
+    assert inside.tolist() == [True, False, False, True, False]

@@ -102,7 +102,8 @@ class CModel:
                 self.library.TF_StringInit(string)
                 self.library.TF_StringCopy(string, text, ctypes.c_size_t(len(text)))
         elif size:
-            ctypes.memmove(data, np.ascontiguousarray(value).ctypes.data, size)
+            whole = np.ascontiguousarray(value)  # named, as it has to outlive the copying
+            ctypes.memmove(data, whole.ctypes.data, size)
         return tensor
 
     def from_tensor(self, tensor: int) -> np.ndarray:
