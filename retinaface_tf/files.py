@@ -1,5 +1,6 @@
 """Writes files and folders that are whole or absent, whenever the process is killed."""
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -46,8 +47,9 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
         OSError: `parent` cannot be written to.
     """
     parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".writing-", dir=parent) as hidden:
-        # A folder inside, as Python lets nobody else read a temporary folder itself.
-        scratch = Path(hidden) / "new"
-        scratch.mkdir()
+    scratch = Path(tempfile.mkdtemp(prefix=".writing-", dir=parent))
+    try:
+        scratch.chmod(0o755)  # Python lets nobody else read a temporary folder
         yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

@@ -26,6 +26,7 @@ from retinaface_tf.export.parity import (
     ParityCheck,
     decode_and_detect,
 )
+from retinaface_tf.export.versions import NewVersion
 from retinaface_tf.model.detector import Detector
 from retinaface_tf.runtimes.litert import LiteRtDetector
 from retinaface_tf.serving.metadata import Metadata
@@ -40,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 def write_litert_version(
-    detector: Detector, folder: Path, metadata: Metadata, check: ParityCheck
+    detector: Detector, version: NewVersion, metadata: Metadata, check: ParityCheck
 ) -> dict[str, Any]:
     """Writes `model_float32.tflite` and its like, and compares each with the detector.
 
@@ -50,7 +51,7 @@ def write_litert_version(
 
     Args:
         detector: what is exported.
-        folder: of the version.
+        version: where to write.
         metadata: of the export, kept in each file.
         check: the parity check.
 
@@ -65,7 +66,7 @@ def write_litert_version(
     side, images = detector.config.data.image_size, list(_representative(detector.config))
     source = _detect_on_squares(detector, side)
     parity = {}
-    for file in write_litert(detector.network, side, folder, metadata, images):
+    for file in write_litert(detector.network, side, version.folder, metadata, images):
         precision = file.stem.removeprefix("model_")
         export = decode_and_detect(LiteRtDetector(file))
         parity[precision] = _check(check, precision, source, export).as_dict()

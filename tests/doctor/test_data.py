@@ -136,7 +136,7 @@ FAULTS = {
     "turned": Fault("turned", turned("30 150 40 40"), "100 x 200"),
     "sideways": Fault("sideways", turned("150 30 40 40"), "100 x 200"),
     "listed twice": Fault("listed twice", listed_again, ""),
-    "tiny": Fault("size", of_size(90, 20), "90 x 20"),
+    "tiny": Fault("size", of_size(60, 20), "60 x 20"),
     "elongated": Fault("size", of_size(500, 99), "500 x 99"),
     "no faces": Fault("no faces", without_face, ""),
     "no area": Fault("no area", last_face("30 30 0 40"), "30 30 0 40"),
