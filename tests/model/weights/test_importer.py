@@ -10,8 +10,9 @@ import pytest
 import safetensors.numpy
 from absl import flags
 
-from retinaface_tf import Detector, build_network, load_config
+from retinaface_tf import build_network, load_config
 from retinaface_tf.errors import InputError
+from retinaface_tf.model.detector import Detector
 from retinaface_tf.model.network import build_backbone
 from retinaface_tf.model.weights import __main__ as command_line
 from retinaface_tf.model.weights.assignment import IncompleteWeightsError
