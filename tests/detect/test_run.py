@@ -13,7 +13,7 @@ from retinaface_tf.config import Config
 from retinaface_tf.detect.output import OutputOptions
 from retinaface_tf.detect.run import detect_paths
 from retinaface_tf.errors import InputError
-from retinaface_tf.runtimes.detector import Detector
+from retinaface_tf.runtimes.interface import Detector
 from retinaface_tf.samples import GRACE_HOPPER
 from retinaface_tf.structures import DetectionBatch
 
