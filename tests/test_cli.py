@@ -99,6 +99,7 @@ def test_help_of_a_command_shows_its_flags_shared_ones_and_an_example(command):
     for shown in (own, "--cfg", "--set", "--workdir", cli.COMMANDS[name].example):
         assert f"  {shown}\n" in done.stdout
     assert "--logtostderr" not in done.stdout
+    assert "repeat this option" not in done.stdout
 
 
 def test_an_unknown_flag_and_a_wrong_value_are_errors_of_one_line():
