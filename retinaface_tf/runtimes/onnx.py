@@ -9,8 +9,8 @@ from pydantic import TypeAdapter
 from retinaface_tf.config import Config
 from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.extras import import_extra
-from retinaface_tf.runtimes.detector import Detector
 from retinaface_tf.runtimes.heads import empty_batch
+from retinaface_tf.runtimes.interface import Detector
 from retinaface_tf.serving.metadata import Metadata
 from retinaface_tf.structures import Array, DetectionBatch
 

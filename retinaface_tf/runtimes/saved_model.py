@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from retinaface_tf.config import Config
 from retinaface_tf.errors import ImageError, InputError, one_line
-from retinaface_tf.runtimes.detector import Detector
+from retinaface_tf.runtimes.interface import Detector
 from retinaface_tf.runtimes.locate import newest_version
 from retinaface_tf.serving.metadata import Metadata
 from retinaface_tf.structures import Array, DetectionBatch
