@@ -182,6 +182,13 @@ class ExportConfig:
 
 @dataclass(frozen=True, kw_only=True, config=_RULES)
 class Config:
+    """Holds all settings of a run, a section each.
+
+    Example:
+        >>> Config().model.backbone
+        'resnet50'
+    """
+
     data: DataConfig = Field(default_factory=DataConfig)
     model: ModelConfig = Field(default_factory=ModelConfig)
     anchors: AnchorConfig = Field(default_factory=AnchorConfig)
@@ -209,11 +216,6 @@ class Config:
         """
         unlimited = dataclasses.replace(self.detector, top_k=None, max_detections=None)
         return dataclasses.replace(self, detector=unlimited)
-
-    @property
-    def evaluation_folder(self) -> Path:
-        """The folder that `eval.json` is written to."""
-        return Path(self.eval.out or Path(self.train.workdir) / "eval")
 
     @property
     def ground_truth_folder(self) -> Path:

@@ -29,7 +29,7 @@ from retinaface_tf.export.parity import (
 from retinaface_tf.model.detector import Detector
 from retinaface_tf.runtimes.litert import LiteRtDetector
 from retinaface_tf.serving.metadata import Metadata
-from retinaface_tf.structures import Detections
+from retinaface_tf.structures import DetectionBatch
 
 REPRESENTATIVE_IMAGES = 100  # of training
 # AP that rounding may cost, in any of the three sets. On a few images it is a rough measure: one
@@ -86,7 +86,7 @@ def _representative(config: Config) -> Iterator[NDArray[np.uint8]]:
 
 
 def _detect_on_squares(detector: Detector, side: int) -> DetectFile:
-    def detect(file: Path) -> Detections:
+    def detect(file: Path) -> DetectionBatch:
         square, scale = letterbox(decode_image(tf.io.read_file(str(file))), side)
         return detector(square[None], scale)
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from retinaface_tf.export.parity import SAME_GRAPH, ParityCheck, decode_and_detect
 from retinaface_tf.model.detector import Detector
-from retinaface_tf.runtimes.saved_model import ExportedDetector
+from retinaface_tf.runtimes.saved_model import SavedModelDetector
 from retinaface_tf.serving.metadata import Metadata
 from retinaface_tf.serving.signatures import SIGNATURES, Service
 from retinaface_tf.serving.warmup import write_warmup
@@ -33,13 +33,13 @@ def write_saved_model_version(
     service = Service(detector)
     functions = {name: getattr(service, name) for name in SIGNATURES}
     tf.saved_model.save(service, str(folder), signatures=functions)
-    parity = check_saved_model(detector, ExportedDetector(folder), check)
+    parity = check_saved_model(detector, SavedModelDetector(folder, detector.config), check)
     write_warmup(folder, folder.parent.name, detector.config.detector)
     return parity
 
 
 def check_saved_model(
-    detector: Detector, exported: ExportedDetector, check: ParityCheck
+    detector: Detector, exported: SavedModelDetector, check: ParityCheck
 ) -> dict[str, Any]:
     """Compares the signatures of pixels and of bytes with the detector.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from retinaface_tf.errors import InputError
 from retinaface_tf.files import scratch_folder
-from retinaface_tf.runtimes.saved_model import versions
+from retinaface_tf.runtimes.locate import versions
 
 
 class NewVersion:

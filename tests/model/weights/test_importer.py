@@ -80,10 +80,10 @@ def test_an_imported_detector_detects_as_its_source_and_as_its_export(theirs, co
         load_weights(network, source)
         answers.append(Detector(network, config)(image))
     from retinaface_tf.export.savedmodel import export_saved_model
-    from retinaface_tf.runtimes.saved_model import ExportedDetector
+    from retinaface_tf.runtimes.saved_model import SavedModelDetector
 
     export_saved_model(Detector(network, config), tmp_path / "model", source="theirs")
-    answers.append(ExportedDetector(tmp_path / "model")(image))
+    answers.append(SavedModelDetector(tmp_path / "model")(image))
     assert answers[0].num_detections[0] > 10
     for answer in answers[1:]:
         for part, expected in zip(answer, answers[0], strict=True):
