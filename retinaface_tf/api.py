@@ -61,7 +61,7 @@ def load_detector(source: str | Path, *, config: Config | None = None) -> Detect
 
 
 def train(config: Config, *, resume: bool = True) -> TrainResult:
-    """Trains a network until its last epoch, or until SIGTERM asks to stop.
+    """Trains a network until its last epoch, or until SIGTERM, SIGHUP or Ctrl-C asks to stop.
 
     Example:
         >>> result = train(load_config("quickstart"))
@@ -76,12 +76,15 @@ def train(config: Config, *, resume: bool = True) -> TrainResult:
     Raises:
         InputError: data, weights or the folder cannot be used as they are.
         LostWorkerError: another worker of the run is gone; the same call goes on.
+        StoppedError: a signal asked to stop before the first step.
     """
     from retinaface_tf.runtimes.run_folder import BEST_FILE, newest_step
     from retinaface_tf.training import loop
+    from retinaface_tf.training.stopping import StopSignal
     from retinaface_tf.training.validation import Best
 
-    complete = loop.train(config, resume=resume)
+    with StopSignal() as stop:
+        complete = loop.train(config, stop, resume=resume)
     workdir = Path(config.train.workdir)
     best = Best.load(workdir / BEST_FILE)
     return TrainResult(workdir, newest_step(workdir), complete, None if best is None else best.ap)

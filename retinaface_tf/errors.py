@@ -3,7 +3,8 @@
     RetinaFaceError
     ├── InputError         exit code 1: a file, a setting or a flag that the user can mend
     ├── DoesNotHold        exit code 2: a check that the command exists for
-    └── LostWorkerError    exit code 75: another worker of the run is gone; start again
+    ├── LostWorkerError    exit code 75: another worker of the run is gone; start again
+    └── StoppedError       exit code 75: a signal stopped training before its first step
 
 What is raised beside these is a bug and keeps its traceback; a TypeError is a bug of the caller.
 """
@@ -45,6 +46,12 @@ class DoesNotHold(RetinaFaceError):
 
 class LostWorkerError(RetinaFaceError):
     """Says that another worker of the run is gone, and that all have to be started again."""
+
+    exit_code = STOPPED
+
+
+class StoppedError(RetinaFaceError):
+    """Says that a signal stopped training before its first step: there was nothing to save."""
 
     exit_code = STOPPED
 

@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from retinaface_tf.export.parity import SAME_GRAPH, ParityCheck, decode_and_detect
+from retinaface_tf.files import check_literal
 from retinaface_tf.model.detector import Detector
 from retinaface_tf.runtimes.saved_model import SavedModelDetector
 from retinaface_tf.serving.metadata import Metadata
@@ -28,8 +29,10 @@ def write_saved_model_version(
         The parity figures of `serving_default`.
 
     Raises:
+        InputError: TensorFlow cannot read a model from the folder.
         DoesNotHold: a signature answers otherwise than the detector.
     """
+    check_literal(folder.parent)
     service = Service(detector)
     functions = {name: getattr(service, name) for name in SIGNATURES}
     tf.saved_model.save(service, str(folder), signatures=functions)

@@ -113,7 +113,12 @@ def log_settings(run: Run, start: int) -> None:
         "learning rate %g for a global batch of %d, as configured: it is not scaled with the batch",
         *(config.optimizer.learning_rate, batch),
     )
-    if start:
+    if start >= run.total_steps:
+        log.info(
+            "finished at step %d of %d, nothing to train in %s; to train on, raise train.epochs",
+            *(start, run.total_steps, config.train.workdir),
+        )
+    elif start:
         log.info("resuming at step %d of %d from %s", start, run.total_steps, config.train.workdir)
 
 

@@ -40,7 +40,8 @@ def load_weights(network: keras.Model, source: str | Path) -> None:
     """
     path = find_file(source)
     if path.name.endswith(SUFFIX):
-        _load_saved(network, path)
+        load_saved(network, path)
+        _check_finite(network, path)
         return
     imported = read_imported(path)
     check_complete(assign(network, imported), imported, network)
@@ -74,7 +75,12 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _load_saved(network: keras.Model, path: Path) -> None:
+def load_saved(network: keras.Model, path: Path) -> None:
+    """Loads a file that `save_weights` wrote for the same kind of network, finite or not.
+
+    Raises:
+        InputError: it is no such file, or of another network, or damaged.
+    """
     refusal = f"{path}: not the weights of a {network.name}"
     try:
         with h5py.File(path) as file:
@@ -88,6 +94,9 @@ def _load_saved(network: keras.Model, path: Path) -> None:
             network.load_weights(path)
     except (OSError, KeyError, ValueError, UserWarning):
         raise InputError(f"{refusal}, or not with these anchors, or broken") from None
+
+
+def _check_finite(network: keras.Model, path: Path) -> None:
     for variable in network.variables:
         if not np.isfinite(variable.numpy().astype(np.float64)).all():
             raise InputError(f"{path}: expected finite numbers, {variable.path} has others")
