@@ -15,11 +15,8 @@ from numpy.typing import NDArray
 
 from retinaface_tf.errors import StoppedError
 
-SIGNALS = (
-    signal.SIGTERM,
-    signal.SIGINT,
-    signal.SIGHUP,
-)  # of a scheduler, Ctrl-C, a closed terminal
+# Sent by schedulers, by Ctrl-C, and by a terminal that closes.
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 INTERRUPTED = 128 + signal.SIGINT  # the exit code of a shell's command that Ctrl-C has ended
 
 log = logging.getLogger(__name__)

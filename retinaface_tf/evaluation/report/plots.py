@@ -49,8 +49,8 @@ def precision_recall_plot(curves: Mapping[str, Curve]) -> str:
             )
         axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
         # By hand: a legend leaves out labels such as `_run`, and sets those in $ as formulas.
-        labels = [line.get_label() for line in axes.lines]
-        legend = axes.legend(axes.lines, labels, loc="lower left", frameon=False)
+        labels = [str(line.get_label()) for line in axes.lines]
+        legend = axes.legend([*axes.lines], labels, loc="lower left", frameon=False)
         for text in legend.get_texts():
             text.set_parse_math(False)
 
