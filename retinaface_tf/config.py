@@ -36,6 +36,14 @@ class DataConfig:
     drawn_train: CountOrZero = 0  # images to draw where root does not exist; 0 draws none
     drawn_val: CountOrZero = 0
 
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_ground_truth(cls, given: Any) -> Any:
+        """Accepts `ground_truth: ground_truth`, which earlier versions wrote beside runs."""
+        if isinstance(given, dict) and given.get("ground_truth") == "ground_truth":
+            return {key: value for key, value in given.items() if key != "ground_truth"}
+        return given
+
 
 @dataclass(frozen=True, kw_only=True, config=_RULES)
 class ModelConfig:

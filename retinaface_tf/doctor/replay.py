@@ -77,7 +77,7 @@ def read_batch(file: Path) -> tuple[list[str], Batch]:
             _check_shapes(names, images, faces)
             return names.tolist(), Batch(images, faces, np.arange(len(names)))
     except Exception as error:  # NumPy, zipfile and zlib each have their own for a damaged file
-        reason = one_line(error)[:120]
+        reason = one_line(error)
         raise InputError(f"{file}: not a batch that a run has kept: {reason}") from None
 
 

@@ -108,7 +108,7 @@ class Checkpoints:
             self._checkpoint.write(str(self.folder / f"step-{self.step}"))
             self._remove_old()
         except (OSError, InputError, tf.errors.OpError) as error:
-            reason = one_line(error)[-120:]
+            reason = one_line(error)
             raise InputError(
                 f"{self.folder}: the checkpoint of step {self.step} cannot be written, those "
                 f"before are kept: {reason}"
@@ -163,7 +163,7 @@ def _restore(checkpoint: tf.train.Checkpoint, path: str) -> None:
     try:
         checkpoint.restore(path).assert_existing_objects_matched().expect_partial()
     except Exception as error:  # TensorFlow has no exception of its own for damaged files
-        reason = one_line(error)[:120]
+        reason = one_line(error)
         raise InputError(
             f"{path}: cannot be read as a checkpoint of this model: {reason}"
         ) from None

@@ -13,11 +13,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from retinaface_tf.errors import StoppedError
+from retinaface_tf.errors import INTERRUPTED, StoppedError
 
 # Sent by schedulers, by Ctrl-C, and by a terminal that closes.
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-INTERRUPTED = 128 + signal.SIGINT  # the exit code of a shell's command that Ctrl-C has ended
 
 log = logging.getLogger(__name__)
 
