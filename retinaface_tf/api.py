@@ -80,11 +80,9 @@ def train(config: Config, *, resume: bool = True) -> TrainResult:
     """
     from retinaface_tf.runtimes.run_folder import BEST_FILE, newest_step
     from retinaface_tf.training import loop
-    from retinaface_tf.training.stopping import StopSignal
     from retinaface_tf.training.validation import Best
 
-    with StopSignal() as stop:
-        complete = loop.train(config, stop, resume=resume)
+    complete = loop.train(config, resume=resume)
     workdir = Path(config.train.workdir)
     best = Best.load(workdir / BEST_FILE)
     return TrainResult(workdir, newest_step(workdir), complete, None if best is None else best.ap)

@@ -13,6 +13,7 @@ from retinaface_tf.config_file import RUN_CONFIG, load_config
 from retinaface_tf.errors import InputError
 from retinaface_tf.model.network import build_network
 from retinaface_tf.model.weights.files import SUFFIX, load_weights
+from retinaface_tf.model.weights.sample_check import warn_unless_faces_are_found
 from retinaface_tf.runtimes.locate import CHECKPOINTS, Kind, find_model
 
 # The best weights by validation, and the AP and step of them.
@@ -22,7 +23,6 @@ MODEL_KEYS = ("model.backbone", "anchors.sizes", "anchors.variances", "anchors.c
 # TensorFlow's own list of the checkpoints, in their folder. Its tools read it; this package does
 # not, as the files tell as much and cannot contradict themselves.
 TENSORFLOW_LIST = "checkpoint"
-_INDEX = re.compile(r"step-(0|[1-9]\d*)\.index")  # one of the files of a checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -49,18 +49,19 @@ def load_network(config: Config) -> tuple[str, keras.Model]:
         return _load_run(config, model.path)
     network = build_network(config)
     load_weights(network, source)
+    if not source.endswith(SUFFIX):  # our own were checked when they were imported
+        warn_unless_faces_are_found(network, config, source)
     return source, network
 
 
 def _load_run(config: Config, workdir: Path) -> tuple[str, keras.Model]:
     best = workdir / BEST_WEIGHTS
     is_measured = best.is_file() and (workdir / BEST_FILE).is_file()
-    files = (
-        [str(best)] if is_measured else [f"{path}{SUFFIX}" for path in saved_checkpoints(workdir)]
-    )
+    folder = workdir / CHECKPOINTS
+    files = [str(best)] if is_measured else [f"{path}{SUFFIX}" for path in _saved(folder, SUFFIX)]
     if not files:
         raise InputError(
-            f"{workdir / CHECKPOINTS}: looked for a checkpoint, found none; make one with "
+            f"{folder}: looked for a checkpoint, found none; make one with "
             f"`python train.py` and the same --cfg and --set, or name a file with --weights"
         )
     check_same(config, MODEL_KEYS, workdir)
@@ -89,13 +90,20 @@ def saved_checkpoints(workdir: Path) -> list[str]:
         InputError: there are none any more, though there were some.
     """
     folder = workdir / CHECKPOINTS
-    matches = [_INDEX.fullmatch(file.name) for file in folder.glob("step-*.index")]
-    steps = sorted((int(match[1]) for match in matches if match), reverse=True)
-    if not steps and (folder / TENSORFLOW_LIST).exists():
+    found = _saved(folder, ".index")
+    if not found and (folder / TENSORFLOW_LIST).exists():
         raise InputError(
             f"{folder / TENSORFLOW_LIST}: names checkpoints, expected files such as "
             f"step-2000.index beside it, found none; to start anew, remove the folder"
         )
+    return found
+
+
+def _saved(folder: Path, suffix: str) -> list[str]:
+    """Lists the paths, without this suffix, of what was saved after a step; the newest first."""
+    name = re.compile(rf"step-(0|[1-9]\d*){re.escape(suffix)}")
+    matches = [name.fullmatch(file.name) for file in folder.glob("step-*")]
+    steps = sorted((int(match[1]) for match in matches if match), reverse=True)
     return [str(folder / f"step-{step}") for step in steps]
 
 

@@ -14,12 +14,12 @@ _RESUME = flags.DEFINE_bool(
 
 def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
-    with StopSignal() as stop:  # before TensorFlow, whose import takes seconds
+    with StopSignal():  # before TensorFlow, whose import takes seconds
         config = read_config()
         cli.start_tensorflow()
         from retinaface_tf.training.loop import train
 
-        return 0 if train(config, stop, resume=_RESUME.value) else STOPPED
+        return 0 if train(config, resume=_RESUME.value) else STOPPED
 
 
 if __name__ == "__main__":

@@ -25,12 +25,11 @@ from retinaface_tf.training.tensorboard_images import draw_targets
 log = logging.getLogger(__name__)
 
 
-def train(config: Config, stop: StopSignal, *, resume: bool = True) -> bool:
+def train(config: Config, *, resume: bool = True) -> bool:
     """Trains until the last epoch, or until a signal asks to stop.
 
     Args:
         config: of the run.
-        stop: within its block.
         resume: goes on from the newest checkpoint of the workdir; False refuses to.
 
     Returns:
@@ -39,6 +38,7 @@ def train(config: Config, stop: StopSignal, *, resume: bool = True) -> bool:
     Raises:
         InputError: data, config, weights, workdir or devices cannot be used as they are.
         LostWorkerError: there were several workers, and one is gone; the same call goes on.
+        StoppedError: a signal asked to stop before the first step.
     """
     cluster = find_cluster(config.train)
     if not cluster.is_chief:
@@ -46,7 +46,7 @@ def train(config: Config, stop: StopSignal, *, resume: bool = True) -> bool:
     workdir = Path(config.train.workdir)
     check_workdir(workdir, resume=resume)
     try:
-        with locked(workdir) if cluster.is_chief else nullcontext():
+        with StopSignal() as stop, locked(workdir) if cluster.is_chief else nullcontext():
             run = prepare(config, cluster)
             with logged(workdir) if cluster.is_chief else nullcontext():
                 return _resume(run, stop)
