@@ -118,15 +118,11 @@ def log_settings(run: Run, start: int) -> None:
 
 def log_start(run: Run, start: int) -> None:
     """Logs where a run goes on, or that it is finished."""
+    place = (start, run.total_steps, run.config.train.workdir)
     if start >= run.total_steps:
-        log.info(
-            "finished at step %d of %d, nothing to train in %s; to train on, raise train.epochs",
-            *(start, run.total_steps, run.config.train.workdir),
-        )
+        log.info("finished at step %d of %d in %s; to train on, raise train.epochs", *place)
     elif start:
-        log.info(
-            "resuming at step %d of %d from %s", start, run.total_steps, run.config.train.workdir
-        )
+        log.info("resuming at step %d of %d from %s", *place)
 
 
 def _origin(config: Config, start: int) -> str:

@@ -1,9 +1,7 @@
-import os
 import signal
 import subprocess
 import sys
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -38,14 +36,13 @@ def test_a_signal_is_remembered_from_the_first_step_on(stop_signal):
     with StopSignal() as stop:
         stop.defer()
         assert not stop.asked
-        os.kill(os.getpid(), stop_signal)
+        signal.raise_signal(stop_signal)
         assert stop.asked
 
 
 def test_a_signal_before_the_first_step_ends_the_run_with_code_75(stop_signal):
     with pytest.raises(StoppedError) as error, StopSignal():
-        os.kill(os.getpid(), stop_signal)
-        time.sleep(5)
+        signal.raise_signal(stop_signal)
     assert error.value.exit_code == 75
 
 
@@ -61,7 +58,7 @@ def test_a_signal_has_its_former_effect_after_the_run(stop_signal):
 def test_a_signal_that_is_ignored_stays_ignored(stop_signal):
     signal.signal(stop_signal, signal.SIG_IGN)  # as nohup does with SIGHUP
     with StopSignal() as stop:
-        os.kill(os.getpid(), stop_signal)
+        signal.raise_signal(stop_signal)
         assert not stop.asked
 
 
