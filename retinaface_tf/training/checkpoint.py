@@ -161,7 +161,7 @@ def _restore_newest(checkpoint: tf.train.Checkpoint, paths: list[str]) -> str:
 
 def _restore(checkpoint: tf.train.Checkpoint, path: str) -> None:
     try:
-        checkpoint.restore(path).assert_existing_objects_matched().expect_partial()
+        checkpoint.read(path).assert_existing_objects_matched().expect_partial()
     except Exception as error:  # TensorFlow has no exception of its own for damaged files
         reason = one_line(error)
         raise InputError(

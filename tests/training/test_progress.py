@@ -36,6 +36,7 @@ def test_a_bar_and_the_rate_fit_on_a_terminal(tmp_path, monkeypatch, columns):
     bad = BadBatches(run.config, run.data, network=None)
     metrics = {name: tf.constant([123.456] * 20) for name in (*METRICS, INPUT_WAIT)}
     with Progress(run, 39_980, bad) as progress:
+        progress.since -= 6  # seconds
         progress.update(40_000, metrics)
     last = terminal.getvalue().split("\r")[-1].strip()
     assert re.search(r"\|[^|]{10}\|", last)
