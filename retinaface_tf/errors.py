@@ -3,7 +3,8 @@
     RetinaFaceError
     ├── InputError         exit code 1: a file, a setting or a flag that the user can mend
     ├── DoesNotHold        exit code 2: a check that the command exists for
-    └── LostWorkerError    exit code 75: another worker of the run is gone; start again
+    ├── LostWorkerError    exit code 75: another worker of the run is gone; start again
+    └── StoppedError       exit code 75: a signal stopped training before its first step
 
 What is raised beside these is a bug and keeps its traceback; a TypeError is a bug of the caller.
 """
@@ -12,6 +13,7 @@ import re
 from enum import IntEnum
 
 BAD_INPUT, DOES_NOT_HOLD, STOPPED = 1, 2, 75  # exit codes; 75 asks to be started again
+INTERRUPTED = 130  # the exit code of a command that Ctrl-C has ended, as shells have it
 
 _LENGTH, _BEGINNING, _END = 200, 75, 120  # letters of a line, and what stays of a longer one
 # In TensorFlow's messages: nodes and operations of the graph, and where they were made.
@@ -60,6 +62,12 @@ class DoesNotHold(RetinaFaceError):
 
 class LostWorkerError(RetinaFaceError):
     """Says that another worker of the run is gone, and that all have to be started again."""
+
+    exit_code = STOPPED
+
+
+class StoppedError(RetinaFaceError):
+    """Says that a signal stopped training before its first step: there was nothing to save."""
 
     exit_code = STOPPED
 
