@@ -35,3 +35,4 @@ class ImageError(IntEnum):
     BROKEN = 2  # of such a kind, but cut short or damaged
     TOO_SMALL = 3  # a side has not even the pixels of the finest stride, so that no anchor fits
     TOO_LARGE = 4  # more pixels, or a longer side, than the model was exported for
+    TOO_COMPLEX = 5  # a JPEG, PNG or GIF of more parts than the limits of `data.outline` allow

@@ -14,7 +14,7 @@ from retinaface_tf.config import DataConfig
 from retinaface_tf.data.augment import augment
 from retinaface_tf.data.decode import decode_window, open_image, why_undecodable
 from retinaface_tf.data.records import Records
-from retinaface_tf.errors import InputError
+from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.structures import Batch, Faces
 
 READ_AHEAD = 8  # batches by which the pipeline may be ahead of its reader
@@ -107,7 +107,7 @@ class TrainingData:
             count: how many it takes.
 
         Raises:
-            InputError: the block raised an error of TensorFlow, and an image cannot be decoded.
+            InputError: the block raised an error of TensorFlow, and a sample cannot be made.
         """
         try:
             yield
@@ -118,11 +118,17 @@ class TrainingData:
             raise fault from None
 
     def find_unreadable(self, start: int, count: int) -> InputError | None:
-        """Finds the first image of `count` batches from batch `start` that cannot be decoded."""
-        for index in self.images_of(start, count):
-            path = self.records.path(index)
-            if reason := why_undecodable(str(path)):
-                place = self.records.where(index)
+        """Finds the first image of `count` batches from batch `start` that cannot be trained on."""
+        sample = tf.function(self._sampler(), input_signature=[tf.TensorSpec([], tf.int64)])
+        for counter in range(start * self.batch, (start + count) * self.batch):
+            try:
+                sample(tf.constant(counter, tf.int64))
+            except tf.errors.OpError as error:
+                index = int(
+                    sample_index(tf.constant(counter, tf.int64), len(self.records), self.seed)
+                )
+                path, place = self.records.path(index), self.records.where(index)
+                reason = why_undecodable(str(path)) or one_line(error.message)
                 return InputError(f"{place}: {path} cannot be decoded: {reason}")
         return None
 
