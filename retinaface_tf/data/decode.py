@@ -1,6 +1,5 @@
 """Decodes images to upright RGB pixels, in the graph, for training, evaluation and export alike."""
 
-import re
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from retinaface_tf.data.exif import (
 )
 from retinaface_tf.data.outline import UNFILLED, is_animated_webp
 from retinaface_tf.data.segments import with_more_data
+from retinaface_tf.errors import one_line
 
 RATIOS = (1, 2, 4, 8)  # by which a JPEG can be reduced while it is decoded
 
@@ -184,9 +184,7 @@ def why_undecodable(path: str) -> str | None:
             return "an animated WebP; expected an image that stands still"
         decode_fully(data)
     except tf.errors.OpError as error:
-        # Around the reason stand the graph's nodes and where they were made.
-        reasons = [line for line in str(error.message).splitlines() if line[:1].strip()]
-        return re.sub(r"{{.*?}} *| *\[Op:.*?\]", "", "".join(reasons[-1:]))[:120]
+        return one_line(error)
     return None
 
 

@@ -87,7 +87,8 @@ def outline(data: bytes) -> Outline:
 
 def is_animated_webp(data: bytes) -> bool:
     """Tells an animated WebP, which TensorFlow does not decode."""
-    return data[:4] == b"RIFF" and data[8:16] == b"WEBPVP8X" and bool(data[20:21][0] & ANIMATION)
+    is_extended = data[:4] == b"RIFF" and data[8:16] == b"WEBPVP8X"
+    return is_extended and bool(_little(data, 20, 1) & ANIMATION)
 
 
 def with_more_data(data: bytes, end: int) -> bytes:

@@ -6,7 +6,7 @@ from serving.c_api import CModel
 from tiny_network import noise
 
 from retinaface_tf.config_file import load_config
-from retinaface_tf.model.detector import Detector
+from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.model.network import build_network
 from retinaface_tf.model.weights.files import save_weights
 
@@ -35,7 +35,7 @@ def test_the_command_exports_a_model_that_a_server_loads(command, flags, network
     assert str(tmp_path / "1") in done.stdout
     images = noise(1, 75, 101)
     answer = CModel(tmp_path / "1")("detect_images", images=images)
-    expected = Detector(network, load_config(CONFIG))(images)
+    expected = GraphDetector(network, load_config(CONFIG))(images)
     assert expected.num_detections[0] > 20
     for name, rows in expected._asdict().items():
         np.testing.assert_array_equal(answer[name], rows, err_msg=name)
@@ -61,9 +61,9 @@ MOVED = """
 import runpy, sys
 from retinaface_tf import cli
 cli.start_tensorflow()
-from retinaface_tf.runtimes.saved_model import ExportedDetector
-detect = ExportedDetector.__call__
-ExportedDetector.__call__ = lambda *a: detect(*a)._replace(boxes=detect(*a).boxes + 0.1)
+from retinaface_tf.runtimes.saved_model import SavedModelDetector
+detect = SavedModelDetector.__call__
+SavedModelDetector.__call__ = lambda *a: detect(*a)._replace(boxes=detect(*a).boxes + 0.1)
 sys.argv = ["export.py", *sys.argv[1:]]
 runpy.run_path("export.py", run_name="__main__")
 """

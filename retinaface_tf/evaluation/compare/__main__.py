@@ -13,6 +13,7 @@ from absl import flags
 from retinaface_tf import cli
 from retinaface_tf.errors import InputError
 from retinaface_tf.extras import import_extra
+from retinaface_tf.printing import say
 
 _GROUND_TRUTH = flags.DEFINE_string("ground_truth", None, "Its folder, if not the first run's.")
 _RESAMPLES = flags.DEFINE_integer("resamples", 1000, "Of the images.", lower_bound=100)
@@ -22,14 +23,14 @@ _REPORT = flags.DEFINE_string("report", None, "Folder of a page with the table a
 
 def main(arguments: list[str]) -> int:
     if len(arguments) < 2:
-        raise InputError("expected two or more eval.json to compare")
+        raise InputError("expected two or more eval.json of eval.py to compare")
     if _REPORT.value:
         import_extra("matplotlib", "report")
     from retinaface_tf.evaluation.compare.comparison import compare_evaluations
 
     paths = [Path(argument) for argument in arguments]
     comparison = compare_evaluations(paths, _GROUND_TRUTH.value, _RESAMPLES.value, _SEED.value)
-    print(comparison)
+    say(comparison)
     if _REPORT.value:
         from retinaface_tf.evaluation.compare.page import write_comparison
 

@@ -9,7 +9,9 @@ matched; unless all did, nothing is written.
 from absl import flags
 
 from retinaface_tf import cli
+from retinaface_tf.config_flags import read_config
 from retinaface_tf.errors import InputError
+from retinaface_tf.printing import say
 
 _PARTIAL = flags.DEFINE_bool(
     "partial", False, "Writes what matched, and random weights for the rest."
@@ -20,7 +22,7 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 2:
         raise InputError("expected SRC and DST: python -m retinaface_tf.model.weights SRC DST")
     source, destination = arguments
-    config = cli.read_config()
+    config = read_config()
     cli.start_tensorflow()
     from retinaface_tf.model.weights.assignment import IncompleteWeightsError
     from retinaface_tf.model.weights.importer import import_weights
@@ -28,10 +30,10 @@ def main(arguments: list[str]) -> int:
     try:
         assignment = import_weights(source, destination, config, partial=_PARTIAL.value)
     except IncompleteWeightsError as error:
-        print(error.assignment.report())
+        say(error.assignment.report())
         raise
-    print(assignment.report())
-    print(f"{destination}: weights of {config.model.backbone} from {source}")
+    say(assignment.report())
+    say(f"{destination}: weights of {config.model.backbone} from {source}")
     return 0
 
 

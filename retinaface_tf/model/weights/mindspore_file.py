@@ -43,16 +43,18 @@ _NUMPY_TYPES = "Bool Int8 Int16 Int32 Int64 UInt8 UInt16 UInt32 UInt64 Float16 F
 _DTYPES = {name: np.dtype(name.lower()) for name in _NUMPY_TYPES.split()}
 _DTYPES["BFloat16"] = np.dtype(ml_dtypes.bfloat16)
 
+MAX_DIMENSIONS = 32  # as NumPy has
+
 
 def read_mindspore_checkpoint(path: Path) -> dict[str, NDArray[Any]]:
-    """Reads all tensors of a checkpoint by name, in the file's order, optimizer slots included.
+    """All tensors of a checkpoint by name, in the file's order, optimizer slots included.
 
-    The format is that of `save_checkpoint`, mindspore/train/serialization.py (2.10). Kernels stay
-    as MindSpore has them (out, in, height, width). Arrays are read-only. A file cut between two
-    tensors reads as one with fewer: the format has no mark of its end.
+    Reads what `save_checkpoint` of mindspore/train/serialization.py (2.10) writes. Kernels stay as
+    MindSpore has them (out, in, height, width). Arrays are read-only. A file cut between two
+    tensors reads as one with fewer, which the format cannot tell.
 
     Raises:
-        InputError: no such file, no checkpoint, encrypted, or with an incomplete tensor.
+        InputError: no such file, not a checkpoint, encrypted, or holding what is no whole tensor.
     """
     tensors = {}
     # A tensor of more than 512 MiB is written in slices, one after the other under one name.
@@ -60,12 +62,12 @@ def read_mindspore_checkpoint(path: Path) -> dict[str, NDArray[Any]]:
         try:
             tensors[name] = _join([value.tensor for value in slices if value.HasField("tensor")])
         except ValueError as error:
-            raise InputError(f"{path}: {name!r} {error}") from None
+            raise InputError(f"{path}: {name!r:.80} {error}") from None
     return tensors
 
 
 def _parse(path: Path) -> Sequence[Any]:
-    """Parses the values of the file: each a `tag` and a `tensor`, or a slice of one."""
+    """Values of the file: each a `tag` and a `tensor`, or a slice of one."""
     expected = "expected a checkpoint that MindSpore saved"
     try:
         content = path.read_bytes()
@@ -86,15 +88,18 @@ def _parse(path: Path) -> Sequence[Any]:
 
 
 def _join(slices: Sequence[Any]) -> NDArray[Any]:
-    """Joins the slices of a tensor; each slice states type and shape of the whole.
+    """The tensor of which these are the slices; each slice states type and shape of the whole.
 
     Raises:
-        ValueError: says what is wrong, to be read after the tensor's name.
+        ValueError: what is wrong, to be read after the tensor's name.
     """
     if not slices:
         raise ValueError("is a hash table; expected a tensor")
     content = b"".join(part.tensor_content for part in slices)
-    shape, kind = tuple(slices[0].dims), slices[0].tensor_type
+    kind = slices[0].tensor_type
+    if len(slices[0].dims) > MAX_DIMENSIONS:
+        raise ValueError(f"has {len(slices[0].dims)} dimensions; expected at most {MAX_DIMENSIONS}")
+    shape = tuple(slices[0].dims)
     if shape == (0,) and content:
         shape = ()  # of strings, and of scalars in files of older MindSpore
     if kind == "str":
@@ -102,7 +107,7 @@ def _join(slices: Sequence[Any]) -> NDArray[Any]:
     elif kind in _DTYPES:
         dtype = _DTYPES[kind]
     else:
-        raise ValueError(f"is of type {kind!r}; expected one of {', '.join([*_DTYPES, 'str'])}")
+        raise ValueError(f"is of type {kind!r:.40}; expected one of {', '.join([*_DTYPES, 'str'])}")
     if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != len(content):
         raise ValueError(f"has {len(content)} bytes; expected those of {kind} of shape {shape}")
     return np.frombuffer(content, dtype).reshape(shape)

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.distribute.collective_all_reduce_strategy import CollectiveAllReduceExtended
+from tiny_backbone import tiny_backbone
 
 from retinaface_tf.config_file import load_config
 from retinaface_tf.model.network import build_network
@@ -78,6 +79,7 @@ def shared(batches: Batch, context: tf.distribute.InputContext) -> tf.data.Datas
     return tf.data.Dataset.from_tensor_slices(tf.nest.map_structure(mine, batches))
 
 
+@tiny_backbone()
 def train(devices: int, steps: int, settings: tuple[str, ...], broken: int | None = None):
     """Metrics [steps, 6], and what the last step left: weights, statistics, momenta, averages."""
     cpus = f"train.cpu_devices={1 if 'TF_CONFIG' in os.environ else devices}"
@@ -112,6 +114,8 @@ def use_all_cpu_devices(devices: int) -> None:
 
 
 def main(devices: int, run: str, result: str) -> None:
+    # Optimising the graph takes longer than these few steps.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     if "TF_CONFIG" in os.environ:
         use_all_cpu_devices(devices)
     np.savez(result, **train(devices, *RUNS[run], broken=1 if run == "broken" else None))
