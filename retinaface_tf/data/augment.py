@@ -80,11 +80,12 @@ def resize_to_square(image: tf.Tensor, size: int) -> tf.Tensor:
     """
     shape = tf.shape(image)[:2]
     side = tf.reduce_max(shape)
-    return tf.cond(
+    resized = tf.cond(
         side <= MAX_PADDED_SIDE,
         lambda: tf.image.resize(pad_to_square(image), [size, size]),
         lambda: pad_to_square(tf.image.resize(image, -(-shape * size // side))),
     )
+    return tf.ensure_shape(resized, [size, size, 3])
 
 
 def pad_to_square(image: tf.Tensor) -> tf.Tensor:

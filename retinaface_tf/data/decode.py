@@ -13,7 +13,8 @@ from retinaface_tf.data.exif import (
     exif_orientation,
     turn_upright,
 )
-from retinaface_tf.data.outline import UNFILLED, is_animated_webp
+from retinaface_tf.data.header import image_kind, read_header
+from retinaface_tf.data.outline import UNFILLED, Kind, is_animated_webp
 from retinaface_tf.data.segments import with_more_data
 from retinaface_tf.errors import one_line
 
@@ -34,6 +35,15 @@ def decode_image(data: tf.Tensor) -> tf.Tensor:
         tf.errors.InvalidArgumentError: no image, one that is cut short, or a JPEG that claims more
             pixels than it holds.
     """
+    kind = image_kind(data)
+    is_jpeg = kind == int(Kind.JPEG)
+    return decode_first_frame(
+        tf.cond(is_jpeg, lambda: data, lambda: read_header(data, kind).first_frame)
+    )
+
+
+def decode_first_frame(data: tf.Tensor) -> tf.Tensor:
+    """Decodes the bytes that `read_header` leaves of an image, as `decode_image` does."""
     image = tf.cond(
         tf.io.is_jpeg(data),
         lambda: turn_upright(_decode_jpeg(data), exif_orientation(data)),

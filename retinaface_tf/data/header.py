@@ -29,7 +29,7 @@ class Header(NamedTuple):
     """The facts that a header states."""
 
     size: tf.Tensor  # int64 [2], height and width as stored; those of GIFs: of frame or canvas
-    first_frame: tf.Tensor  # string scalar, the bytes to decode: a GIF without its later frames
+    first_frame: tf.Tensor  # string scalar, the bytes to decode
     is_excessive: tf.Tensor  # bool scalar, whether the file passes a limit of `data.outline`
 
 
@@ -60,9 +60,10 @@ def read_header(data: tf.Tensor, kind: tf.Tensor) -> Header:
 
     Returns:
         The size, which for a GIF is the larger of canvas and first frame in each direction, and
-        0 x 0 for an unknown kind; and the bytes to decode, which for a GIF end with its first
-        frame, since TensorFlow unpacks all frames even where only the first is wanted. A file
-        that asks for absurd work is excessive: a JPEG of more than MAX_SCANS scans, a PNG of more
+        0 x 0 for an unknown kind. The bytes to decode, which for a GIF end with its first frame,
+        since TensorFlow unpacks all frames even where only the first is wanted, and for a BMP with
+        its last row, since TensorFlow refuses more. And whether the file is excessive: one that
+        asks for absurd work is excessive: a JPEG of more than MAX_SCANS scans, a PNG of more
         than MAX_COMPRESSED_TEXTS chunks of compressed text, a GIF of more than MAX_BLOCKS blocks
         up to the end of its first frame. No more is walked through than these limits allow.
 
@@ -87,7 +88,7 @@ def read_header(data: tf.Tensor, kind: tf.Tensor) -> Header:
         Kind.JPEG: jpeg,
         Kind.PNG: png,
         Kind.GIF: lambda: _read_gif(data),
-        Kind.BMP: lambda: plain(_bmp_size(_header_values(data))),
+        Kind.BMP: lambda: _read_bmp(data),
         Kind.WEBP: lambda: plain(_webp_size(_header_values(data))),
     }
     return tf.switch_case(kind, {int(kind): read for kind, read in branches.items()})
@@ -118,10 +119,18 @@ def _png_size(header: tf.Tensor) -> tf.Tensor:
     return tf.stack([_number(header[end - 4 : end][::-1], 0, 4) for end in (24, 20)])
 
 
-def _bmp_size(header: tf.Tensor) -> tf.Tensor:
+def _read_bmp(data: tf.Tensor) -> Header:
+    header = _header_values(data)
     height, width = _number(header, 22, 4), _number(header, 18, 4)
     # A negative height is that of an image stored from its top.
-    return tf.stack([tf.minimum(height, (1 << 32) - height), width])
+    height = tf.minimum(height, (1 << 32) - height)
+    length = tf.cast(tf.strings.length(data), tf.int64)
+    row = (_number(header, 28, 2) // 8 * width + 3) // 4 * 4
+    # Neither is longer than the file in one that is whole; the product of others might not fit.
+    pixels = tf.minimum(row, length) * tf.minimum(height, length)
+    end = tf.minimum(_number(header, 10, 4) + pixels, length)
+    rows = tf.strings.substr(data, 0, tf.cast(end, tf.int32))
+    return Header(tf.stack([height, width]), rows, tf.constant(False))
 
 
 def _webp_size(header: tf.Tensor) -> tf.Tensor:
@@ -217,7 +226,7 @@ def _end_of_sub_blocks(values: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
     step = values[place] + 1
 
     def in_a_row() -> tf.Tensor:
-        differs = values[place::step] != values[place]
+        differs = tf.reshape(values[place::step] != values[place], [-1])
         first = tf.argmax(differs, output_type=tf.int32)
         return tf.where(tf.reduce_any(differs), first, tf.size(differs))
 

@@ -119,18 +119,22 @@ class TrainingData:
 
     def find_unreadable(self, start: int, count: int) -> InputError | None:
         """Finds the first image of `count` batches from batch `start` that cannot be trained on."""
+        images = list(self.images_of(start, count))
+        for index in images:
+            if reason := why_undecodable(str(self.records.path(index))):
+                return self._unreadable(index, reason)
+        # An image that can be decoded may still have no window to train on.
         sample = tf.function(self._sampler(), input_signature=[tf.TensorSpec([], tf.int64)])
-        for counter in range(start * self.batch, (start + count) * self.batch):
+        for counter, index in enumerate(images, start * self.batch):
             try:
                 sample(tf.constant(counter, tf.int64))
             except tf.errors.OpError as error:
-                index = int(
-                    sample_index(tf.constant(counter, tf.int64), len(self.records), self.seed)
-                )
-                path, place = self.records.path(index), self.records.where(index)
-                reason = why_undecodable(str(path)) or one_line(error.message)
-                return InputError(f"{place}: {path} cannot be decoded: {reason}")
+                return self._unreadable(index, one_line(error))
         return None
+
+    def _unreadable(self, index: int, reason: str) -> InputError:
+        place, path = self.records.where(index), self.records.path(index)
+        return InputError(f"{place}: {path} cannot be decoded: {reason}")
 
 
 def _pad_faces(batch: Batch) -> Batch:

@@ -86,8 +86,8 @@ def _fault(image: Path) -> str | None:
     except OSError as error:
         return f"cannot be read ({error.strerror}); expected an image there"
     outlined = outline(data)
+    if not data or not outlined.is_whole:
+        return f"is cut short: {len(data)} bytes without the end of an image"
     if outlined.kind is Kind.UNKNOWN:
         return "is no JPEG, PNG, GIF, BMP or WebP"
-    if not outlined.is_whole:
-        return f"is cut short: no end of the image in {len(data)} bytes"
     return f"has {outlined.excess}" if outlined.excess else None

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from retinaface_tf.data.decode import decode_image
+from retinaface_tf.data.decode import decode_first_frame
 from retinaface_tf.data.header import image_kind, read_header
 from retinaface_tf.data.outline import Kind
 from retinaface_tf.errors import ImageError
@@ -54,7 +54,7 @@ def open_within(bounds: Bounds, data: tf.Tensor) -> Opened:
         error = tf.where(error == int(ImageError.NONE), too_complex, error)
         pixels = tf.cond(
             error == int(ImageError.NONE),
-            lambda: decode_image(header.first_frame),
+            lambda: decode_first_frame(header.first_frame),
             lambda: instead.pixels,
         )
         return Opened(pixels, error)

@@ -556,7 +556,8 @@ def test_a_sample_is_a_uint8_square_with_faces_in_fractions_of_it(augmented, ima
         assert ((boxes >= 0) & (boxes <= 1)).all()
         assert (boxes[:, 2:] > boxes[:, :2]).all()
         shown = points[sample.faces.has_landmarks.numpy()]
-        assert ((shown >= 0) & (shown <= 1)).all()
+        if augmented is AUGMENT["biubug6"]:  # the other trains those outside, too
+            assert ((shown >= 0) & (shown <= 1)).all()
         assert sample.faces.valid.numpy().all()
 
 

@@ -245,6 +245,15 @@ def test_a_webp_has_the_colours_that_pil_sees():
     np.testing.assert_array_equal(decoded(data), by_pil(data))
 
 
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+@pytest.mark.parametrize("trailer", [b"\0\0", b"x" * 5000])
+def test_bytes_behind_the_last_row_of_a_bmp_do_not_count(mode, trailer):
+    data = encode(Image.fromarray(photo()).convert(mode), "BMP")
+    np.testing.assert_array_equal(decoded(data + trailer), decoded(data))
+    with pytest.raises(tf.errors.OpError):
+        decoded(data[:-5])
+
+
 def test_of_16_bits_the_upper_8_are_kept():
     deep = np.arange(HEIGHT * WIDTH, dtype=np.uint16).reshape(HEIGHT, WIDTH) * 50
     image = decoded(encode(Image.fromarray(deep), "PNG"))
