@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 MAX_SCANS = 100  # of a JPEG; progressive ones as usual have about 10
-MAX_COMPRESSED_TEXTS = 32  # chunks zTXt, iTXt and iCCP of a PNG; each may unpack to 8 MB
+MAX_COMPRESSED_TEXTS = 16  # chunks zTXt, iTXt and iCCP of a PNG; each may unpack to 8 MB
 # Blocks of a GIF to the end of its first frame: each extension, and each sub-block that differs in
 # size from the one before it or has fewer than 128 bytes. Frames are written in equal sub-blocks.
 MAX_BLOCKS = 4096

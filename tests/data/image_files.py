@@ -82,7 +82,7 @@ def with_chunks(name: bytes, count: int) -> bytes:
 def with_extensions(count: int, sub_block: bytes = b"") -> bytes:
     """A GIF with extensions of one sub-block each, or of none, before its frame."""
     extension = b"\x21\xfe" + (bytes([len(sub_block)]) + sub_block if sub_block else b"") + b"\0"
-    start = 13 + 3 * 256
+    start = 13 + 3 * 2 ** (gif()[10] % 8 + 1)  # behind the colours
     return gif()[:start] + extension * count + gif()[start:]
 
 

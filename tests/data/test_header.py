@@ -118,7 +118,7 @@ def test_a_gif_that_is_cut_short_already_stays_so(cut):
     [
         *(with_scans(count) for count in (1, MAX_SCANS, MAX_SCANS + 1, 10_000)),
         jpeg(segment(0xE1, jpeg()[:-2] + SCAN * 300)),
-        jpeg(segment(0xE1, SCAN * 300), SCAN[:2] + b"\0\2") + SCAN * 300,
+        jpeg(segment(0xE1, SCAN * 300), segment(0xFE, b"")) + SCAN * 300,
         jpeg(progressive=True),
         *(
             with_chunks(b"zTXt", count)
