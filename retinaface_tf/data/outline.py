@@ -22,7 +22,6 @@ START_OF_SCAN, END_OF_IMAGE = 0xDA, 0xD9
 GIF_HEADER_BYTES = 13  # before the first block of a GIF
 EXTENSION, FRAME = 0x21, 0x2C  # the blocks of a GIF
 ANIMATION = 0x02  # a flag of an extended WebP
-BMP_FILE_HEADER_BYTES = 14
 
 _NOISE = bytes(range(7, 247, 15))
 MORE_DATA = _NOISE + b"".join(bytes([0xFF, 0xD0 + i]) + _NOISE for i in range(8))
