@@ -17,6 +17,7 @@ from absl import app
 from absl import logging as absl_logging
 
 from retinaface_tf.errors import BAD_INPUT, INTERRUPTED, InputError, RetinaFaceError, one_line
+from retinaface_tf.printing import PrintableFormatter, printable
 from retinaface_tf.usage import VERSION, did_you_mean, parse_flags
 
 Main = Callable[[list[str]], int | None]
@@ -116,8 +117,10 @@ def run(main: Main) -> None:
             sys.exit(error.exit_code)
 
     def log_and_call(argv: list[str]) -> int | None:
-        logging.basicConfig(format="%(message)s", level=logging.INFO, force=True)
-        logging.getLogger().handlers[0].setLevel(logging.INFO)  # files may take more
+        logging.basicConfig(level=logging.INFO, force=True)
+        (handler,) = logging.getLogger().handlers
+        handler.setLevel(logging.INFO)  # files may take more
+        handler.setFormatter(PrintableFormatter("%(message)s"))
         return call(main, argv[1:])
 
     app.run(log_and_call, flags_parser=parse)
@@ -202,4 +205,4 @@ def _example(module: ModuleType) -> str:
 
 
 def _print_error(message: str) -> None:
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {printable(message)}", file=sys.stderr)

@@ -12,6 +12,8 @@ What is raised beside these is a bug and keeps its traceback; a TypeError is a b
 import re
 from enum import IntEnum
 
+from retinaface_tf.printing import printable
+
 BAD_INPUT, DOES_NOT_HOLD, STOPPED = 1, 2, 75  # exit codes; 75 asks to be started again
 INTERRUPTED = 130  # the exit code of a command that Ctrl-C has ended, as shells have it
 
@@ -39,6 +41,9 @@ class RetinaFaceError(Exception):
     """
 
     exit_code = BAD_INPUT
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class InputError(RetinaFaceError):
@@ -95,3 +100,4 @@ class ImageError(IntEnum):
     BROKEN = 2  # of such a kind, but cut short or damaged
     TOO_SMALL = 3  # a side has not even the pixels of the finest stride, so that no anchor fits
     TOO_LARGE = 4  # more pixels, or a longer side, than the model was exported for
+    TOO_COMPLEX = 5  # a JPEG, PNG or GIF of more parts than the limits of `data.outline` allow
