@@ -19,7 +19,7 @@ from absl import flags
 from retinaface_tf import cli
 from retinaface_tf.data.convert.dataset import split_images, write_dataset
 from retinaface_tf.data.convert.labelled import LabelledImage
-from retinaface_tf.data.convert.readers import READERS
+from retinaface_tf.data.convert.readers import READERS, read_labels
 from retinaface_tf.data.layout import MIN_HEIGHTS
 
 _FROM = flags.DEFINE_enum("from", None, list(READERS), "Whose labels.")
@@ -57,7 +57,7 @@ def _read(labels: str | None, images: str | None) -> list[LabelledImage]:
     if labels is None:
         return []
     folder = None if images is None else Path(images)
-    return READERS[str(_FROM.value)](Path(labels), folder, _CATEGORY.value)
+    return read_labels(str(_FROM.value), Path(labels), folder, _CATEGORY.value)
 
 
 def _counts(images: Sequence[LabelledImage]) -> str:

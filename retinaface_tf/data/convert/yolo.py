@@ -6,23 +6,28 @@ class cx cy w h  x y (five times)             YOLO-face, -1 where there are no l
 class cx cy w h  x y v (five times)           the same with 0 not labelled, 1 occluded, 2 visible
 """
 
+import logging
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retinaface_tf.data.convert.images import check_image, leads_out
 from retinaface_tf.data.convert.labelled import (
     LabelledFace,
     LabelledImage,
     make_face,
     unknown_category,
 )
-from retinaface_tf.data.label_lines import read_label_text
+from retinaface_tf.data.files import IMAGE_SUFFIXES, find_files, read_text
+from retinaface_tf.data.names import is_below, relative_name
 from retinaface_tf.errors import InputError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 BOX, WITH_POINTS, WITH_VISIBILITY = 5, 15, 20  # columns
 UNLABELLED, OCCLUDED = 0, 1
+MAX_FRACTION = 2  # of the image, for faces that reach over its border; pixels are more
+
+log = logging.getLogger(__name__)
 
 
 def read_yolo(folder: Path, images: Path | None, category: str) -> list[LabelledImage]:
@@ -35,13 +40,16 @@ def read_yolo(folder: Path, images: Path | None, category: str) -> list[Labelled
     """
     wanted = int(category) if category.isdecimal() else 0
     root = images or folder
-    files = sorted(file for file in root.rglob("*") if file.suffix.lower() in SUFFIXES)
+    files = find_files(root, IMAGE_SUFFIXES, expected=(".txt",))
     if not files:
-        raise InputError(f"{root}: no images there, expected {', '.join(SUFFIXES)}")
+        raise InputError(f"{root}: no images there, expected {', '.join(IMAGE_SUFFIXES)}")
     classes: set[int] = set()
     labelled = []
+    outside = sum(not is_below(file, root) for file in files)
+    if outside:
+        log.warning("%s: linked folders lead to %d images outside of it", root, outside)
     for file in files:
-        name = file.relative_to(root)
+        name = Path(_checked_name(file, root))
         labels = folder / name.with_suffix(".txt") if images else _labels_of(file)
         faces = []
         if labels.exists():
@@ -56,6 +64,20 @@ def read_yolo(folder: Path, images: Path | None, category: str) -> list[Labelled
     return labelled
 
 
+def _checked_name(file: Path, root: Path) -> str:
+    """Returns the name below the root of an image that was found there.
+
+    Linked folders may lead out of the root, as the user put them there; linked images may not.
+
+    Raises:
+        InputError: a link leads out, the file is no image, or its name is no text.
+    """
+    if not is_below(file, root) and not is_below(file, file.parent):
+        raise leads_out(file, root, str(root))
+    check_image(file, str(root))
+    return relative_name(str(file.relative_to(root)), str(root))
+
+
 def _labels_of(image: Path) -> Path:
     """Returns the label file of an image: beside it, or in `labels` where its path has `images`."""
     beside = image.with_suffix(".txt")
@@ -68,7 +90,7 @@ def _labels_of(image: Path) -> Path:
 
 def _read_rows(file: Path) -> list[tuple[int, list[float]]]:
     """Returns the lines of a label file by number, each with its columns."""
-    lines = read_label_text(file).splitlines()
+    lines = read_text(file).splitlines()
     return [(i, _row(file, i, line)) for i, line in enumerate(lines, start=1) if line.strip()]
 
 
@@ -79,6 +101,9 @@ def _row(file: Path, number: int, line: str) -> list[float]:
         row = []
     if len(row) not in (BOX, WITH_POINTS, WITH_VISIBILITY) or not np.isfinite(row).all():
         expected = f"{BOX}, {WITH_POINTS} or {WITH_VISIBILITY} finite numbers"
+        raise InputError(f"{file}:{number}: expected {expected}, found {line.strip()!r:.80}")
+    if max(map(abs, row[1:])) > MAX_FRACTION:
+        expected = "fractions of the image's width and height, not pixels"
         raise InputError(f"{file}:{number}: expected {expected}, found {line.strip()!r:.80}")
     return row
 
