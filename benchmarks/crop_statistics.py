@@ -23,7 +23,9 @@ from scipy import stats
 
 from retinaface_tf import cli
 from retinaface_tf.config import Config
+from retinaface_tf.config_flags import read_config
 from retinaface_tf.data.decode_host import read_image
+from retinaface_tf.errors import DOES_NOT_HOLD
 
 LEAST = 0.001
 DRAWS = 20
@@ -60,7 +62,7 @@ FIGURES = (
 
 def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
-    config = cli.read_config()
+    config = read_config()
     theirs = their_augmentation(config)
     cli.start_tensorflow()
     images = read_images(config)
@@ -74,7 +76,7 @@ def main(arguments: list[str]) -> int:
     cv2.imwrite(str(out / "sheet.png"), np.vstack(rows)[..., ::-1])
     print(f"{DRAWS} draws of each of {len(images)} images; pictures in {out / 'sheet.png'}")
     worst = min(compare(name, *(side[:, i] for side in figures)) for i, name in enumerate(FIGURES))
-    return 0 if worst >= LEAST else cli.DOES_NOT_HOLD
+    return 0 if worst >= LEAST else DOES_NOT_HOLD
 
 
 def read_images(config: Config) -> list[Image]:

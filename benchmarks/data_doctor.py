@@ -11,6 +11,7 @@ import os
 import time
 
 from retinaface_tf import cli
+from retinaface_tf.config_flags import read_config
 from retinaface_tf.data.widerface import read_records
 
 WIDER_FACE = 12_880 + 3_226
@@ -19,7 +20,7 @@ ROUNDS = 3
 
 def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
-    config = cli.read_config()
+    config = read_config()
     cli.start_tensorflow()
     from retinaface_tf.data.decode import find_undecodable
     from retinaface_tf.doctor.data import examine

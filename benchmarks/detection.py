@@ -19,6 +19,7 @@ import turns
 from absl import flags
 
 from retinaface_tf import cli
+from retinaface_tf.config_flags import read_config
 
 IMAGES = 40
 
@@ -30,7 +31,7 @@ flags.mark_flags_as_required(["weights"])
 
 def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
-    config = cli.read_config(eval__weights=_WEIGHTS.value).exhaustive()
+    config = read_config(weights=_WEIGHTS.value).exhaustive()
     peer = None
     if _BIUBUG6.value:
         peer = peers.biubug6_detector(_BIUBUG6.value, config, _WEIGHTS.value)

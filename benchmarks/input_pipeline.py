@@ -20,6 +20,7 @@ from absl import flags
 
 from retinaface_tf import cli
 from retinaface_tf.config import Config
+from retinaface_tf.config_flags import read_config
 from retinaface_tf.data.records import Records
 
 BATCH, BATCHES, ROUNDS = 8, 25, 5
@@ -33,7 +34,7 @@ _PETERYUX = flags.DEFINE_string("peteryux", None, "A checkout of peteryuX/retina
 
 def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
-    config = cli.read_config()
+    config = read_config()
     contestants: dict[str, Callable[[], turns.Piece]] = {}
     if _BIUBUG6.value:
         theirs = peers.biubug6_batches(_BIUBUG6.value, config, BATCH)

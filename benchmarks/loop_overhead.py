@@ -22,6 +22,8 @@ from absl import flags
 
 from retinaface_tf import cli
 from retinaface_tf.config import Config
+from retinaface_tf.config_flags import read_config
+from retinaface_tf.errors import DOES_NOT_HOLD
 
 MOST = 1.05
 STEPS, WARM_UP = 20, 10  # of a turn; before the first
@@ -32,7 +34,7 @@ _ROUNDS = flags.DEFINE_integer("rounds", 6, "Turns of each.", lower_bound=1)
 
 def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
-    config = cli.read_config()
+    config = read_config()
     cli.start_tensorflow()
     logging.getLogger("retinaface_tf").setLevel(logging.WARNING)
     with tempfile.TemporaryDirectory() as workdir:
@@ -51,7 +53,7 @@ def main(arguments: list[str]) -> int:
         print(f"{name}  {statistics.median(each) * 1e3:8.1f} ms a step", end="")
         print(f", {min(each) * 1e3:.1f} to {max(each) * 1e3:.1f}")
     print(f"ratio {ratio:.3f}, {min(ratios):.3f} to {max(ratios):.3f}, limit {MOST}")
-    return 0 if ratio <= MOST else cli.DOES_NOT_HOLD
+    return 0 if ratio <= MOST else DOES_NOT_HOLD
 
 
 def take_turns(config: Config) -> tuple[list[float], list[float]]:

@@ -25,6 +25,8 @@ from scipy.spatial import cKDTree
 
 from retinaface_tf import cli
 from retinaface_tf.config import Config
+from retinaface_tf.config_flags import read_config
+from retinaface_tf.errors import DOES_NOT_HOLD
 from retinaface_tf.evaluation.voting import overlap
 
 PIXELS, SCORE = 0.05, 1e-4  # what may lie between the two sides
@@ -55,7 +57,7 @@ class Apart(NamedTuple):
 
 def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
-    config = cli.read_config(eval__protocol=_PROTOCOL.value, eval__weights=_WEIGHTS.value)
+    config = read_config(eval__protocol=_PROTOCOL.value, weights=_WEIGHTS.value)
     config = config.exhaustive()
     peer = open_peer(config)
     cli.start_tensorflow()
@@ -81,7 +83,7 @@ def main(arguments: list[str]) -> int:
     truth = {name: truth[name] for name in files}
     for side, predictions in (("ours", our_predictions), ("theirs", their_predictions)):
         print(f"{side}\n{format_ap(evaluate_predictions(predictions, truth, config.eval.iou))}")
-    return cli.DOES_NOT_HOLD if others else 0
+    return DOES_NOT_HOLD if others else 0
 
 
 def run_ours(files: dict[str, Path], config: Config) -> tuple[list[tuple[Answer, Answer]], Any]:

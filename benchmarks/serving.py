@@ -30,6 +30,7 @@ from absl import flags
 
 from retinaface_tf import cli
 from retinaface_tf.config import Config
+from retinaface_tf.config_flags import read_config
 
 SIZES = ((640, 480), (1024, 768), (1920, 1080))
 BATCHES = (1, 8)
@@ -81,7 +82,7 @@ def main(arguments: list[str]) -> int:
 def _settings(folder: Path) -> Config:
     """The config, with random weights where none are given."""
     weights = _WEIGHTS.value
-    config = cli.read_config(eval__weights=weights)
+    config = read_config(weights=weights)
     if weights is None:
         # A softmax is never above 1.
         detector = replace(config.detector, score_threshold=1.0)
@@ -118,11 +119,11 @@ def _runners(config: Config, folder: Path, peer: dict[str, Any]) -> Runners:
     from retinaface_tf.model.network import build_network
     from retinaface_tf.runtimes.onnx import OnnxDetector
     from retinaface_tf.runtimes.run_folder import load_network
-    from retinaface_tf.runtimes.saved_model import ExportedDetector
+    from retinaface_tf.runtimes.saved_model import SavedModelDetector
 
     network = load_network(config)[1] if config.eval.weights else build_network(config)
     detector = Detector(network, config)
-    served = ExportedDetector(export_model(detector, folder / "tf"))
+    served = SavedModelDetector(export_model(detector, folder / "tf"))
     onnx = OnnxDetector(export_model(detector, folder / "onnx", "onnx") / "model.onnx")
     whole = {
         "JPEG to faces": lambda files: [part.numpy() for part in served.detect_bytes(files)],

@@ -20,6 +20,7 @@ import numpy as np
 from absl import flags
 
 from retinaface_tf import cli
+from retinaface_tf.errors import DOES_NOT_HOLD
 from retinaface_tf.runtimes.run_folder import saved_checkpoints
 
 MOST_GROWTH = 1.05
@@ -54,7 +55,7 @@ def main(arguments: list[str]) -> int:
     is_same = same_bits(folder / "alone", folder / "killed")
     print("the same bits" if is_same else f"other bits: {folder}")
     if not (is_same and growth <= MOST_GROWTH and killed.count >= _KILLS.value):
-        return cli.DOES_NOT_HOLD
+        return DOES_NOT_HOLD
     shutil.rmtree(folder)
     return 0
 

@@ -23,6 +23,7 @@ from absl import flags
 
 from retinaface_tf import cli
 from retinaface_tf.config import Config
+from retinaface_tf.config_flags import read_config
 from retinaface_tf.structures import Batch
 
 BATCHES = 6
@@ -37,7 +38,7 @@ os.environ["TF_USE_LEGACY_KERAS"] = "1"  # peteryuX's needs it; nothing of ours 
 
 def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
-    config = cli.read_config()
+    config = read_config()
     precisions = ["float32"] + ["bfloat16"] * (config.model.precision == "bfloat16")
     steps = {}
     if _BIUBUG6.value:

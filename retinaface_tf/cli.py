@@ -1,47 +1,140 @@
-"""What every command shares: config flags, a quiet start of TensorFlow, one-line errors."""
+"""The command `retinaface`: one table of subcommands, and what all commands share.
 
-import json
+Commands share a quiet start of TensorFlow, help, and errors of one line. This module imports
+neither TensorFlow nor NumPy, so that help is there at once.
+"""
+
+import importlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from types import MappingProxyType, ModuleType
 
-from absl import app, flags
+from absl import app
 from absl import logging as absl_logging
 
-from retinaface_tf.config import Config
-from retinaface_tf.config_file import load_config
-from retinaface_tf.errors import (
-    BAD_INPUT,
-    DOES_NOT_HOLD,
-    STOPPED,
-    DoesNotHold,
-    InputError,
-    LostWorkerError,
+from retinaface_tf.errors import BAD_INPUT, InputError, RetinaFaceError
+from retinaface_tf.usage import VERSION, did_you_mean, parse_flags
+
+Main = Callable[[list[str]], int | None]
+
+
+@dataclass(frozen=True)
+class Command:
+    """An entry of the table."""
+
+    module: str  # has `main`, which takes the positional arguments and returns an exit code
+    summary: str
+    example: str
+
+
+COMMANDS: Mapping[str, Command] = MappingProxyType(
+    {
+        "train": Command(
+            "retinaface_tf.training.__main__",
+            "Trains a network, or goes on with a run.",
+            "retinaface train --cfg mobilenet025 --set train.epochs=3 --workdir runs/mine",
+        ),
+        "eval": Command(
+            "retinaface_tf.evaluation.__main__",
+            "Measures AP on WIDER FACE's validation set.",
+            "retinaface eval --weights runs/mine --protocol original",
+        ),
+        "export": Command(
+            "retinaface_tf.export.__main__",
+            "Exports a detector as SavedModel, ONNX or LiteRT.",
+            "retinaface export --weights runs/mine --format onnx --out models/mine",
+        ),
+        "detect": Command(
+            "retinaface_tf.detect.__main__",
+            "Detects faces in images, folders, videos and cameras.",
+            "retinaface detect photo.jpg --weights runs/mine --out detections",
+        ),
+        "doctor": Command(
+            "retinaface_tf.doctor.__main__",
+            "Examines data, this machine, or a step that went wrong.",
+            "retinaface doctor data data/widerface --out doctor",
+        ),
+        "convert": Command(
+            "retinaface_tf.data.convert.__main__",
+            "Converts labels of COCO, YOLO, VOC or WIDER FACE.",
+            "retinaface convert --from coco --train faces.json --train_images photos "
+            "--to data/mine",
+        ),
+        "compare": Command(
+            "retinaface_tf.evaluation.compare.__main__",
+            "Compares evaluations.",
+            "retinaface compare runs/a/eval/eval.json runs/b/eval/eval.json --report compared",
+        ),
+        "weights": Command(
+            "retinaface_tf.model.weights.__main__",
+            "Imports the weights of other programs.",
+            "retinaface weights mobilenet0.25_Final.pth mine.weights.h5 --cfg mobilenet025",
+        ),
+        "launch": Command(
+            "retinaface_tf.training.launch.__main__",
+            "Starts several training workers on this machine.",
+            "retinaface launch --workers 2 -- train.py --cfg configs/mobilenet025.yaml",
+        ),
+        "client": Command(
+            "retinaface_tf.serving.client.__main__",
+            "Asks a server of an exported model for faces.",
+            "retinaface client photo.jpg --url grpc://localhost:8500",
+        ),
+    }
 )
 
-_CFG = flags.DEFINE_string("cfg", "configs/res50.yaml", "The config to run.")
-_SET = flags.DEFINE_multi_string("set", [], "Overrides a setting: --set section.key=value.")
-_WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder, instead of train.workdir.")
+
+def main() -> None:
+    """Runs `retinaface COMMAND ...`, and exits."""
+    name, arguments = (sys.argv[1] if sys.argv[1:] else ""), sys.argv[2:]
+    if name in ("-h", "--help", "help"):
+        print(_overview())
+    elif name == "--version":
+        print(VERSION)
+    elif name in COMMANDS:
+        sys.argv = [f"retinaface {name}", *arguments]
+        run(importlib.import_module(COMMANDS[name].module).main)
+    else:
+        found = f"{name}: unknown command" if name else "expected a command"
+        _print_error(f"{found}{did_you_mean(name, COMMANDS)}; retinaface --help lists the commands")
+        sys.exit(BAD_INPUT)
 
 
-def read_config(**overrides: str | float | None) -> Config:
-    """The config that the flags name, with their overrides.
+def run(main: Main) -> None:
+    """Runs a command's main with its positional arguments, and exits."""
+    module = sys.modules[main.__module__]
 
-    Args:
-        **overrides: flags that stand for a setting, as `eval__protocol="vga"`; None is no override.
-    """
-    settings = []
-    if _WORKDIR.value is not None:
-        settings += [f"train.workdir={json.dumps(_WORKDIR.value)}", "eval.weights=null"]
-    settings += _SET.value
-    settings += [
-        f"{key.replace('__', '.')}={json.dumps(value)}"
-        for key, value in overrides.items()
-        if value is not None
-    ]
-    return load_config(_CFG.value, settings)
+    def parse(argv: list[str]) -> list[str]:
+        try:
+            return parse_flags(argv, module, _example(module))
+        except InputError as error:
+            _print_error(str(error))
+            sys.exit(error.exit_code)
+
+    def log_and_call(argv: list[str]) -> int | None:
+        logging.basicConfig(format="%(message)s", level=logging.INFO, force=True)
+        logging.getLogger().handlers[0].setLevel(logging.INFO)  # files may take more
+        return call(main, argv[1:])
+
+    app.run(log_and_call, flags_parser=parse)
+
+
+def call(main: Main, arguments: list[str]) -> int | None:
+    """Calls a command's main and returns its exit code; an error becomes one line on stderr."""
+    try:
+        return main(arguments)
+    except RetinaFaceError as error:
+        _print_error(str(error))
+        return error.exit_code
+    except OSError as error:
+        # A folder that cannot be written, a full disk.
+        place = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        _print_error(" ".join(place.split()))
+    return BAD_INPUT
 
 
 def expect_no(arguments: list[str]) -> None:
@@ -84,29 +177,27 @@ def _silent_stderr() -> Iterator[None]:
         os.close(nowhere)
 
 
-def run(main: Callable[[list[str]], int | None]) -> None:
-    """Runs a command's main with its positional arguments.
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {command.summary}" for name, command in COMMANDS.items()]
+    return "\n".join(
+        [
+            "Detects faces with five landmarks: RetinaFace on TensorFlow and Keras.",
+            "",
+            "Usage: retinaface COMMAND ...",
+            "",
+            *lines,
+            "",
+            "`retinaface COMMAND --help` shows the flags of a command.",
+        ]
+    )
 
-    An InputError becomes its message on stderr and exit code 1, DoesNotHold likewise and code 2.
-    """
 
-    def guarded(argv: list[str]) -> int | None:
-        logging.basicConfig(format="%(message)s", level=logging.INFO, force=True)
-        logging.getLogger().handlers[0].setLevel(logging.INFO)  # files may take more
-        try:
-            return main(argv[1:])
-        except InputError as error:
-            print(f"error: {error}", file=sys.stderr)
-        except DoesNotHold as error:
-            print(f"error: {error}", file=sys.stderr)
-            return DOES_NOT_HOLD
-        except LostWorkerError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return STOPPED
-        except OSError as error:
-            # A folder that cannot be written, a full disk.
-            place = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-            print(f"error: {' '.join(place.split())}", file=sys.stderr)
-        return BAD_INPUT
+def _example(module: ModuleType) -> str:
+    """Returns the example of the command that a module is."""
+    name = module.__spec__.name if module.__spec__ else ""
+    return next((c.example for c in COMMANDS.values() if c.module == name), "")
 
-    app.run(guarded)
+
+def _print_error(message: str) -> None:
+    print(f"error: {message}", file=sys.stderr)

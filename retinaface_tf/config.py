@@ -36,6 +36,14 @@ class DataConfig:
     drawn_train: CountOrZero = 0  # images to draw where root does not exist; 0 draws none
     drawn_val: CountOrZero = 0
 
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_ground_truth(cls, given: Any) -> Any:
+        """Accepts `ground_truth: ground_truth`, which earlier versions wrote beside runs."""
+        if isinstance(given, dict) and given.get("ground_truth") == "ground_truth":
+            return {key: value for key, value in given.items() if key != "ground_truth"}
+        return given
+
 
 @dataclass(frozen=True, kw_only=True, config=_RULES)
 class ModelConfig:
@@ -182,6 +190,13 @@ class ExportConfig:
 
 @dataclass(frozen=True, kw_only=True, config=_RULES)
 class Config:
+    """Holds all settings of a run, a section each.
+
+    Example:
+        >>> Config().model.backbone
+        'resnet50'
+    """
+
     data: DataConfig = Field(default_factory=DataConfig)
     model: ModelConfig = Field(default_factory=ModelConfig)
     anchors: AnchorConfig = Field(default_factory=AnchorConfig)
@@ -209,11 +224,6 @@ class Config:
         """
         unlimited = dataclasses.replace(self.detector, top_k=None, max_detections=None)
         return dataclasses.replace(self, detector=unlimited)
-
-    @property
-    def evaluation_folder(self) -> Path:
-        """The folder that `eval.json` is written to."""
-        return Path(self.eval.out or Path(self.train.workdir) / "eval")
 
     @property
     def ground_truth_folder(self) -> Path:

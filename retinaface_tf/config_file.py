@@ -6,6 +6,7 @@ together, each by its dotted key.
 
 import dataclasses
 import difflib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,18 +17,34 @@ from pydantic import TypeAdapter, ValidationError
 from retinaface_tf.config import Config
 from retinaface_tf.errors import InputError
 
+CONFIGS = "configs"  # beside this module in a wheel, beside the package in a checkout
+RUN_CONFIG = "config.yaml"  # in a run's folder
+
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
-    """Reads a YAML file and applies overrides such as `train.epochs=3`.
+    """Reads a config and applies overrides such as `train.epochs=3`.
 
     Values of overrides are YAML too: `data.drawn_val=10`, `schedule.decay_epochs=[7,9]`,
     `eval.ground_truth=null`.
+
+    Example:
+        >>> config = load_config("mobilenet025", ["train.epochs=3"])
+        >>> config.model.backbone, config.train.epochs
+        ('mobilenet025', 3)
+
+    Args:
+        path: a YAML file; the name of a config that the package has, such as `res50`; or a run's
+            folder, for its `config.yaml` with `train.workdir` being that folder.
+        overrides: each as `section.key=value`; the last wins.
 
     Raises:
         InputError: a missing or broken file, an unknown key, a value out of range; the message
             has a line for each, by dotted key.
     """
-    tree = _read_yaml(Path(path))
+    file = _find_config(Path(path))
+    tree = _read_yaml(file)
+    if file.parent == Path(path):  # a run may have been moved
+        overrides = [f"train.workdir={json.dumps(str(path))}", *overrides]
     for override in overrides:
         _apply_override(tree, override)
     try:
@@ -39,6 +56,27 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         raise InputError(
             "\n  ".join([f"{path}: {len(found)} settings are wrong", *found])
         ) from None
+
+
+def packaged_configs() -> dict[str, Path]:
+    """Finds the configs that travel with the package, by name."""
+    here = Path(__file__).parent
+    folder = next((f for f in (here / CONFIGS, here.parent / CONFIGS) if f.is_dir()), here)
+    return {file.stem: file for file in sorted(folder.glob("*.yaml"))}
+
+
+def _find_config(path: Path) -> Path:
+    if path.is_dir():
+        return path / RUN_CONFIG
+    if path.exists() or path.suffix or path.parent != Path():
+        return path
+    packaged = packaged_configs()
+    if path.name not in packaged:
+        raise InputError(
+            f"{path}: no such config; expected a file, a run's folder or one of "
+            f"{', '.join(packaged)}"
+        )
+    return packaged[path.name]
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Faces drawn into pictures, RGB uint8 [H, W, 3] as all images here."""
+"""Draws faces into pictures and cuts windows out of them; RGB uint8 [H, W, 3] as all images."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +13,7 @@ Picture = NDArray[np.uint8]
 Colour = tuple[int, int, int]
 
 GREEN, RED, BLUE = (0, 200, 0), (230, 0, 0), (60, 120, 255)
-NO_LANDMARKS = np.zeros((0, 5, 2))
+NO_LANDMARKS, NO_SCORES = np.zeros((0, 5, 2)), np.zeros(0)
 
 
 class Window(NamedTuple):
@@ -62,30 +62,54 @@ def draw_faces(
     image: Picture,
     boxes: NDArray[np.floating],
     landmarks: NDArray[np.floating] = NO_LANDMARKS,
+    scores: NDArray[np.floating] = NO_SCORES,
     colour: Colour = GREEN,
 ) -> Picture:
-    """A copy with boxes and landmarks, whose lines are as thick as the image is large.
+    """Draws boxes, landmarks and scores into a copy of an image.
+
+    Lines, points and digits grow with the face that they belong to.
 
     Args:
         image: RGB [H, W, 3].
         boxes: x1 y1 x2 y2 [N, 4] in pixels of the image.
-        landmarks: five times x y [M, 5, 2].
-        colour: of the boxes; landmarks are red.
+        landmarks: five times x y, one row for each of the first M boxes [M, 5, 2].
+        scores: likewise [M], 0..1.
+        colour: of boxes and scores; landmarks are red.
     """
     picture = image.copy()
-    thickness = max(1, round(max(picture.shape) / 600))
-    for x1, y1, x2, y2 in boxes.round().astype(int).tolist():
-        cv2.rectangle(picture, (x1, y1), (x2, y2), colour, thickness)
-    for x, y in landmarks.reshape(-1, 2).round().astype(int).tolist():
-        cv2.circle(picture, (x, y), thickness, RED, -1)
+    sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0)
+    thickness = [max(1, round(side / 100)) for side in sides.tolist()]
+    corners = boxes.round().astype(int).tolist()
+    for (x1, y1, x2, y2), thick in zip(corners, thickness, strict=True):
+        cv2.rectangle(picture, (x1, y1), (x2, y2), colour, thick)
+    for points, thick in zip(landmarks.round().astype(int).tolist(), thickness, strict=False):
+        for x, y in points:
+            cv2.circle(picture, (x, y), thick, RED, -1)
+    for score, side, (x1, y1, _, _) in zip(scores.tolist(), sides.tolist(), corners, strict=False):
+        _write_score(picture, score, (x1, y1), side, colour)
     return picture
 
 
+def _write_score(
+    picture: Picture, score: float, corner: tuple[int, int], side: float, colour: Colour
+) -> None:
+    """Writes two decimals above the corner of a box, or below where the image ends."""
+    text, scale = f"{score:.2f}", float(np.clip(side / 200, 0.35, 3))
+    thickness = max(1, round(scale))
+    (_, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, thickness)
+    x, y = corner
+    baseline = y - base if y - base >= height else y + height + base
+    place = (max(x, 0), baseline)
+    cv2.putText(
+        picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, thickness, cv2.LINE_AA
+    )
+
+
 def write_picture(file: Path, picture: Picture) -> None:
-    """Writes a picture, of a kind that OpenCV tells by the suffix, and the folders it needs.
+    """Writes a picture, in the format that its suffix names, and makes the folders it needs.
 
     Raises:
-        InputError: it cannot be written.
+        InputError: the picture cannot be written.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(file), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):

@@ -1,25 +1,52 @@
-"""The exceptions that users see: as one line on stderr, and an exit code."""
+"""The exceptions that users see: as one line on stderr, and an exit code.
+
+    RetinaFaceError
+    ├── InputError         exit code 1: a file, a setting or a flag that the user can mend
+    ├── DoesNotHold        exit code 2: a check that the command exists for
+    └── LostWorkerError    exit code 75: another worker of the run is gone; start again
+
+What is raised beside these is a bug and keeps its traceback; a TypeError is a bug of the caller.
+"""
 
 from enum import IntEnum
 
 BAD_INPUT, DOES_NOT_HOLD, STOPPED = 1, 2, 75  # exit codes; 75 asks to be started again
 
 
-class InputError(Exception):
-    """Something the user can mend: a file, a key, a label, a flag.
+class RetinaFaceError(Exception):
+    """Stands for all errors that this package raises on purpose.
+
+    Example:
+        >>> issubclass(InputError, RetinaFaceError)
+        True
+    """
+
+    exit_code = BAD_INPUT
+
+
+class InputError(RetinaFaceError):
+    """Says that the user can mend something: a file, a key, a label, a flag.
 
     The message is one line that names the file (and the line in it), what was found and what was
-    expected. Entry points print it and exit with code 1; anything else is a bug and keeps its
-    traceback.
+    expected.
+
+    Example:
+        >>> raise InputError("label.txt:3: expected 4 numbers or more, found 2")
+        Traceback (most recent call last):
+        retinaface_tf.errors.InputError: label.txt:3: expected 4 numbers or more, found 2
     """
 
 
-class DoesNotHold(Exception):
-    """What a command was to check does not hold; entry points print it and exit with code 2."""
+class DoesNotHold(RetinaFaceError):
+    """Says that what a command was to check does not hold."""
+
+    exit_code = DOES_NOT_HOLD
 
 
-class LostWorkerError(Exception):
-    """Another worker of the run is gone. Entry points say so and exit with code 75: start again."""
+class LostWorkerError(RetinaFaceError):
+    """Says that another worker of the run is gone, and that all have to be started again."""
+
+    exit_code = STOPPED
 
 
 def one_line(told: object) -> str:

@@ -56,8 +56,16 @@ class Predictions(NamedTuple):
     landmarks: Array  # float [B, A, 5, 2], encoded
 
 
-class Detections(NamedTuple):
-    """What is left after decoding and NMS, best score first; rows past num_detections are 0."""
+class DetectionBatch(NamedTuple):
+    """Detections of a batch of images as tensors, for graphs and exported models.
+
+    They are what decoding and NMS leave, best score first; rows past `num_detections` are 0.
+    `D` is the same for all images of the batch. See `detections.Detections` for one image.
+
+    Example:
+        >>> DetectionBatch._fields
+        ('boxes', 'scores', 'landmarks', 'num_detections')
+    """
 
     boxes: Array  # float32 [B, D, 4], pixels of the image given
     scores: Array  # float32 [B, D]

@@ -241,6 +241,12 @@ def test_paths_of_data_are_below_its_root_unless_absolute(load):
     assert config.below_root("/other/label.txt") == Path("/other/label.txt")
 
 
+def test_the_old_key_of_the_ground_truth_is_accepted_at_its_default_alone(load):
+    assert load("data: {ground_truth: ground_truth}") == load("")
+    with pytest.raises(InputError, match=r"data\.ground_truth: .* eval\.ground_truth"):
+        load("data: {ground_truth: elsewhere}")
+
+
 def test_the_ground_truth_is_below_the_root_unless_a_folder_is_named(load):
     assert load("data: {root: faces}").ground_truth_folder == Path("faces/ground_truth")
     config = load("data: {root: faces}", "eval.ground_truth=elsewhere")

@@ -7,7 +7,7 @@ from absl import flags
 
 import retinaface_tf
 
-COMMAND_LINE = "retinaface_tf.cli"  # defines what all commands share
+SHARED = "retinaface_tf.config_flags"  # defines what commands share
 
 
 def test_no_module_but_those_of_commands_defines_flags():
@@ -19,4 +19,4 @@ def test_no_module_but_those_of_commands_defines_flags():
         importlib.import_module(name)
     assert len(modules) > 50
     defining = flags.FLAGS.flags_by_module_dict().keys() & set(modules)
-    assert defining <= {COMMAND_LINE}
+    assert defining <= {SHARED}

@@ -67,9 +67,9 @@ class Pickler(pickle.Pickler):
         return ("storage", kind, thing.key, "cpu", thing.numbers.size, *self.further)
 
 
-def write_torch_zip(path: Path) -> None:
+def write_torch_zip(path: Path, tensors: dict[str, np.ndarray] = TENSORS) -> None:
     stream, storages = io.BytesIO(), []
-    _dump(Pickler(stream), storages)
+    _dump(Pickler(stream), storages, tensors)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(f"{path.stem}/data.pkl", stream.getvalue())
         archive.writestr(f"{path.stem}/byteorder", "little")
@@ -84,7 +84,7 @@ def write_torch_old(path: Path) -> None:
     stream, storages = io.BytesIO(), []
     for part in (MAGIC, PROTOCOL, system):
         pickle.dump(part, stream, protocol=2)
-    _dump(Pickler(stream, None), storages)
+    _dump(Pickler(stream, None), storages, TENSORS)
     storages.sort(key=lambda storage: storage.key)
     pickle.dump([storage.key for storage in storages], stream, protocol=2)
     for storage in storages:
@@ -92,10 +92,10 @@ def write_torch_old(path: Path) -> None:
     path.write_bytes(stream.getvalue())
 
 
-def _dump(pickler: Pickler, storages: list[Storage]) -> None:
-    """Pickles TENSORS; notes their storages, of which views of EIGHTHS share one."""
+def _dump(pickler: Pickler, storages: list[Storage], tensors: dict[str, np.ndarray]) -> None:
+    """Pickles tensors; notes their storages, of which views of EIGHTHS share one."""
     state = OrderedDict()
-    for name, values in TENSORS.items():
+    for name, values in tensors.items():
         whole = EIGHTHS if np.shares_memory(values, EIGHTHS) else values.reshape(-1)
         same = [each for each in storages if each.numbers is whole]
         if not same:

@@ -1,36 +1,48 @@
-"""Writes what was found of a frame: pictures or a video, faces cut out, results."""
+"""Writes the faces of a frame: pictures or a video, faces cut out, results."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import cv2
 
-from retinaface_tf.detect import pictures
-from retinaface_tf.detect.alignment import TEMPLATES, similarity
+from retinaface_tf.alignment import TEMPLATES, align_face, similarity
+from retinaface_tf.detect.blur import blur_faces
 from retinaface_tf.detect.frames import Frame
-from retinaface_tf.detect.results import Found, Results
+from retinaface_tf.detect.results import CutOut, Results
+from retinaface_tf.detections import Detections
 from retinaface_tf.drawing import Picture, write_picture
 from retinaface_tf.errors import InputError
 
 CROPS, ALIGNED = "crops", "aligned"  # folders of results
 
 
-class Wanted(NamedTuple):
-    pictures: bool  # at all
-    blur: bool  # in pictures, instead of boxes
-    crop: bool
-    margin: float  # share of a box on each side of a crop
-    align: str | None  # a key of TEMPLATES
+@dataclass(frozen=True)
+class OutputOptions:
+    """Selects what to write beside the results.
+
+    Attributes:
+        pictures: of each image, or a video of each video, with its faces.
+        blur: makes faces unrecognisable in them, instead of drawing boxes.
+        crop: each face as a picture of its own.
+        margin: of a crop, on each side, by the box's own width and height.
+        align: a key of `alignment.TEMPLATES`: each face aligned by its landmarks.
+    """
+
+    pictures: bool = True
+    blur: bool = False
+    crop: bool = False
+    margin: float = 0.2
+    align: str | None = None
 
 
 class Output:
-    """A folder of results."""
+    """Writes a folder of results."""
 
-    def __init__(self, folder: Path, wanted: Wanted):
-        """Opens it; it is made."""
-        self.folder, self.wanted = folder, wanted
+    def __init__(self, folder: Path, options: OutputOptions):
+        """Opens the folder, which is made."""
+        self.folder, self.options = folder, options
         self.results = Results(folder)
-        self._video: tuple[Path, Any] | None = None
+        self._video: tuple[Path, cv2.VideoWriter] | None = None
 
     def __enter__(self) -> "Output":
         return self
@@ -39,37 +51,31 @@ class Output:
         self._close_video()
         self.results.__exit__()
 
-    def write(self, frame: Frame, faces: list[Found]) -> None:
+    def write(self, frame: Frame, faces: Detections) -> None:
         """Adds a frame.
 
         Raises:
             InputError: a picture cannot be written.
         """
-        faces = [self._cut_out(frame, number, face) for number, face in enumerate(faces)]
-        self.results.write(frame, faces)
-        if self.wanted.pictures:
-            paint = pictures.blur if self.wanted.blur else pictures.draw
-            self._write_picture(frame, paint(frame.pixels, faces))
+        cut_outs = [self._cut_out(frame, number, face) for number, face in enumerate(faces)]
+        self.results.write(frame, faces, cut_outs)
+        if self.options.pictures:
+            draw = blur_faces if self.options.blur else _draw_faces
+            self._write_picture(frame, draw(frame.pixels, faces))
 
-    def _cut_out(self, frame: Frame, number: int, face: Found) -> Found:
-        """The face with what was cut out of it; names count faces, and frames in a video."""
-        place = "" if frame.number is None else f"_{frame.number:06d}"
-        name = frame.source.picture
-        if frame.source.kind != "camera":
-            name = name.with_name(Path(frame.source.path).name)
-        # Other suffixes stay: a.jpg and a.jpeg are two, as are a.mp4 and a.jpg.
-        name = name.with_name(f"{name.name.removesuffix('.jpg')}{place}_{number}.jpg")
-        if self.wanted.crop:
-            part = pictures.crop(frame.pixels, face, self.wanted.margin)
-            if part is not None:
-                face = face._replace(crop=self._write_image(Path(CROPS) / name, part))
-        if self.wanted.align is not None:
-            template = TEMPLATES[self.wanted.align]
-            matrix = similarity(face.landmarks, template.points)
-            picture = pictures.align(frame.pixels, matrix, template)
-            path = self._write_image(Path(ALIGNED) / name, picture)
-            face = face._replace(aligned=path, matrix=matrix)
-        return face
+    def _cut_out(self, frame: Frame, number: int, face: Detections) -> CutOut:
+        """Writes what is asked for of one face."""
+        name = _name_of_face(frame, number)
+        crop = aligned = matrix = None
+        if self.options.crop:
+            [part] = face.crop(frame.pixels, self.options.margin)
+            crop = self._write_image(Path(CROPS) / name, part) if part.size else None
+        if self.options.align is not None:
+            template = TEMPLATES[self.options.align]
+            matrix = similarity(face.landmarks[0], template.points)
+            picture = align_face(frame.pixels, matrix, template)
+            aligned = self._write_image(Path(ALIGNED) / name, picture)
+        return CutOut(crop, aligned, matrix)
 
     def _write_picture(self, frame: Frame, picture: Picture) -> None:
         if frame.number is None:
@@ -82,7 +88,7 @@ class Output:
         self._video[1].write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
 
     def _write_image(self, path: Path, image: Picture) -> str:
-        """Writes RGB below the folder; returns the path there."""
+        """Writes RGB below the folder, and returns the path there."""
         file = self.folder / path
         write_picture(file, image)
         return path.as_posix()
@@ -93,7 +99,21 @@ class Output:
             self._video = None
 
 
-def _open_video(file: Path, frame: Frame) -> Any:
+def _draw_faces(image: Picture, faces: Detections) -> Picture:
+    return faces.draw(image)
+
+
+def _name_of_face(frame: Frame, number: int) -> Path:
+    """Names the file of a face, by its number in the image, and in a video by the frame's too."""
+    place = "" if frame.number is None else f"_{frame.number:06d}"
+    name = frame.source.picture
+    if frame.source.kind != "camera":
+        name = name.with_name(Path(frame.source.path).name)
+    # Other suffixes stay: a.jpg and a.jpeg are two, as are a.mp4 and a.jpg.
+    return name.with_name(f"{name.name.removesuffix('.jpg')}{place}_{number}.jpg")
+
+
+def _open_video(file: Path, frame: Frame) -> cv2.VideoWriter:
     file.parent.mkdir(parents=True, exist_ok=True)
     height, width, _ = frame.pixels.shape
     codec = cv2.VideoWriter.fourcc(*"mp4v")

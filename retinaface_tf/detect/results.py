@@ -1,4 +1,4 @@
-"""The schema of detections, as JSON lines and CSV.
+"""Writes detections as JSON lines and CSV; this is their schema.
 
 `detections.jsonl` has a line for each image or frame, always with the same keys:
 
@@ -19,6 +19,7 @@
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retinaface_tf.detect.frames import Frame
-from retinaface_tf.structures import LANDMARKS, Detections
+from retinaface_tf.detections import Detections
+from retinaface_tf.structures import LANDMARKS
 
 LINES_FILE, CSV_FILE = "detections.jsonl", "detections.csv"
 CSV_COLUMNS = (
@@ -36,22 +38,12 @@ CSV_COLUMNS = (
 )
 
 
-class Found(NamedTuple):
-    """A face of an image."""
+class CutOut(NamedTuple):
+    """Names the files that were cut out of an image for one face."""
 
-    box: NDArray[np.float64]  # [4], x1 y1 x2 y2 in pixels
-    score: float
-    landmarks: NDArray[np.float64]  # [5, 2]
     crop: str | None = None
     aligned: str | None = None
-    matrix: NDArray[np.float64] | None = None  # [2, 3]
-
-
-def faces_of(detections: Detections, image: int, score: float) -> list[Found]:
-    """The detections of an image of a batch that have at least a score, best first."""
-    boxes, scores, landmarks = (np.asarray(part[image], np.float64) for part in detections[:3])
-    count = int(np.count_nonzero(scores[: int(detections.num_detections[image])] >= score))
-    return [Found(boxes[i], float(scores[i]), landmarks[i]) for i in range(count)]
+    matrix: NDArray[np.float64] | None = None  # [2, 3], see above
 
 
 class Results:
@@ -73,12 +65,18 @@ class Results:
         self._lines.close()
         self._csv.close()
 
-    def write(self, frame: Frame, faces: list[Found]) -> None:
-        """Adds an image or a frame."""
+    def write(self, frame: Frame, faces: Detections, cut_outs: Sequence[CutOut]) -> None:
+        """Adds an image or a frame.
+
+        Args:
+            frame: where the faces are.
+            faces: of the frame.
+            cut_outs: of each face.
+        """
         about = _about(frame)
-        line = about | {"faces": [_as_json(face) for face in faces]}
-        self._lines.write(json.dumps(line) + "\n")
-        self._rows.writerows(about | _as_columns(face) for face in faces)
+        described = [_as_json(*each) for each in zip(faces, cut_outs, strict=True)]
+        self._lines.write(json.dumps(about | {"faces": described}) + "\n")
+        self._rows.writerows(about | _as_columns(face) for face in described)
         self.images += 1
         self.faces += len(faces)
 
@@ -95,20 +93,20 @@ def _about(frame: Frame) -> dict[str, Any]:
     }
 
 
-def _as_json(face: Found) -> dict[str, Any]:
+def _as_json(face: Detections, cut_out: CutOut) -> dict[str, Any]:
+    boxes, landmarks = face.boxes.astype(np.float64), face.landmarks.astype(np.float64)
     return {
-        "box": face.box.round(2).tolist(),
-        "score": round(face.score, 5),
-        "landmarks": face.landmarks.round(2).tolist(),
-        "crop": face.crop,
-        "aligned": face.aligned,
-        "matrix": None if face.matrix is None else face.matrix.round(6).tolist(),
+        "box": boxes[0].round(2).tolist(),
+        "score": round(float(face.scores[0]), 5),
+        "landmarks": landmarks[0].round(2).tolist(),
+        "crop": cut_out.crop,
+        "aligned": cut_out.aligned,
+        "matrix": None if cut_out.matrix is None else cut_out.matrix.round(6).tolist(),
     }
 
 
-def _as_columns(face: Found) -> dict[str, Any]:
-    told = _as_json(face)
-    points = [value for point in told["landmarks"] for value in point]
+def _as_columns(described: dict[str, Any]) -> dict[str, Any]:
+    points = [value for point in described["landmarks"] for value in point]
     columns = CSV_COLUMNS[6:20]  # the box's, then the landmarks'
-    numbers = dict(zip(columns, [*told["box"], *points], strict=True))
-    return numbers | {name: told[name] for name in ("score", "crop", "aligned")}
+    numbers = dict(zip(columns, [*described["box"], *points], strict=True))
+    return numbers | {name: described[name] for name in ("score", "crop", "aligned")}

@@ -1,32 +1,31 @@
-"""What a command is pointed at: images, folders, videos, cameras."""
+"""Finds images, videos and cameras by the paths that a command is given."""
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
-
+from retinaface_tf.data import video
 from retinaface_tf.errors import InputError
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
-
-# What cannot be opened is told by us, in a line.
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+NO_END = 1 << 62  # frames of a camera
 
 
 class Source(NamedTuple):
+    """Names an image, a video or a camera."""
+
     path: str  # of a file, or a camera's number or device
     kind: str  # image, video or camera
     picture: Path  # where it is drawn, below the folder of results
 
 
 def find_sources(paths: Sequence[str], out: Path) -> list[Source]:
-    """Images, videos and cameras that the paths name; of folders all that lie below.
+    """Finds the images, videos and cameras that the paths name; in folders all that lie below.
 
-    What an earlier run has left in `out` is no input.
+    Args:
+        paths: of images, videos and folders; numbers or devices of cameras.
+        out: folder of the results; what an earlier run has left there is no input.
 
     Raises:
         InputError: a path does not exist, there is nothing in any, or two would get one picture.
@@ -60,7 +59,7 @@ def _sources_of(path: str) -> Iterator[Source]:
 
 
 def _source(file: Path, name: Path) -> Source:
-    """Pictures are JPEG or MP4; another suffix stays in the name: a.png and a.jpg are two."""
+    """Names the picture, a JPEG or an MP4; other suffixes stay, as a.png and a.jpg are two."""
     is_video = file.suffix.lower() in VIDEOS
     kept, suffix = ((".mp4",), ".mp4") if is_video else ((".jpg", ".jpeg"), ".jpg")
     picture = name if file.suffix.lower() in kept else name.with_name(f"{name.name}{suffix}")
@@ -68,19 +67,14 @@ def _source(file: Path, name: Path) -> Source:
 
 
 def count_frames(sources: Sequence[Source], max_frames: int | None) -> int | None:
-    """How many frames there will be, for a progress bar; None where a camera goes on and on."""
+    """Counts the frames to come, for a progress bar; None where a camera has no end."""
     total = 0
     for source in sources:
         if source.kind == "camera" and max_frames is None:
             return None
-        total += 1 if source.kind == "image" else min(_length(source), max_frames or 1 << 62)
+        total += 1 if source.kind == "image" else min(_length(source), max_frames or NO_END)
     return total
 
 
 def _length(source: Source) -> int:
-    if source.kind == "camera":
-        return 1 << 62
-    video = cv2.VideoCapture(source.path)
-    length = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
-    video.release()
-    return max(length, 0)
+    return NO_END if source.kind == "camera" else video.count_frames(source.path)

@@ -19,6 +19,7 @@ from absl import flags
 
 from retinaface_tf import cli
 from retinaface_tf.config import Config
+from retinaface_tf.config_flags import read_config
 from retinaface_tf.errors import DOES_NOT_HOLD, InputError
 
 _SECONDS = flags.DEFINE_float("seconds", 10, "How long to measure each part.", lower_bound=0)
@@ -28,9 +29,9 @@ _OUT = flags.DEFINE_string("out", "doctor", "Folder of what `data` found, as JSO
 def main(arguments: list[str]) -> int:
     match arguments:
         case ["data", *root] if len(root) < 2:
-            return _examine_data(cli.read_config(), *root)
+            return _examine_data(read_config(), *root)
         case ["env"]:
-            return _examine_machine(cli.read_config())
+            return _examine_machine(read_config())
         case ["replay", file]:
             return _replay(Path(file))
     raise InputError(

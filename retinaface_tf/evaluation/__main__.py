@@ -8,6 +8,7 @@ from absl import flags
 
 from retinaface_tf import cli
 from retinaface_tf.config import Config
+from retinaface_tf.config_flags import read_config
 from retinaface_tf.errors import DOES_NOT_HOLD
 from retinaface_tf.evaluation.calibration import Threshold, parse_target, write_calibration
 from retinaface_tf.evaluation.data import EvaluationData, find_images, load_evaluation_data
@@ -16,9 +17,14 @@ from retinaface_tf.evaluation.result import Evaluation, format_ap
 from retinaface_tf.evaluation.scoring import Predictions, score_files
 from retinaface_tf.evaluation.wider import load_ground_truth, write_predictions
 from retinaface_tf.extras import import_extra
+from retinaface_tf.runtimes.opening import find_config, open_configured, open_exported
 
-_WEIGHTS = flags.DEFINE_string("weights", None, "A weights file, instead of a checkpoint.")
-_SAVED_MODEL = flags.DEFINE_string("saved_model", None, "An exported model, instead of a network.")
+_WEIGHTS = flags.DEFINE_string(
+    "weights", None, "A run's folder, a file of weights, or an exported model; instead of --cfg's."
+)
+_SAVED_MODEL = flags.DEFINE_string(
+    "saved_model", None, "An exported model: a folder, an .onnx or a .tflite file."
+)
 _PREDICTIONS = flags.DEFINE_string("predictions", None, "Scores a folder or zip of predictions.")
 _PROTOCOL = flags.DEFINE_enum(
     "protocol",
@@ -36,17 +42,24 @@ flags.mark_flags_as_mutual_exclusive(["weights", "saved_model", "predictions"], 
 
 def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
-    config = cli.read_config(
-        eval__protocol=_PROTOCOL.value, eval__weights=_WEIGHTS.value, eval__out=_OUT.value
+    config = read_config(
+        weights=_WEIGHTS.value,
+        find_config=find_config,
+        eval__protocol=_PROTOCOL.value,
+        eval__out=_OUT.value,
     ).exhaustive()
     precision = parse_target(_CALIBRATE.value) if _CALIBRATE.value else None
     if _REPORT.value:
         import_extra("matplotlib", "report")  # before the work, where it is missing
     out = _folder_of_results(config)
-    data = _load_data(config)
     if _PREDICTIONS.value:
+        data = EvaluationData(
+            find_images(config) if _REPORT.value else {},
+            load_ground_truth(config.ground_truth_folder),
+        )
         evaluation, predictions = score_files(_PREDICTIONS.value, data.truth, config)
     else:
+        data = load_evaluation_data(config)
         evaluation, predictions = _detect(data, config, out)
     evaluation.save(out)
     print(format_ap(evaluation.ap))
@@ -63,28 +76,21 @@ def main(arguments: list[str]) -> int:
 
 
 def _folder_of_results(config: Config) -> Path:
-    if _PREDICTIONS.value and not _OUT.value:  # the run's own results stay
-        return config.evaluation_folder / f"scored_{Path(_PREDICTIONS.value).stem}"
-    return config.evaluation_folder
-
-
-def _load_data(config: Config) -> EvaluationData:
-    """Loads the ground truth, and the images that are needed: all of them to detect on."""
-    if not _PREDICTIONS.value:
-        return load_evaluation_data(config)
-    images = find_images(config) if _REPORT.value else {}
-    return EvaluationData(images, load_ground_truth(config.ground_truth_folder))
+    out = Path(config.eval.out or Path(config.train.workdir) / "eval")
+    if _PREDICTIONS.value and not _OUT.value:  # beside the run's own results, which stay
+        return out / f"scored_{Path(_PREDICTIONS.value).stem}"
+    return out
 
 
 def _detect(data: EvaluationData, config: Config, out: Path) -> tuple[Evaluation, Predictions]:
     """Evaluates the detector that the flags name, and keeps its predictions."""
     cli.start_tensorflow()
     from retinaface_tf.evaluation.evaluate import evaluate
-    from retinaface_tf.runtimes.opening import open_detector
 
-    source, detector = open_detector(config, _SAVED_MODEL.value)
+    exported = _SAVED_MODEL.value
+    detector = open_exported(exported) if exported else open_configured(config)
     evaluation, predictions = evaluate(
-        detector, data, config, source=source, timed=_REPORT.value is not None
+        detector, data, config, source=detector.source, timed=_REPORT.value is not None
     )
     if config.eval.save_results:
         write_predictions(out / "predictions", predictions)

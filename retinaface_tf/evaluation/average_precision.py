@@ -64,6 +64,13 @@ def evaluate_predictions(
 ) -> dict[str, float]:
     """Computes average precision (0..1) of the sets easy, medium and hard, in this order.
 
+    Example:
+        >>> in_all = {name: np.array([True]) for name in ("easy", "medium", "hard")}
+        >>> truth = {"event/photo": GroundTruth(np.array([[10.0, 10, 20, 30]]), in_all)}
+        >>> detections = {"event/photo": np.array([[10, 10, 20, 30, 0.9]])}  # x y w h score
+        >>> evaluate_predictions(detections, truth)["easy"]
+        1.0
+
     Args:
         predictions: image ("event/name", without extension) -> [N, 5], x y w h in pixels and
             score, in any order. Images that are missing count as having no detections.

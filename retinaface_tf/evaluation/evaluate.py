@@ -21,8 +21,9 @@ def evaluate(
     """Measures AP of a detector.
 
     Example:
-        source, detector = open_detector(config.exhaustive())
-        evaluation, _ = evaluate(detector, load_evaluation_data(config), config, source=source)
+        detector = open_configured(config.exhaustive())
+        data = load_evaluation_data(config)
+        evaluation, _ = evaluate(detector, data, config, source=detector.source)
 
     Args:
         detect: a detector, without limits on candidates and detections (`Config.exhaustive`), as

@@ -12,13 +12,13 @@ from retinaface_tf.config import Config
 from retinaface_tf.data.scaling import resize
 from retinaface_tf.evaluation.protocols import multiple_scales
 from retinaface_tf.evaluation.voting import Rows, vote
-from retinaface_tf.structures import MIRRORED_LANDMARKS, Detections
+from retinaface_tf.structures import MIRRORED_LANDMARKS, DetectionBatch
 
 
 class MultiScaleFlip:
     """Detects by ten passes over an image; called as Detector is, with an image at its own size."""
 
-    def __init__(self, candidates: Callable[[tf.Tensor, float], Detections], config: Config):
+    def __init__(self, candidates: Callable[[tf.Tensor, float], DetectionBatch], config: Config):
         """Keeps the part of another detector that comes before NMS.
 
         Args:
@@ -28,7 +28,7 @@ class MultiScaleFlip:
         self._candidates = candidates
         self._config = config
 
-    def __call__(self, images: tf.Tensor, scale: float | tf.Tensor = 1.0) -> Detections:
+    def __call__(self, images: tf.Tensor, scale: float | tf.Tensor = 1.0) -> DetectionBatch:
         """Detects faces.
 
         Args:
@@ -42,7 +42,7 @@ class MultiScaleFlip:
         boxes, scores, landmarks = (np.concatenate(rows) for rows in zip(*passes, strict=True))
         voted = vote(boxes, scores, landmarks, self._config.detector.nms_iou)
         boxes, scores, landmarks = (tf.constant(rows, tf.float32)[None] for rows in voted)
-        return Detections(boxes, scores, landmarks, tf.constant([len(voted[0])]))
+        return DetectionBatch(boxes, scores, landmarks, tf.constant([len(voted[0])]))
 
     def _passes(self, image: tf.Tensor, factor: float, size: Rows) -> Iterator[tuple[Rows, ...]]:
         """Yields candidates of the resized image and its mirror image, in pixels of `size`."""

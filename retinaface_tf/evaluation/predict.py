@@ -15,10 +15,10 @@ from retinaface_tf.data.scaling import resize
 from retinaface_tf.errors import InputError
 from retinaface_tf.evaluation.multi_scale import MultiScaleFlip
 from retinaface_tf.evaluation.protocols import network_scale
-from retinaface_tf.structures import Detections
+from retinaface_tf.structures import DetectionBatch
 
 # The call that evaluation makes: images [1, H, W, 3] and their scale, as Detector takes them.
-Detect = Callable[[tf.Tensor, float], Detections]
+Detect = Callable[[tf.Tensor, float], DetectionBatch]
 
 
 def predict(
@@ -78,7 +78,7 @@ def load_image(path: tf.Tensor, config: EvalConfig) -> tuple[tf.Tensor, tf.Tenso
     return image, tf.cast(scale, tf.float32)
 
 
-def rows(detections: Detections) -> NDArray[np.float64]:
+def rows(detections: DetectionBatch) -> NDArray[np.float64]:
     """Converts detections of one image to `x y w h score` [N, 5], corners cut to whole pixels."""
     boxes, scores, _, counts = (np.asarray(part)[0] for part in detections)
     corners = np.trunc(boxes[:counts].astype(np.float64))

@@ -19,7 +19,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Holds AP and its circumstances; the fields are the keys of `eval.json`."""
+    """Holds AP and its circumstances; the fields are the keys of `eval.json`.
+
+    Example:
+        >>> evaluation = evaluate(load_detector("runs/mine"), "data/widerface")
+        >>> evaluation.save(Path("runs/mine/eval"))
+        >>> Evaluation.load(Path("runs/mine/eval/eval.json")).ap == evaluation.ap
+        True
+    """
 
     ap: dict[str, float]  # set -> 0..1
     source: str  # path of the weights, the exported model or the predictions

@@ -8,12 +8,16 @@ from pathlib import Path
 from absl import flags
 
 from retinaface_tf import cli
+from retinaface_tf.config_flags import read_config
 from retinaface_tf.evaluation.calibration import read_threshold
 from retinaface_tf.export.formats import FORMATS, export_model
+from retinaface_tf.runtimes.opening import find_config
 
 _FOLDERS = ", ".join(entry.folder for entry in FORMATS.values())
 
-_WEIGHTS = flags.DEFINE_string("weights", None, "A weights file, instead of a checkpoint.")
+_WEIGHTS = flags.DEFINE_string(
+    "weights", None, "A run's folder or a file of weights, instead of --cfg's."
+)
 _FORMAT = flags.DEFINE_enum("format", "savedmodel", list(FORMATS), "What to export for.")
 _OUT = flags.DEFINE_string("out", None, f"Folder of the model's versions; by format {_FOLDERS}.")
 _KEEP = flags.DEFINE_integer(
@@ -27,7 +31,9 @@ _CALIBRATION = flags.DEFINE_string(
 def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
     threshold = None if _CALIBRATION.value is None else read_threshold(Path(_CALIBRATION.value))
-    config = cli.read_config(eval__weights=_WEIGHTS.value, detector__score_threshold=threshold)
+    config = read_config(
+        weights=_WEIGHTS.value, find_config=find_config, detector__score_threshold=threshold
+    )
     cli.start_tensorflow()
     from retinaface_tf.model.detector import Detector
     from retinaface_tf.runtimes.run_folder import load_network

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # TensorFlow, which the command's flags do not wait for
     from retinaface_tf.export.parity import ParityCheck
+    from retinaface_tf.export.versions import NewVersion
     from retinaface_tf.model.detector import Detector
     from retinaface_tf.serving.metadata import Metadata
 
-# Writes a detector into a version's folder, checks the files, and returns the parity figures.
-Write = Callable[["Detector", Path, "Metadata", "ParityCheck"], dict[str, Any]]
+# Writes a detector into a new version, checks the files, and returns the parity figures.
+Write = Callable[["Detector", "NewVersion", "Metadata", "ParityCheck"], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,6 @@ def export_model(
     metadata, write = collect_metadata(detector, source), entry.load_writer()
     refuse_other_files(models, entry.files)
     with new_version(models, keep) as version, open_parity_check(detector.config) as check:
-        parity = write(detector, version.folder, metadata, check)
+        parity = write(detector, version, metadata, check)
         replace(metadata, parity=parity).save(version.folder)
     return version.folder

@@ -26,10 +26,11 @@ from retinaface_tf.export.parity import (
     ParityCheck,
     decode_and_detect,
 )
+from retinaface_tf.export.versions import NewVersion
 from retinaface_tf.model.detector import Detector
 from retinaface_tf.runtimes.litert import LiteRtDetector
 from retinaface_tf.serving.metadata import Metadata
-from retinaface_tf.structures import Detections
+from retinaface_tf.structures import DetectionBatch
 
 REPRESENTATIVE_IMAGES = 100  # of training
 # AP that rounding may cost, in any of the three sets. On a few images it is a rough measure: one
@@ -40,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 def write_litert_version(
-    detector: Detector, folder: Path, metadata: Metadata, check: ParityCheck
+    detector: Detector, version: NewVersion, metadata: Metadata, check: ParityCheck
 ) -> dict[str, Any]:
     """Writes `model_float32.tflite` and its like, and compares each with the detector.
 
@@ -50,7 +51,7 @@ def write_litert_version(
 
     Args:
         detector: what is exported.
-        folder: of the version.
+        version: where to write.
         metadata: of the export, kept in each file.
         check: the parity check.
 
@@ -65,7 +66,7 @@ def write_litert_version(
     side, images = detector.config.data.image_size, list(_representative(detector.config))
     source = _detect_on_squares(detector, side)
     parity = {}
-    for file in write_litert(detector.network, side, folder, metadata, images):
+    for file in write_litert(detector.network, side, version.folder, metadata, images):
         precision = file.stem.removeprefix("model_")
         export = decode_and_detect(LiteRtDetector(file))
         parity[precision] = _check(check, precision, source, export).as_dict()
@@ -86,7 +87,7 @@ def _representative(config: Config) -> Iterator[NDArray[np.uint8]]:
 
 
 def _detect_on_squares(detector: Detector, side: int) -> DetectFile:
-    def detect(file: Path) -> Detections:
+    def detect(file: Path) -> DetectionBatch:
         square, scale = letterbox(decode_image(tf.io.read_file(str(file))), side)
         return detector(square[None], scale)
 

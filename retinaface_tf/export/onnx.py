@@ -10,6 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from retinaface_tf.export.parity import OTHER_RUNTIME, ParityCheck, decode_and_detect
+from retinaface_tf.export.versions import NewVersion
 from retinaface_tf.extras import import_extra
 from retinaface_tf.model.detector import Detector
 from retinaface_tf.runtimes.onnx import METADATA, OnnxDetector
@@ -22,13 +23,13 @@ OPSET = 23
 
 
 def write_onnx_version(
-    detector: Detector, folder: Path, metadata: Metadata, check: ParityCheck
+    detector: Detector, version: NewVersion, metadata: Metadata, check: ParityCheck
 ) -> dict[str, Any]:
     """Writes `model.onnx` and compares what onnxruntime answers with the detector.
 
     Args:
         detector: what is exported.
-        folder: of the version.
+        version: where to write.
         metadata: of the export, kept in the file.
         check: the parity check.
 
@@ -39,7 +40,7 @@ def write_onnx_version(
         InputError: the extra `onnx` is not installed.
         DoesNotHold: the export answers otherwise than the detector.
     """
-    exported = OnnxDetector(write_onnx(detector, folder, metadata))
+    exported = OnnxDetector(write_onnx(detector, version.folder, metadata))
     source, export = decode_and_detect(detector), decode_and_detect(exported)
     return check.require("ONNX", source, export, OTHER_RUNTIME).as_dict()
 

@@ -9,7 +9,7 @@ from scipy.spatial.distance import cdist
 
 from retinaface_tf.config import DetectorConfig
 from retinaface_tf.evaluation.voting import overlap
-from retinaface_tf.structures import Detections
+from retinaface_tf.structures import DetectionBatch
 
 Floats = NDArray[np.float64]
 
@@ -47,7 +47,7 @@ class Difference(NamedTuple):
     unpaired: int  # boxes that one has without such a reason
 
 
-def first_image(detections: Detections) -> Found:
+def first_image(detections: DetectionBatch) -> Found:
     """Returns the detections of the first image of a batch."""
     boxes, scores, landmarks, count = (np.asarray(part)[0] for part in detections)
     return Found(

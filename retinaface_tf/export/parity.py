@@ -15,12 +15,12 @@ from retinaface_tf.errors import DoesNotHold
 from retinaface_tf.evaluation.average_precision import GroundTruth, evaluate_predictions
 from retinaface_tf.evaluation.predict import Detect, rows
 from retinaface_tf.export.pairing import Tolerance, compare_answers, first_image
-from retinaface_tf.structures import Detections
+from retinaface_tf.structures import DetectionBatch
 
 log = logging.getLogger(__name__)
 
 # Detects on an image file: a batch of one.
-DetectFile = Callable[[Path], Detections]
+DetectFile = Callable[[Path], DetectionBatch]
 
 SAME_GRAPH = Tolerance(pixels=1e-2, score=1e-5)  # other kernels sum in another order
 OTHER_RUNTIME = Tolerance(pixels=1e-2, score=1e-4)
@@ -138,7 +138,7 @@ def decode_and_detect(detect: Detect) -> DetectFile:
 
 
 def compare_detectors(
-    pairs: Mapping[str, tuple[Detections, Detections]],
+    pairs: Mapping[str, tuple[DetectionBatch, DetectionBatch]],
     config: Config,
     tolerance: Tolerance,
     truth: Mapping[str, GroundTruth] | None = None,
@@ -165,7 +165,7 @@ def compare_detectors(
 
 
 def _ap(
-    pairs: Mapping[str, tuple[Detections, Detections]],
+    pairs: Mapping[str, tuple[DetectionBatch, DetectionBatch]],
     side: int,
     truth: Mapping[str, GroundTruth],
     config: Config,

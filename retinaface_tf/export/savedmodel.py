@@ -6,21 +6,22 @@ from typing import Any
 import tensorflow as tf
 
 from retinaface_tf.export.parity import SAME_GRAPH, ParityCheck, decode_and_detect
+from retinaface_tf.export.versions import NewVersion
 from retinaface_tf.model.detector import Detector
-from retinaface_tf.runtimes.saved_model import ExportedDetector
+from retinaface_tf.runtimes.saved_model import SavedModelDetector
 from retinaface_tf.serving.metadata import Metadata
 from retinaface_tf.serving.signatures import SIGNATURES, Service
 from retinaface_tf.serving.warmup import write_warmup
 
 
 def write_saved_model_version(
-    detector: Detector, folder: Path, metadata: Metadata, check: ParityCheck
+    detector: Detector, version: NewVersion, metadata: Metadata, check: ParityCheck
 ) -> dict[str, Any]:
     """Writes a SavedModel and compares the two signatures that see images as they are.
 
     Args:
         detector: what is exported.
-        folder: of the version; the folder around it has the model's name.
+        version: where to write.
         metadata: of the export; a SavedModel has it beside the graph, not inside.
         check: the parity check.
 
@@ -32,14 +33,15 @@ def write_saved_model_version(
     """
     service = Service(detector)
     functions = {name: getattr(service, name) for name in SIGNATURES}
-    tf.saved_model.save(service, str(folder), signatures=functions)
-    parity = check_saved_model(detector, ExportedDetector(folder), check)
-    write_warmup(folder, folder.parent.name, detector.config.detector)
+    tf.saved_model.save(service, str(version.folder), signatures=functions)
+    exported = SavedModelDetector(version.folder, detector.config)
+    parity = check_saved_model(detector, exported, check)
+    write_warmup(version.folder, version.model, detector.config.detector)
     return parity
 
 
 def check_saved_model(
-    detector: Detector, exported: ExportedDetector, check: ParityCheck
+    detector: Detector, exported: SavedModelDetector, check: ParityCheck
 ) -> dict[str, Any]:
     """Compares the signatures of pixels and of bytes with the detector.
 

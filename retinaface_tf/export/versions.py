@@ -1,4 +1,4 @@
-"""Versions of a model in its folder, `models/1`, `models/2`, as TensorFlow Serving wants them."""
+"""Adds versions to a model's folder, `models/1`, `models/2`, as TensorFlow Serving wants them."""
 
 import shutil
 from collections.abc import Iterator
@@ -7,29 +7,32 @@ from pathlib import Path
 
 from retinaface_tf.errors import InputError
 from retinaface_tf.files import scratch_folder
-from retinaface_tf.runtimes.saved_model import versions
+from retinaface_tf.runtimes.locate import versions
 
 
 class NewVersion:
     """A version that is being written.
 
-    `folder` is where to write it. After `new_version` has ended it is where it is.
+    Attributes:
+        model: name of the model, that of the folder of its versions.
+        folder: where to write the version; once `new_version` has ended, where the version is.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, model: str, folder: Path):
+        self.model = model
         self.folder = folder
 
 
 @contextmanager
 def new_version(models: Path, keep: int | None = None) -> Iterator[NewVersion]:
-    """Adds the next version to a model's folder when what is in the `with` has ended well.
+    """Adds the next version to a model's folder when the `with` block ends without an error.
 
-    It is written beside its place and renamed, so that a server never loads a half; if anything is
-    raised, nothing is left.
+    The version is written to a hidden folder and renamed, so that a server never loads a part of
+    it. After an error nothing is left.
 
     Args:
         models: the folder of the versions, made if it is not there.
-        keep: how many of the newest to keep, this one included; None keeps all.
+        keep: how many of the newest versions to keep, the new one included; None keeps all.
 
     Raises:
         InputError: the folder cannot be written.
@@ -40,7 +43,7 @@ def new_version(models: Path, keep: int | None = None) -> Iterator[NewVersion]:
             scratch = stack.enter_context(scratch_folder(models))
         except OSError as error:
             raise InputError(f"{models}: cannot write a model there ({error.strerror})") from None
-        version = NewVersion(scratch)
+        version = NewVersion(models.name, scratch)
         yield version
         version.folder = _take_next(scratch, models)
     if keep is not None:
@@ -49,7 +52,7 @@ def new_version(models: Path, keep: int | None = None) -> Iterator[NewVersion]:
 
 
 def _take_next(scratch: Path, models: Path) -> Path:
-    """Gives what was written the next number; another export may take the same first."""
+    """Renames the version to the next number, which another export may take first."""
     while True:
         taken = versions(models)
         number = int(taken[-1].name) + 1 if taken else 1

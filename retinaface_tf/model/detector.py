@@ -11,7 +11,7 @@ from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.geometry.boxes import is_inside
 from retinaface_tf.geometry.coder import decode_boxes, decode_landmarks
 from retinaface_tf.geometry.nms import suppress
-from retinaface_tf.structures import Detections, Predictions
+from retinaface_tf.structures import DetectionBatch, Predictions
 
 # Not the image's corners: anchors may have their centres outside of it.
 _NO_BOUNDS = (-math.inf, -math.inf, math.inf, math.inf)
@@ -19,7 +19,7 @@ _NO_BOUNDS = (-math.inf, -math.inf, math.inf, math.inf)
 _IMAGES = tf.TensorSpec([None, None, None, 3], tf.uint8)
 _PER_IMAGE = tf.TensorSpec([None], tf.float32)  # a value for each image [B], or one for all [1]
 _REGION = tf.TensorSpec([4], tf.float32)
-_DETECTIONS = Detections(
+_DETECTIONS = DetectionBatch(
     boxes=tf.TensorSpec([None, None, 4], tf.float32),
     scores=tf.TensorSpec([None, None], tf.float32),
     landmarks=tf.TensorSpec([None, None, 5, 2], tf.float32),
@@ -56,7 +56,7 @@ class Detector(tf.Module):
         *,
         score_threshold: float | tf.Tensor | None = None,
         nms_iou: float | tf.Tensor | None = None,
-    ) -> Detections:
+    ) -> DetectionBatch:
         """Detects faces.
 
         Args:
@@ -74,7 +74,7 @@ class Detector(tf.Module):
         images: tf.Tensor,
         scale: float | tf.Tensor = 1.0,
         region: tuple[float, float, float, float] | None = None,
-    ) -> Detections:
+    ) -> DetectionBatch:
         """Returns what is above the score threshold before NMS, at most `top_k` per image.
 
         Args:
@@ -87,7 +87,7 @@ class Detector(tf.Module):
         return self._candidates(tf.convert_to_tensor(images), _per_image(scale), region)
 
     @tf.function(input_signature=[_DETECTIONS])
-    def suppress(self, candidates: Detections) -> Detections:
+    def suppress(self, candidates: DetectionBatch) -> DetectionBatch:
         """Suppresses overlapping candidates.
 
         `suppress(candidates(images))` equals calling the detector on the images.
@@ -99,7 +99,7 @@ class Detector(tf.Module):
     @tf.function(input_signature=[_IMAGES, _PER_IMAGE, _PER_IMAGE, _PER_IMAGE])
     def _detect(
         self, images: tf.Tensor, scales: tf.Tensor, score_threshold: tf.Tensor, nms_iou: tf.Tensor
-    ) -> Detections:
+    ) -> DetectionBatch:
         predictions, anchors = self._predict(images)
         scores = _face_scores(predictions)
         sizes = _size(images) / scales[:, None, None]
@@ -107,7 +107,9 @@ class Detector(tf.Module):
         return self._suppress(candidates, score_threshold, nms_iou)
 
     @tf.function(input_signature=[_IMAGES, _PER_IMAGE, _REGION])
-    def _candidates(self, images: tf.Tensor, scales: tf.Tensor, region: tf.Tensor) -> Detections:
+    def _candidates(
+        self, images: tf.Tensor, scales: tf.Tensor, region: tf.Tensor
+    ) -> DetectionBatch:
         predictions, anchors = self._predict(images)
         size, (threshold, _) = _size(images), self._thresholds(None, None)
         scores = tf.where(is_inside(anchors[:, :2] * size, region), _face_scores(predictions), 0.0)
@@ -163,7 +165,7 @@ class Detector(tf.Module):
 
     def _suppress(
         self, candidates: Candidates, score_threshold: tf.Tensor, nms_iou: tf.Tensor
-    ) -> Detections:
+    ) -> DetectionBatch:
         """Suppresses overlaps per image; rows past the last detection are zero."""
         limit = self.config.detector.max_detections
         kept = suppress(candidates.boxes, candidates.scores, score_threshold, nms_iou, limit)
@@ -191,7 +193,7 @@ def _size(images: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.shape(images)[2:0:-1], tf.float32)
 
 
-def _zero_past(counts: tf.Tensor, candidates: Candidates) -> Detections:
+def _zero_past(counts: tf.Tensor, candidates: Candidates) -> DetectionBatch:
     """Keeps the first `counts` [B] rows of each image and sets the others to 0."""
     is_kept = tf.sequence_mask(counts, tf.shape(candidates.scores)[1])
 
@@ -200,4 +202,4 @@ def _zero_past(counts: tf.Tensor, candidates: Candidates) -> Detections:
         return tf.where(mask, rows, tf.zeros_like(rows))
 
     boxes, scores, landmarks = map(select, candidates)
-    return Detections(boxes, scores, landmarks, counts)
+    return DetectionBatch(boxes, scores, landmarks, counts)

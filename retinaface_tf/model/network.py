@@ -26,6 +26,11 @@ def build_network(config: Config) -> keras.Model:
     inside. Output: a dictionary with the fields of `Predictions`, where A follows from H and W as
     in `make_anchors`; in float32 when the network computes in bfloat16.
 
+    Example:
+        >>> network = build_network(load_config("mobilenet025"))
+        >>> network.count_params()
+        426608
+
     Raises:
         InputError: the config freezes a stage that the backbone lacks.
     """

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from retinaface_tf.config import STRIDES
 from retinaface_tf.model.detector import Candidates, Detector
-from retinaface_tf.structures import Detections
+from retinaface_tf.structures import Array, DetectionBatch
 
 # Tiles that begin at multiples of it have the anchors of the whole image.
 COARSEST_STRIDE = STRIDES[-1]
@@ -97,15 +97,15 @@ class TiledDetector:
     def __init__(self, detector: Detector):
         self.detector = detector
 
-    def __call__(self, images: tf.Tensor, scale: float | tf.Tensor = 1.0) -> Detections:
+    def __call__(self, images: Array, scale: float | tf.Tensor = 1.0) -> DetectionBatch:
         """Detects faces; arguments and result are those of `Detector.__call__`."""
-        if self._fits(images):
+        if self.fits(images):
             return self.detector(images, scale)
         return self.suppress(self.candidates(images, scale))
 
-    def candidates(self, images: tf.Tensor, scale: float | tf.Tensor = 1.0) -> Detections:
+    def candidates(self, images: Array, scale: float | tf.Tensor = 1.0) -> DetectionBatch:
         """Returns what is above the score threshold before NMS, as `Detector.candidates`."""
-        if self._fits(images):
+        if self.fits(images):
             return self.detector.candidates(images, scale)
         if len(images) > 1:
             return _stack([self.candidates(image[None], scale) for image in images])
@@ -114,14 +114,14 @@ class TiledDetector:
         scale = tf.cast(scale, tf.float32)
         return self._join([self._candidates(images, tile, scale) for tile in tiles])
 
-    def suppress(self, candidates: Detections) -> Detections:
+    def suppress(self, candidates: DetectionBatch) -> DetectionBatch:
         """Suppresses overlapping candidates, as `Detector.suppress`."""
         return self.detector.suppress(candidates)
 
-    def _fits(self, images: tf.Tensor) -> bool:
+    def fits(self, images: Array) -> bool:
         return math.prod(images.shape[:3]) <= self.detector.config.detector.max_pixels
 
-    def _candidates(self, images: tf.Tensor, tile: Tile, scale: tf.Tensor) -> Candidates:
+    def _candidates(self, images: Array, tile: Tile, scale: tf.Tensor) -> Candidates:
         """Returns the candidates [K] of a tile's core, in pixels of the image before resizing."""
         x1, y1, x2, y2 = tile.window
         _, height, width, _ = images.shape
@@ -134,7 +134,7 @@ class TiledDetector:
         origin = tf.constant([x1, y1], tf.float32) / scale
         return Candidates(boxes + tf.tile(origin, [2]), scores, landmarks + origin)
 
-    def _join(self, tiles: list[Candidates]) -> Detections:
+    def _join(self, tiles: list[Candidates]) -> DetectionBatch:
         """Merges the candidates of the tiles of an image into those of the image."""
         # NMS needs a row: one of zeros comes last, and stays where there is no other.
         padding = Candidates(tf.zeros([1, 4]), tf.zeros([1]), tf.zeros([1, 5, 2]))
@@ -145,10 +145,10 @@ class TiledDetector:
         count = count if top_k is None else min(count, top_k)
         scores, best = tf.math.top_k(scores, max(count, 1))
         boxes, landmarks = tf.gather(boxes, best), tf.gather(landmarks, best)
-        return Detections(boxes[None], scores[None], landmarks[None], tf.constant([count]))
+        return DetectionBatch(boxes[None], scores[None], landmarks[None], tf.constant([count]))
 
 
-def _stack(parts: list[Detections]) -> Detections:
+def _stack(parts: list[DetectionBatch]) -> DetectionBatch:
     """Joins the candidates of single images into those of a batch."""
     count = max(part.scores.shape[1] for part in parts)
 
@@ -156,7 +156,7 @@ def _stack(parts: list[Detections]) -> Detections:
         return tf.concat([_pad(rows, count) for rows in images], axis=0)
 
     boxes, scores, landmarks, counts = zip(*parts, strict=True)
-    return Detections(batch(boxes), batch(scores), batch(landmarks), tf.concat(counts, axis=0))
+    return DetectionBatch(batch(boxes), batch(scores), batch(landmarks), tf.concat(counts, axis=0))
 
 
 def _pad(rows: tf.Tensor, count: int) -> tf.Tensor:

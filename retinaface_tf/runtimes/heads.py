@@ -1,8 +1,8 @@
-"""From what the network says to faces, in NumPy: what a runtime does whose models end in heads.
+"""Decodes heads and suppresses overlaps in NumPy, for runtimes whose models end in heads.
 
-It is what `geometry` and `model.detector` do in TensorFlow, for one image of a fixed size, and
-needs neither TensorFlow nor the rest of the package but its settings, so that it can be taken along
-to a device, or read to be written there in another language.
+`geometry` and `model.detector` do the same in TensorFlow. This module is for one image of a fixed
+size. It needs little of the package, so that it can be taken along to a device, or be rewritten
+there in another language.
 """
 
 import math
@@ -12,15 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retinaface_tf.config import STRIDES, AnchorConfig, DetectorConfig
-from retinaface_tf.structures import Detections, Predictions
+from retinaface_tf.detections import Detections
+from retinaface_tf.structures import DetectionBatch, Predictions
 
 Floats = NDArray[np.float32]
 
 
 def anchors_of_square(side: int, config: AnchorConfig) -> Floats:
-    """Anchors [A, 4] of an image of `side` x `side` pixels, `cx cy w h` in fractions of it.
+    """Makes the anchors of a square image, in the order level, row, column, size.
 
-    Ordered by level, row, column, size.
+    Args:
+        side: of the image, in pixels.
+        config: sizes of the anchors.
+
+    Returns:
+        `cx cy w h` [A, 4] in fractions of the image.
     """
     levels = []
     for stride, sizes in zip(STRIDES, config.sizes, strict=True):
@@ -48,7 +54,7 @@ def detect_faces(
         config: thresholds and limits.
 
     Returns:
-        Boxes [D, 4], scores [D], landmarks [D, 5, 2], best first, and their number D.
+        The faces, best first, in those pixels.
     """
     scores = np.exp(-np.logaddexp(0, heads.logits[:, 0] - heads.logits[:, 1]))  # softmax
     best = np.argsort(-scores, kind="stable")[: np.sum(scores > config.score_threshold)]
@@ -57,21 +63,21 @@ def detect_faces(
     boxes = _decode_boxes(heads.boxes[best], anchors, variances) * np.float32(pixels)
     landmarks = _decode_points(heads.landmarks[best], anchors, variances) * np.float32(pixels)
     kept = _suppress(boxes, scores, config)[: config.max_detections]
-    return Detections(boxes[kept], scores[kept], landmarks[kept], len(kept))
+    return Detections(boxes[kept], scores[kept], landmarks[kept])
 
 
-def nothing(batch: int, most: int) -> Detections:
-    """Room for the detections of a batch: zeros, [B, D, ...], and no detections yet."""
-    return Detections(
-        boxes=np.zeros([batch, most, 4], np.float32),
-        scores=np.zeros([batch, most], np.float32),
-        landmarks=np.zeros([batch, most, 5, 2], np.float32),
+def empty_batch(batch: int, max_detections: int) -> DetectionBatch:
+    """Returns a batch without detections: zeros [B, D, ...], to be filled."""
+    return DetectionBatch(
+        boxes=np.zeros([batch, max_detections, 4], np.float32),
+        scores=np.zeros([batch, max_detections], np.float32),
+        landmarks=np.zeros([batch, max_detections, 5, 2], np.float32),
         num_detections=np.zeros([batch], np.int32),
     )
 
 
 def _decode_boxes(encoded: Floats, anchors: Floats, variances: tuple[float, float]) -> Floats:
-    """Boxes `x1 y1 x2 y2` [N, 4] in fractions of the image."""
+    """Decodes boxes to `x1 y1 x2 y2` [N, 4] in fractions of the image."""
     centre = anchors[:, :2] + encoded[:, :2] * np.float32(variances[0]) * anchors[:, 2:]
     size = anchors[:, 2:] * np.exp(encoded[:, 2:] * np.float32(variances[1]))
     near = centre - size / 2
@@ -79,13 +85,13 @@ def _decode_boxes(encoded: Floats, anchors: Floats, variances: tuple[float, floa
 
 
 def _decode_points(encoded: Floats, anchors: Floats, variances: tuple[float, float]) -> Floats:
-    """Landmarks [N, 5, 2] in fractions of the image."""
+    """Decodes landmarks to x y [N, 5, 2] in fractions of the image."""
     centre, size = anchors[:, None, :2], anchors[:, None, 2:]
     return centre + encoded * np.float32(variances[0]) * size
 
 
 def _suppress(boxes: Floats, scores: Floats, config: DetectorConfig) -> NDArray[np.int32]:
-    """Greedy NMS: which of the boxes [N, 4] stay, best first."""
+    """Finds which of the boxes [N, 4] greedy NMS keeps, best first."""
     # x y w h; a box reaches from its first to its last pixel, both included.
     sizes = boxes[:, 2:] - boxes[:, :2] + 1
     rows = np.concatenate([boxes[:, :2], sizes], axis=1)

@@ -1,72 +1,83 @@
-"""Runs a LiteRT model, to be called as the Detector that it was made of."""
+"""Runs LiteRT models of export.py (needs the extra `litert`); imports no TensorFlow."""
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from retinaface_tf.config import Config
-from retinaface_tf.data.scaling import letterbox
+from retinaface_tf.config import Config, DetectorConfig
+from retinaface_tf.data.scaling_host import letterbox
+from retinaface_tf.detections import Detections
 from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.extras import import_extra
-from retinaface_tf.runtimes.heads import anchors_of_square, detect_faces, nothing
+from retinaface_tf.runtimes.detector import Detector, with_thresholds
+from retinaface_tf.runtimes.heads import anchors_of_square, detect_faces, empty_batch
 from retinaface_tf.serving.metadata import Metadata
-from retinaface_tf.structures import Detections, Predictions
+from retinaface_tf.structures import Array, DetectionBatch, Predictions
 
 METADATA = "retinaface_tf"  # the name, in the file's own metadata, of what the model is
 
 
-class LiteRtDetector:
-    """Faces of images of any size, each brought to the model's fixed one.
-
-    `D` is `max_detections` of the config that the model was made with.
-    """
+class LiteRtDetector(Detector):
+    """Detects faces in RGB images by a LiteRT model, to whose fixed size each is brought."""
 
     def __init__(self, path: str | Path):
         """Loads a file.
 
         Raises:
-            InputError: it is no such model, or LiteRT is not installed.
+            InputError: the file is no such model, or LiteRT is not installed.
         """
-        self.path = Path(path)
         try:
             interpreter = _interpreter(path)
-            self.metadata = _read_metadata(self.path)
+            self.metadata = _read_metadata(path)
         except (OSError, ValueError, KeyError) as error:
             reason = one_line(error)[:120]
             raise InputError(f"{path}: not a model that export.py wrote: {reason}") from None
+        self.source = str(path)
         self.config: Config = TypeAdapter(Config).validate_python(self.metadata.config)
-        self._most = self.metadata.max_detections
         self.side = int(interpreter.get_input_details()[0]["shape"][1])
         self._anchors = anchors_of_square(self.side, self.config.anchors)
         self._run = interpreter.get_signature_runner()
+        self._lock = threading.Lock()  # an interpreter holds the tensors of one call
 
-    def __call__(self, images: tf.Tensor, scale: float | tf.Tensor = 1.0) -> Detections:
-        """Detects as Detector does, at the model's size.
+    def __call__(
+        self,
+        images: Array,
+        scale: float | Array = 1.0,
+        *,
+        score_threshold: float | None = None,
+        nms_iou: float | None = None,
+    ) -> DetectionBatch:
+        """Detects as `Detector` states, at the model's size, with one scale for all images.
 
         Returns:
             Arrays of NumPy. Images without pixels have no detections.
         """
-        images = tf.convert_to_tensor(images)
-        found = nothing(len(images), self._most)
-        for i, image in enumerate(images if tf.size(images) else []):
-            *parts, count = self._detect(image, float(scale))
-            found.num_detections[i] = count
-            for rows, part in zip(found, parts, strict=False):
-                rows[i, :count] = part
-        return found
+        limits = with_thresholds(self.config.detector, score_threshold, nms_iou)
+        images = np.asarray(images)
+        batch = empty_batch(len(images), limits.max_detections or 0)
+        for i, image in enumerate(images if images.size else []):
+            faces = self._detect(image, float(scale), limits)
+            batch.num_detections[i] = len(faces)
+            batch.boxes[i, : len(faces)] = faces.boxes
+            batch.scores[i, : len(faces)] = faces.scores
+            batch.landmarks[i, : len(faces)] = faces.landmarks
+        return batch
 
-    def _detect(self, image: tf.Tensor, scale: float) -> Detections:
+    def _detect(self, image: NDArray[np.uint8], scale: float, limits: DetectorConfig) -> Detections:
         square, factor = letterbox(image, self.side)
-        heads = self._run(images=square[None].numpy())
+        with self._lock:
+            heads = self._run(images=square[None])
         return detect_faces(
             Predictions(**{name: rows[0] for name, rows in heads.items()}),
             self._anchors,
             self.config.anchors.variances,
-            self.side / (float(factor) * scale),
-            self.config.detector,
+            self.side / (factor * scale),
+            limits,
         )
 
 
@@ -77,7 +88,7 @@ def _interpreter(path: str | Path) -> Any:
     return interpreter
 
 
-def _read_metadata(path: Path) -> Metadata:
+def _read_metadata(path: str | Path) -> Metadata:
     flatbuffer_utils = import_extra("ai_edge_litert.tools.flatbuffer_utils", "litert")
     tree = flatbuffer_utils.read_model(str(path))
     buffers = {entry.name: entry.buffer for entry in tree.metadata or []}

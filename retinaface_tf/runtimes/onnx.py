@@ -1,31 +1,33 @@
-"""Runs ONNX models of export.py by onnxruntime (needs the extra `onnx`)."""
+"""Runs ONNX models of export.py by onnxruntime (needs the extra `onnx`); imports no TensorFlow."""
 
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
+from retinaface_tf.config import Config
 from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.extras import import_extra
-from retinaface_tf.runtimes.heads import nothing
+from retinaface_tf.runtimes.detector import Detector
+from retinaface_tf.runtimes.heads import empty_batch
 from retinaface_tf.serving.metadata import Metadata
-from retinaface_tf.structures import Detections
+from retinaface_tf.structures import Array, DetectionBatch
 
 METADATA = "retinaface_tf"  # the key, in the file's own metadata, of what the model is
-FATAL = 4  # of onnxruntime's log levels: what fails is raised, and need not be told twice
+FATAL = 4  # of onnxruntime's log levels: an error is raised, and need not be logged as well
 
 
-class OnnxDetector:
-    """Runs an ONNX model by onnxruntime, to be called as the Detector that it was made of."""
+class OnnxDetector(Detector):
+    """Detects faces in RGB images by an ONNX model, whose thresholds were fixed at export."""
 
     def __init__(self, path: str | Path):
         """Loads a file.
 
         Raises:
-            InputError: it is no such model, or onnxruntime is not installed.
+            InputError: the file is no such model, or onnxruntime is not installed.
         """
         onnxruntime = import_extra("onnxruntime", "onnx")
-        self.path = Path(path)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = FATAL
         try:
@@ -34,20 +36,52 @@ class OnnxDetector:
             )
             metadata = self._session.get_modelmeta().custom_metadata_map[METADATA]
             self.metadata = Metadata.from_json(metadata)
+            self.config: Config = TypeAdapter(Config).validate_python(self.metadata.config)
         except Exception as error:  # onnxruntime has a dozen kinds of its own
             reason = one_line(error)[:120]
             raise InputError(f"{path}: not a model that export.py wrote: {reason}") from None
-        self._most = self.metadata.max_detections
+        self.source = str(path)
 
-    def __call__(self, images: tf.Tensor, scale: float | tf.Tensor = 1.0) -> Detections:
-        """Detects as Detector does, but for NMS, which here counts pixels of `images`.
+    def __call__(
+        self,
+        images: Array,
+        scale: float | Array = 1.0,
+        *,
+        score_threshold: float | None = None,
+        nms_iou: float | None = None,
+    ) -> DetectionBatch:
+        """Detects as `Detector` states, but NMS counts pixels of `images`, whatever the scale.
 
         Returns:
             Arrays of NumPy. Images without pixels have no detections.
+
+        Raises:
+            InputError: the thresholds ask for more than the model tells: a lower score, or another
+                overlap.
         """
-        images, scale = np.asarray(images), np.float32(scale)
+        limits = self.config.detector
+        if nms_iou not in (None, limits.nms_iou) or (
+            score_threshold is not None and score_threshold < limits.score_threshold
+        ):
+            raise InputError(
+                f"{self.source}: fixed at export: score_threshold {limits.score_threshold}, which "
+                f"may be raised, and nms_iou {limits.nms_iou}"
+            )
+        images = np.asarray(images)
         if not images.size:
-            return nothing(len(images), self._most)
-        answer = self._session.run(Detections._fields, {"images": images})
-        boxes, scores, landmarks, counts = answer
-        return Detections(boxes / scale, scores, landmarks / scale, counts)
+            return empty_batch(len(images), limits.max_detections or 0)
+        answer = DetectionBatch(*self._session.run(DetectionBatch._fields, {"images": images}))
+        kept = answer if score_threshold is None else _above(answer, score_threshold)
+        scale = np.float32(scale)
+        return kept._replace(boxes=kept.boxes / scale, landmarks=kept.landmarks / scale)
+
+
+def _above(batch: DetectionBatch, score_threshold: float) -> DetectionBatch:
+    """Leaves out lower scores; as they come last, they become zeros."""
+    keep = batch.scores > score_threshold
+    counts = keep.sum(axis=1, dtype=np.int32)
+
+    def mask(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        return rows * keep.reshape(*keep.shape, *[1] * (rows.ndim - 2))
+
+    return DetectionBatch(mask(batch.boxes), mask(batch.scores), mask(batch.landmarks), counts)

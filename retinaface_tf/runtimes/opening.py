@@ -1,33 +1,119 @@
-"""Detectors by their source: a checkpoint, a file of weights, an exported model."""
+"""Opens a detector, whatever holds it: a run, weights, a SavedModel, an ONNX or LiteRT model.
 
+TensorFlow is imported only for what needs it.
+"""
+
+import logging
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from retinaface_tf.config import Config
-from retinaface_tf.model.detector import Detector
-from retinaface_tf.model.tiling import TiledDetector
-from retinaface_tf.runtimes.litert import LiteRtDetector
-from retinaface_tf.runtimes.onnx import OnnxDetector
-from retinaface_tf.runtimes.run_folder import load_network
-from retinaface_tf.runtimes.saved_model import ExportedDetector
+from retinaface_tf.config_file import load_config
+from retinaface_tf.errors import InputError
+from retinaface_tf.runtimes.detector import Detector
+from retinaface_tf.runtimes.locate import Kind, ModelPath, find_model, run_of
 
-# Of an exported model by the suffix of its file; a SavedModel is a folder.
-RUNTIMES: dict[str, Any] = {".onnx": OnnxDetector, ".tflite": LiteRtDetector}
+# Configs of the package by their backbones; other backbones take the first.
+CONFIGS = {"resnet50": "res50", "mobilenet025": "mobilenet025"}
+
+log = logging.getLogger(__name__)
 
 
-def open_detector(config: Config, saved_model: str | None = None) -> tuple[str, Any]:
-    """A detector, and what it was made of in words.
+class ConfigName(NamedTuple):
+    """Names a config as `load_config` takes it."""
+
+    path: str | Path
+    overrides: tuple[str, ...] = ()
+
+
+def open_detector(source: str | Path, config: Config | None = None) -> Detector:
+    """Opens a detector by whatever names its weights.
 
     Args:
-        config: of the network, its thresholds and its weights.
-        saved_model: an exported model, which carries all of these itself: the folder of a
-            SavedModel, or a file of ONNX or LiteRT.
+        source: as of `find_model`.
+        config: of a network and its thresholds; None takes the config that belongs to the weights.
+            An exported model has its own.
 
     Raises:
-        InputError: there are no such weights, or no such model.
+        InputError: there are no such weights, they contradict the config, or no such model.
     """
-    if saved_model is not None:
-        exported = RUNTIMES.get(Path(saved_model).suffix, ExportedDetector)(saved_model)
-        return str(exported.path), exported
-    source, network = load_network(config)
-    return source, TiledDetector(Detector(network, config))
+    if find_model(source).is_exported:
+        return open_exported(source)
+    named = config or load_config(*find_config(source))
+    return open_configured(replace(named, eval=replace(named.eval, weights=str(source))))
+
+
+def open_configured(config: Config) -> Detector:
+    """Opens the detector that a config names by `eval.weights`, or else by `train.workdir`.
+
+    Raises:
+        InputError: as of `open_detector`.
+    """
+    source = config.eval.weights
+    if source is not None and find_model(source).is_exported:
+        return open_exported(source)
+    from retinaface_tf.runtimes.network import NetworkDetector
+    from retinaface_tf.runtimes.run_folder import load_network
+
+    file, network = load_network(config)
+    log.info("detecting with %s", file)
+    return NetworkDetector(network, config, file)
+
+
+def open_exported(source: str | Path) -> Detector:
+    """Opens an exported model.
+
+    Raises:
+        InputError: there is none at this path.
+    """
+    model = find_model(source)
+    if not model.is_exported:
+        raise InputError(
+            f"{source}: expected an exported model: a folder, an .onnx or a .tflite file; make one "
+            f"with `python export.py --out ...`"
+        )
+    detector = _open_runtime(model)
+    log.info("detecting with %s", detector.source)
+    return detector
+
+
+def _open_runtime(model: ModelPath) -> Detector:
+    if model.kind is Kind.ONNX:
+        from retinaface_tf.runtimes.onnx import OnnxDetector
+
+        return OnnxDetector(model.path)
+    if model.kind is Kind.LITERT:
+        from retinaface_tf.runtimes.litert import LiteRtDetector
+
+        return LiteRtDetector(model.path)
+    from retinaface_tf.runtimes.saved_model import SavedModelDetector
+
+    return SavedModelDetector(model.path)
+
+
+def find_config(source: str | Path) -> ConfigName:
+    """Names the config that belongs to weights.
+
+    It is that of the run where they lie, or else the package's own of the backbone that the
+    tensors tell. An exported model carries its own; beside it the package's first holds.
+
+    Args:
+        source: as of `find_model`.
+
+    Raises:
+        InputError: there are no such weights, or they tell no backbone.
+    """
+    model = find_model(source)
+    run = model.path if model.kind is Kind.RUN else run_of(model.path)
+    if run is not None:
+        return ConfigName(run)
+    if model.is_exported:
+        return ConfigName(CONFIGS["resnet50"])
+    from retinaface_tf.model.weights.files import find_backbone
+
+    backbone = find_backbone(source)
+    if backbone is None:
+        raise InputError(f"{source}: the backbone cannot be told by its tensors; name a config")
+    name = CONFIGS.get(backbone, CONFIGS["resnet50"])
+    return ConfigName(name, (f"model.backbone={backbone}",))

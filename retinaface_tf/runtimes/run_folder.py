@@ -1,4 +1,4 @@
-"""A run's folder, as evaluation and export read it: its config, and weights by checkpoint."""
+"""Reads a run's folder, for evaluation and export: its config, its weights."""
 
 import logging
 from pathlib import Path
@@ -8,13 +8,15 @@ import keras
 import tensorflow as tf
 
 from retinaface_tf.config import Config
-from retinaface_tf.config_file import load_config
+from retinaface_tf.config_file import RUN_CONFIG, load_config
 from retinaface_tf.errors import InputError
 from retinaface_tf.model.network import build_network
 from retinaface_tf.model.weights.files import SUFFIX, load_weights
+from retinaface_tf.runtimes.locate import CHECKPOINTS, Kind, find_model
 
-CONFIG_FILE, CHECKPOINTS = "config.yaml", "checkpoints"
-# What the weights' shapes and meaning depend on.
+# The best weights by validation, and the AP and step of them.
+BEST_WEIGHTS, BEST_FILE = f"best{SUFFIX}", "best.json"
+# Settings that the weights' shapes and meaning depend on.
 MODEL_KEYS = ("model.backbone", "anchors.sizes", "anchors.variances", "anchors.clip")
 
 log = logging.getLogger(__name__)
@@ -23,31 +25,46 @@ log = logging.getLogger(__name__)
 def load_network(config: Config) -> tuple[str, keras.Model]:
     """Builds the network with the weights of `eval.weights`, or else of `train.workdir`.
 
-    Of a run they are those of its newest checkpoint, averaged where the run averaged.
+    Of a run, the weights are the best where it measured AP, else those of its newest checkpoint,
+    averaged where the run averaged.
 
     Returns:
         The path of the weights, and the network.
 
     Raises:
-        InputError: nothing there, or something else than weights of this network.
+        InputError: there is nothing, or something else than weights of this network.
     """
+    source = config.eval.weights
+    if source is None:
+        return _load_run(config, Path(config.train.workdir))
+    model = find_model(source)
+    if model.is_exported:
+        raise InputError(f"{source}: expected a run or a file of weights, found an exported model")
+    if model.kind is Kind.RUN:
+        return _load_run(config, model.path)
     network = build_network(config)
-    if config.eval.weights is not None:
-        load_weights(network, config.eval.weights)
-        return config.eval.weights, network
-    workdir = Path(config.train.workdir)
-    paths = saved_checkpoints(workdir)
-    if not paths:
+    load_weights(network, source)
+    return source, network
+
+
+def _load_run(config: Config, workdir: Path) -> tuple[str, keras.Model]:
+    best = workdir / BEST_WEIGHTS
+    is_measured = best.is_file() and (workdir / BEST_FILE).is_file()
+    files = (
+        [str(best)] if is_measured else [f"{path}{SUFFIX}" for path in saved_checkpoints(workdir)]
+    )
+    if not files:
         raise InputError(
             f"{workdir / CHECKPOINTS}: looked for a checkpoint, found none; make one with "
             f"`python train.py` and the same --cfg and --set, or name a file with --weights"
         )
-    check_same(config, MODEL_KEYS)
-    return _load_newest(network, [f"{path}{SUFFIX}" for path in paths]), network
+    check_same(config, MODEL_KEYS, workdir)
+    network = build_network(config)
+    return _load_newest(network, files), network
 
 
 def _load_newest(network: keras.Model, files: list[str]) -> str:
-    """Loads the first of `files` that can be read, and returns it; warns of those before it."""
+    """Loads and returns the first of `files` that can be read; warns of those before it."""
     *newer, oldest = files
     for file in newer:
         try:
@@ -61,7 +78,7 @@ def _load_newest(network: keras.Model, files: list[str]) -> str:
 
 
 def saved_checkpoints(workdir: Path) -> list[str]:
-    """The checkpoints of a run, the newest first.
+    """Lists the checkpoints of a run, the newest first.
 
     Raises:
         InputError: there are some, but the file that tells which is the newest is gone or broken.
@@ -82,8 +99,14 @@ def saved_checkpoints(workdir: Path) -> list[str]:
     return []
 
 
-def check_same(config: Config, keys: tuple[str, ...]) -> Config:
-    """Compares a config with the one that the run in its workdir was started with.
+def newest_step(workdir: Path) -> int:
+    """Returns after how many steps the newest checkpoint of a run was saved; 0 without any."""
+    paths = saved_checkpoints(workdir)
+    return int(Path(paths[0]).name.removeprefix("step-")) if paths else 0
+
+
+def check_same(config: Config, keys: tuple[str, ...], workdir: Path) -> Config:
+    """Compares a config with the one that the run in a folder was started with.
 
     Returns:
         The run's own config.
@@ -91,7 +114,7 @@ def check_same(config: Config, keys: tuple[str, ...]) -> Config:
     Raises:
         InputError: naming each of `keys` that differs, and both values.
     """
-    file = Path(config.train.workdir) / CONFIG_FILE
+    file = workdir / RUN_CONFIG
     saved = load_config(file)
     differing = [
         f"{key} is {_value(config, key)} here and {_value(saved, key)} there"

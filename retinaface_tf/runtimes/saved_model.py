@@ -1,68 +1,83 @@
-"""An exported model, to be called as the Detector that it was made of."""
+"""Runs SavedModels of export.py through their signatures."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import tensorflow as tf
+from pydantic import TypeAdapter
 
+from retinaface_tf.config import Config
 from retinaface_tf.errors import ImageError, InputError, one_line
-from retinaface_tf.structures import Detections
+from retinaface_tf.runtimes.detector import Detector
+from retinaface_tf.runtimes.locate import newest_version
+from retinaface_tf.serving.metadata import Metadata
+from retinaface_tf.structures import Array, DetectionBatch
 
 
-class ExportedDetector:
-    """Calls the signatures of a SavedModel, with the thresholds that it was exported with."""
+class SavedModelDetector(Detector):
+    """Detects faces in RGB images by a SavedModel."""
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path, config: Config | None = None):
         """Loads a version's folder, or the newest version of a model's folder.
+
+        Args:
+            path: of the folder.
+            config: of a model that is being written; None reads it from the model's metadata.
 
         Raises:
             InputError: there is no such model, or it has no such signatures.
         """
-        self.path = _newest_version(Path(path))
+        if not Path(path).is_dir():
+            raise InputError(
+                f"{path}: no such folder; make a model with `python export.py --out ...`"
+            )
+        version = newest_version(Path(path))
         try:
             # Kept, since its variables go with it.
-            self._model = tf.saved_model.load(str(self.path))
+            self._model = tf.saved_model.load(str(version))
             # Functions, as TensorFlow in Python knows no defaults of a signature's inputs.
             self._of_images, self._of_bytes = self._model.detect_images, self._model.serving_default
+            if config is None:
+                found = Metadata.load(version).config
+                config = TypeAdapter(Config).validate_python(found)
         except (OSError, ValueError, AttributeError, tf.errors.OpError) as error:
             reason = one_line(error)[:120]
             raise InputError(f"{path}: not a model that export.py wrote: {reason}") from None
+        self.config: Config = config
+        self.source = str(version)
 
-    def __call__(self, images: tf.Tensor, scale: float | tf.Tensor = 1.0) -> Detections:
-        """Detects as Detector does, but for NMS, which here counts pixels of `images`.
+    def __call__(
+        self,
+        images: Array,
+        scale: float | Array = 1.0,
+        *,
+        score_threshold: float | None = None,
+        nms_iou: float | None = None,
+    ) -> DetectionBatch:
+        """Detects as `Detector` states, but NMS counts pixels of `images`, whatever the scale.
 
         Raises:
             InputError: the images are larger than the model was exported for.
         """
         images = tf.convert_to_tensor(images)
-        answer = self._of_images(images)
+        given = {"score_threshold": score_threshold, "nms_iou": nms_iou}
+        thresholds = {name: tf.constant([x]) for name, x in given.items() if x is not None}
+        answer = self._of_images(images, **thresholds)
         if tf.reduce_any(answer["error"] == int(ImageError.TOO_LARGE)):
             height, width = images.shape[1:3]
             raise InputError(
-                f"{self.path}: an image of {width} x {height} pixels is larger than this model was "
-                f"exported for (detector.max_pixels, export.max_side)"
+                f"{self.source}: an image of {width} x {height} pixels is larger than this model "
+                f"was exported for (detector.max_pixels, export.max_side)"
             )
         detections = _detections(answer)
         return detections._replace(
             boxes=detections.boxes / scale, landmarks=detections.landmarks / scale
         )
 
-    def detect_bytes(self, images: Sequence[bytes]) -> Detections:
-        """Detects on encoded images of any sizes; one that is none has no detections."""
+    def detect_bytes(self, images: Sequence[bytes]) -> DetectionBatch:
+        """Detects on encoded images of any sizes; bytes that are no image have no detections."""
         return _detections(self._of_bytes(tf.constant(images, tf.string)))
 
 
-def _detections(answer: Mapping[str, tf.Tensor]) -> Detections:
-    return Detections(*(answer[name] for name in Detections._fields))
-
-
-def _newest_version(path: Path) -> Path:
-    if not path.is_dir():
-        raise InputError(f"{path}: no such folder; make a model with `python export.py --out ...`")
-    return versions(path)[-1] if versions(path) else path
-
-
-def versions(models: Path) -> list[Path]:
-    """The versions of a model, the oldest first."""
-    found = [path for path in models.iterdir() if path.name.isdecimal() and path.is_dir()]
-    return sorted(found, key=lambda path: int(path.name))
+def _detections(answer: Mapping[str, tf.Tensor]) -> DetectionBatch:
+    return DetectionBatch(*(answer[name] for name in DetectionBatch._fields))

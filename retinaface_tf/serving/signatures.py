@@ -10,7 +10,7 @@ from retinaface_tf.data.scaling import letterbox
 from retinaface_tf.errors import ImageError
 from retinaface_tf.model.detector import Detector
 from retinaface_tf.serving.images import Bounds, open_within
-from retinaface_tf.structures import Detections
+from retinaface_tf.structures import DetectionBatch
 
 SIGNATURES = ("serving_default", "detect_bytes", "detect_images", "detect_resized")
 
@@ -182,11 +182,11 @@ class Service(tf.Module):
         intact = errors == int(ImageError.NONE)
         specs = self._specs(None)
 
-        def nothing() -> Detections:
+        def nothing() -> DetectionBatch:
             count = tf.size(errors)
-            return Detections(*(tf.zeros([count, *s.shape[1:]], s.dtype) for s in specs[:-1]))
+            return DetectionBatch(*(tf.zeros([count, *s.shape[1:]], s.dtype) for s in specs[:-1]))
 
-        def detect() -> Detections:
+        def detect() -> DetectionBatch:
             return self.detector(images, scale, **thresholds._asdict())
 
         def select(rows: tf.Tensor, spec: tf.TensorSpec) -> tf.Tensor:

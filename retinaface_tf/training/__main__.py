@@ -3,6 +3,7 @@
 from absl import flags
 
 from retinaface_tf import cli
+from retinaface_tf.config_flags import read_config
 from retinaface_tf.errors import STOPPED
 
 _RESUME = flags.DEFINE_bool(
@@ -12,7 +13,7 @@ _RESUME = flags.DEFINE_bool(
 
 def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
-    config = cli.read_config()
+    config = read_config()
     cli.start_tensorflow()
     from retinaface_tf.training.loop import train
 

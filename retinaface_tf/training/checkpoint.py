@@ -15,17 +15,13 @@ import yaml
 from google.protobuf import text_format
 
 from retinaface_tf.config import Config
+from retinaface_tf.config_file import RUN_CONFIG
 from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.files import write_text
 from retinaface_tf.model.network import build_network
 from retinaface_tf.model.weights.files import SUFFIX, save_weights
-from retinaface_tf.runtimes.run_folder import (
-    CHECKPOINTS,
-    CONFIG_FILE,
-    MODEL_KEYS,
-    check_same,
-    saved_checkpoints,
-)
+from retinaface_tf.runtimes.locate import CHECKPOINTS
+from retinaface_tf.runtimes.run_folder import MODEL_KEYS, check_same, saved_checkpoints
 from retinaface_tf.training.optimizer import CoupledSGD, copy_averaged
 
 log = logging.getLogger(__name__)
@@ -72,7 +68,7 @@ class Checkpoints:
         paths = saved_checkpoints(self.folder.parent)
         if not paths:
             return 0
-        check_same(self.config, _RESUME_KEYS)
+        check_same(self.config, _RESUME_KEYS, self.folder.parent)
         path = _restore_newest(self._checkpoint, paths)
         self._set_aside(paths[: paths.index(path)], path)
         return self.step
@@ -142,7 +138,7 @@ class Checkpoints:
 def save_config(config: Config) -> None:
     """Writes the config beside the checkpoints, whole or not at all."""
     text = yaml.safe_dump(config.as_dict(), sort_keys=False)
-    write_text(Path(config.train.workdir) / CONFIG_FILE, text)
+    write_text(Path(config.train.workdir) / RUN_CONFIG, text)
 
 
 def _contents(network: keras.Model, optimizer: CoupledSGD) -> tf.train.Checkpoint:

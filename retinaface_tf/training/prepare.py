@@ -12,14 +12,15 @@ from retinaface_tf.data.records import Records
 from retinaface_tf.errors import InputError
 from retinaface_tf.model.network import build_backbone, build_network
 from retinaface_tf.model.weights.files import load_weights
-from retinaface_tf.runtimes.run_folder import CHECKPOINTS, saved_checkpoints
+from retinaface_tf.runtimes.locate import CHECKPOINTS
+from retinaface_tf.runtimes.run_folder import BEST_FILE, saved_checkpoints
 from retinaface_tf.training.checkpoint import Checkpoints
 from retinaface_tf.training.cluster import ALONE, Cluster
 from retinaface_tf.training.devices import make_strategy, wait_for_all
 from retinaface_tf.training.optimizer import make_optimizer
 from retinaface_tf.training.run import Run
 from retinaface_tf.training.schedule import learning_rates
-from retinaface_tf.training.validation import BEST_FILE, Validation
+from retinaface_tf.training.validation import Validation
 
 
 def prepare(config: Config, cluster: Cluster = ALONE, *, resume: bool = True) -> Run:

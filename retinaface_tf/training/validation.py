@@ -16,11 +16,10 @@ from retinaface_tf.files import write_text
 from retinaface_tf.model.detector import Detector
 from retinaface_tf.model.network import build_network
 from retinaface_tf.model.tiling import TiledDetector
-from retinaface_tf.model.weights.files import SUFFIX, save_weights
+from retinaface_tf.model.weights.files import save_weights
+from retinaface_tf.runtimes.run_folder import BEST_FILE, BEST_WEIGHTS
 from retinaface_tf.training.optimizer import CoupledSGD, copy_averaged
 from retinaface_tf.training.tensorboard_images import draw_detections
-
-BEST_WEIGHTS, BEST_FILE = f"best{SUFFIX}", "best.json"
 
 
 class Measurement(NamedTuple):

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from retinaface_tf.detect.frames import Frame
-from retinaface_tf.detect.results import Found
 from retinaface_tf.detect.sources import Source
+from retinaface_tf.detections import Detections
 
-POINTS = np.array([[44.0, 44], [56, 44], [50, 50], [46, 58], [54, 58]])
+POINTS = np.array([[44, 44], [56, 44], [50, 50], [46, 58], [54, 58]], np.float32)
 
 
 @pytest.fixture
@@ -24,8 +24,11 @@ def video(tmp_path) -> Path:
 
 
 @pytest.fixture
-def face() -> Found:
-    return Found(np.array([40.0, 40, 60, 60]), 0.875, POINTS)
+def face() -> Detections:
+    """A face of 20 x 20 pixels in the middle of the image below."""
+    return Detections(
+        np.array([[40, 40, 60, 60]], np.float32), np.array([0.875], np.float32), POINTS[None]
+    )
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from retinaface_tf.detect.results import CSV_COLUMNS, Results, faces_of
+from retinaface_tf.detect.results import CSV_COLUMNS, CutOut, Results
 from retinaface_tf.detect.sources import Source
-from retinaface_tf.structures import Detections
+from retinaface_tf.detections import Detections
 
 KEYS = {"file", "frame", "seconds", "width", "height", "faces"}
 FACE_KEYS = {"box", "score", "landmarks", "crop", "aligned", "matrix"}
@@ -15,8 +15,8 @@ FACE_KEYS = {"box", "score", "landmarks", "crop", "aligned", "matrix"}
 def test_every_line_has_the_same_keys_and_no_face_is_an_empty_list(tmp_path, frame, face):
     video = frame._replace(source=Source("v.mp4", "video", Path("v.mp4")), number=7, seconds=0.28)
     with Results(tmp_path) as results:
-        results.write(frame, [face, face._replace(crop="crops/a.jpg", matrix=np.eye(2, 3))])
-        results.write(video, [])
+        results.write(frame, face[[0, 0]], [CutOut(), CutOut("crops/a.jpg", matrix=np.eye(2, 3))])
+        results.write(video, Detections.none(), [])
     image, empty = map(json.loads, (tmp_path / "detections.jsonl").read_text().splitlines())
     assert set(image) == set(empty) == KEYS
     assert [set(one) for one in image["faces"]] == [FACE_KEYS, FACE_KEYS]
@@ -40,8 +40,8 @@ def test_every_line_has_the_same_keys_and_no_face_is_an_empty_list(tmp_path, fra
 
 def test_the_csv_has_a_line_for_each_face(tmp_path, frame, face):
     with Results(tmp_path) as results:
-        results.write(frame, [face])
-        results.write(frame, [])
+        results.write(frame, face, [CutOut()])
+        results.write(frame, Detections.none(), [])
     with (tmp_path / "detections.csv").open(newline="") as file:
         [row] = csv.DictReader(file)
     assert tuple(row) == CSV_COLUMNS
@@ -58,20 +58,8 @@ def test_the_csv_has_a_line_for_each_face(tmp_path, frame, face):
 def test_what_was_written_before_an_error_stays(tmp_path, frame, face):
     try:
         with Results(tmp_path) as results:
-            results.write(frame, [face])
+            results.write(frame, face, [CutOut()])
             raise KeyboardInterrupt
     except KeyboardInterrupt:
         pass
     assert len((tmp_path / "detections.jsonl").read_text().splitlines()) == 1
-
-
-def test_faces_are_those_of_the_image_with_at_least_the_score():
-    detections = Detections(
-        boxes=np.arange(24, dtype=np.float32).reshape(2, 3, 4),
-        scores=np.array([[0.9, 0.5, 0.4], [0.8, 0.0, 0.0]], np.float32),
-        landmarks=np.zeros((2, 3, 5, 2), np.float32),
-        num_detections=np.array([3, 1]),
-    )
-    assert [face.score for face in faces_of(detections, 0, 0.5)] == [np.float32(0.9), 0.5]
-    [face] = faces_of(detections, 1, 0.0)
-    assert face.box.tolist() == [12, 13, 14, 15]

@@ -12,7 +12,7 @@ from retinaface_tf.evaluation.average_precision import SETS, GroundTruth
 from retinaface_tf.evaluation.data import EvaluationData, find_images, load_evaluation_data
 from retinaface_tf.evaluation.evaluate import evaluate
 from retinaface_tf.evaluation.stages import time_stages
-from retinaface_tf.structures import Detections
+from retinaface_tf.structures import DetectionBatch
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def original(drawn) -> Config:
 
 def detect(images, scale):
     """Finds one face, wherever it is asked."""
-    return Detections(
+    return DetectionBatch(
         tf.constant([[[10.0, 20, 40, 60]]]),
         tf.constant([[0.5]]),
         tf.zeros([1, 1, 5, 2]),

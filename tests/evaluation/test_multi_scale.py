@@ -13,7 +13,7 @@ from retinaface_tf.evaluation.predict import predict
 from retinaface_tf.model.detector import Detector
 from retinaface_tf.model.network import build_network
 from retinaface_tf.model.tiling import TiledDetector
-from retinaface_tf.structures import Detections
+from retinaface_tf.structures import DetectionBatch
 
 FACE = np.array([0.2, 0.3, 0.5, 0.9])  # x1 y1 x2 y2, in parts of the image
 POINTS = np.array([[0.25, 0.4], [0.4, 0.4], [0.3, 0.5], [0.28, 0.7], [0.42, 0.8]])
@@ -30,7 +30,7 @@ def candidates(images, scale):
         points = (np.array([1, 0]) + np.array([-1, 1]) * points)[[1, 0, 2, 4, 3]]
     seen.append((height, width, bool(mirrored)))
     # A second row, past the number of detections.
-    return Detections(
+    return DetectionBatch(
         boxes=tf.constant([[box * np.tile([width, height], 2), np.zeros(4)]], tf.float32),
         scores=tf.constant([[0.5, 0.0]]),
         landmarks=tf.constant([[points * [width, height], np.zeros([5, 2])]], tf.float32),

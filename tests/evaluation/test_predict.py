@@ -8,7 +8,7 @@ from retinaface_tf.config import Config, EvalConfig
 from retinaface_tf.data.dataset import validation_set
 from retinaface_tf.errors import InputError
 from retinaface_tf.evaluation.predict import predict
-from retinaface_tf.structures import Detections
+from retinaface_tf.structures import DetectionBatch
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def test_protocol_original_leaves_images_as_they_are(drawn_config):
     config = replace(drawn_config, eval=EvalConfig(protocol="original"))
     sizes = {}
 
-    def detect(images: tf.Tensor, scale: float) -> Detections:
+    def detect(images: tf.Tensor, scale: float) -> DetectionBatch:
         sizes[len(sizes)] = (*images.shape, float(scale))
         assert images.dtype == tf.uint8
         return detected([[0, 0, 1, 1]], [0.5])
@@ -36,9 +36,9 @@ def test_protocol_original_leaves_images_as_they_are(drawn_config):
         assert scale == 1.0
 
 
-def detected(boxes: list[list[float]], scores: list[float]) -> Detections:
+def detected(boxes: list[list[float]], scores: list[float]) -> DetectionBatch:
     count = len(boxes)
-    return Detections(
+    return DetectionBatch(
         tf.constant([boxes], tf.float32),
         tf.constant([scores], tf.float32),
         tf.zeros([1, count, 5, 2]),

@@ -61,9 +61,9 @@ MOVED = """
 import runpy, sys
 from retinaface_tf import cli
 cli.start_tensorflow()
-from retinaface_tf.runtimes.saved_model import ExportedDetector
-detect = ExportedDetector.__call__
-ExportedDetector.__call__ = lambda *a: detect(*a)._replace(boxes=detect(*a).boxes + 0.1)
+from retinaface_tf.runtimes.saved_model import SavedModelDetector
+detect = SavedModelDetector.__call__
+SavedModelDetector.__call__ = lambda *a: detect(*a)._replace(boxes=detect(*a).boxes + 0.1)
 sys.argv = ["export.py", *sys.argv[1:]]
 runpy.run_path("export.py", run_name="__main__")
 """

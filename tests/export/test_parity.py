@@ -11,7 +11,7 @@ from retinaface_tf.errors import DoesNotHold
 from retinaface_tf.evaluation.average_precision import GroundTruth
 from retinaface_tf.export.parity import OTHER_RUNTIME, SAME_GRAPH, Parity, ParityCheck
 from retinaface_tf.export.parity_images import open_parity_check
-from retinaface_tf.structures import Detections
+from retinaface_tf.structures import DetectionBatch
 
 EQUAL = Parity(1, 2, box=0, landmark=0, score=0, borderline=0, unpaired=0, ap=None)
 BOXES = np.array([[10, 10, 50, 50], [100, 100, 180, 180]], np.float32)
@@ -22,7 +22,7 @@ def detecting(count, right=0):
     boxes = BOXES[None, :count] + np.float32([right, 0, right, 0])
     scores = np.float32([[0.9, 0.5]])[:, :count]
     landmarks = np.zeros((1, count, 5, 2), np.float32)
-    return lambda file: Detections(boxes, scores, landmarks, np.array([count]))
+    return lambda file: DetectionBatch(boxes, scores, landmarks, np.array([count]))
 
 
 def check(truth=None):

@@ -10,12 +10,12 @@ from tiny_network import noise
 from retinaface_tf.errors import DoesNotHold, InputError
 from retinaface_tf.export.parity_images import open_parity_check
 from retinaface_tf.export.savedmodel import check_saved_model
-from retinaface_tf.runtimes.saved_model import ExportedDetector
+from retinaface_tf.runtimes.saved_model import SavedModelDetector
 
 
 @pytest.fixture(scope="module")
 def exported(saved_model):
-    return ExportedDetector(saved_model)
+    return SavedModelDetector(saved_model)
 
 
 def test_an_exported_model_is_called_as_its_detector(exported, tiny):
@@ -34,12 +34,12 @@ def test_an_image_too_large_for_an_exported_model_is_refused_by_name(exported):
 
 def test_what_is_no_exported_model_is_named(tmp_path):
     with pytest.raises(InputError, match="no such folder"):
-        ExportedDetector(tmp_path / "none")
+        SavedModelDetector(tmp_path / "none")
     with pytest.raises(InputError, match=r"not a model that export\.py wrote"):
-        ExportedDetector(tmp_path)
+        SavedModelDetector(tmp_path)
 
 
-class MovedPixels(ExportedDetector):
+class MovedPixels(SavedModelDetector):
     """An export whose answers about pixels are half a pixel off."""
 
     def __call__(self, images, scale=1.0):
@@ -47,7 +47,7 @@ class MovedPixels(ExportedDetector):
         return found._replace(landmarks=found.landmarks + 0.5)
 
 
-class MovedBytes(ExportedDetector):
+class MovedBytes(SavedModelDetector):
     """An export whose answers about bytes are half a pixel off."""
 
     def detect_bytes(self, images):

@@ -4,7 +4,7 @@ import pytest
 
 from retinaface_tf.errors import InputError
 from retinaface_tf.export.versions import new_version, refuse_other_files
-from retinaface_tf.runtimes.saved_model import versions
+from retinaface_tf.runtimes.locate import versions
 
 
 def write(models, keep=None):

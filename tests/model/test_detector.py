@@ -13,7 +13,7 @@ from retinaface_tf.config import AnchorConfig, DetectorConfig, ModelConfig
 from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.geometry.coder import decode_boxes, decode_landmarks
 from retinaface_tf.model.detector import Detector
-from retinaface_tf.structures import Detections
+from retinaface_tf.structures import DetectionBatch
 
 CELL = 16
 UNLIMITED: dict[str, Any] = {"top_k": None, "max_detections": None}
@@ -36,7 +36,7 @@ def detect(config):
 
     def with_settings(images, scale=1.0, cell=CELL, anchors=ANCHORS_OF_CELLS, **settings):
         found = detector(cell, anchors, **settings)(images, scale)
-        return Detections(*(part.numpy() for part in found))
+        return DetectionBatch(*(part.numpy() for part in found))
 
     return with_settings
 

@@ -19,7 +19,7 @@ from retinaface_tf.model.backbones import BACKBONES
 from retinaface_tf.model.detector import Detector
 from retinaface_tf.model.network import build_network
 from retinaface_tf.model.tiling import COARSEST_STRIDE, MARGIN, TiledDetector, plan_tiles
-from retinaface_tf.structures import Detections
+from retinaface_tf.structures import DetectionBatch
 
 BUDGET = 4_000_000  # the least that a config may have
 CELL = 32
@@ -251,7 +251,7 @@ def test_a_tiled_image_is_answered_as_if_it_was_whole(config, network, picture):
     # Scores that rounding alone tells apart may have changed places.
     _, places = KDTree(found.boxes[0]).query(whole.boxes[0])
     in_order = (tf.gather(rows, places, axis=1) for rows in found[:3])
-    assert_same(Detections(*in_order, found.num_detections), whole)
+    assert_same(DetectionBatch(*in_order, found.num_detections), whole)
 
 
 DETECT_108_MEGAPIXELS = """

@@ -9,7 +9,7 @@ import tensorflow as tf
 from retinaface_tf.config import AnchorConfig, DetectorConfig
 from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.model.detector import Detector
-from retinaface_tf.runtimes.heads import anchors_of_square, detect_faces, nothing
+from retinaface_tf.runtimes.heads import anchors_of_square, detect_faces, empty_batch
 from retinaface_tf.structures import Predictions
 
 VARIANCES = (0.1, 0.2)
@@ -37,7 +37,7 @@ def test_an_anchor_that_is_not_moved_is_the_box_and_its_centre_the_landmarks():
     np.testing.assert_allclose(found.boxes, [[37.5, 37.5, 62.5, 62.5], [0, 0, 25, 25]], atol=1e-5)
     np.testing.assert_allclose(found.landmarks[:, 2], [[50, 50], [12.5, 12.5]], atol=1e-5)
     np.testing.assert_allclose(found.scores, [0.9, 0.6], atol=1e-6)
-    assert found.num_detections == 2
+    assert len(found) == 2
 
 
 def test_offsets_are_in_tenths_of_the_anchor_and_sizes_in_fifths_of_a_logarithm():
@@ -50,14 +50,14 @@ def test_offsets_are_in_tenths_of_the_anchor_and_sizes_in_fifths_of_a_logarithm(
 @pytest.mark.parametrize(("limits", "count"), [({"top_k": 1}, 1), ({"max_detections": 1}, 1)])
 def test_limits_leave_the_best(limits, count):
     found = detect(heads([0.6, 0.9]), **limits)
-    assert len(found.boxes) == found.num_detections == count
+    assert len(found.boxes) == len(found) == count
     np.testing.assert_allclose(found.scores, [0.9], atol=1e-6)
 
 
 def test_nothing_above_the_threshold_is_no_detection():
     found = detect(heads([0.019, 0.01]))
-    assert [part.shape for part in found[:3]] == [(0, 4), (0,), (0, 5, 2)]
-    assert found.num_detections == 0
+    parts = (found.boxes, found.scores, found.landmarks)
+    assert [part.shape for part in parts] == [(0, 4), (0,), (0, 5, 2)]
 
 
 def test_certain_logits_neither_overflow_nor_warn():
@@ -66,8 +66,8 @@ def test_certain_logits_neither_overflow_nor_warn():
 
 
 def test_room_for_detections_is_empty():
-    assert [part.shape for part in nothing(2, 7)] == [(2, 7, 4), (2, 7), (2, 7, 5, 2), (2,)]
-    assert not any(part.any() for part in nothing(2, 7))
+    assert [part.shape for part in empty_batch(2, 7)] == [(2, 7, 4), (2, 7), (2, 7, 5, 2), (2,)]
+    assert not any(part.any() for part in empty_batch(2, 7))
 
 
 @pytest.mark.parametrize("clip", [False, True])
@@ -101,6 +101,7 @@ def test_random_heads_give_what_the_detector_gives(config, scale):
     )
     anchors = anchors_of_square(side, config.anchors)
     found = detect_faces(said, anchors, config.anchors.variances, side / scale, limits)
-    assert 20 < found.num_detections == expected.num_detections[0]
-    for part, twin_part in zip(found[:3], expected, strict=False):
-        np.testing.assert_allclose(part, twin_part[0, : found.num_detections], rtol=1e-5, atol=1e-4)
+    assert 20 < len(found) == expected.num_detections[0]
+    for name in ("boxes", "scores", "landmarks"):
+        twin = getattr(expected, name)[0, : len(found)]
+        np.testing.assert_allclose(getattr(found, name), twin, rtol=1e-5, atol=1e-4)

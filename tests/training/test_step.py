@@ -1,10 +1,10 @@
 import keras
 import numpy as np
 import pytest
+import replicas
 import tensorflow as tf
+from replicas import BATCH, SETTINGS, random_batch
 from tiny_network import tiny_network
-from training import replicas
-from training.replicas import BATCH, SETTINGS, random_batch
 
 from retinaface_tf.config import Config
 from retinaface_tf.config_file import load_config

@@ -9,6 +9,7 @@ matched; unless all did, nothing is written.
 from absl import flags
 
 from retinaface_tf import cli
+from retinaface_tf.config_flags import read_config
 from retinaface_tf.errors import InputError
 
 _PARTIAL = flags.DEFINE_bool(
@@ -20,7 +21,7 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 2:
         raise InputError("expected SRC and DST: python -m retinaface_tf.model.weights SRC DST")
     source, destination = arguments
-    config = cli.read_config()
+    config = read_config()
     cli.start_tensorflow()
     from retinaface_tf.model.weights.assignment import IncompleteWeightsError
     from retinaface_tf.model.weights.importer import import_weights

@@ -13,9 +13,11 @@ import numpy as np
 
 from retinaface_tf.errors import InputError
 from retinaface_tf.files import atomic_file
+from retinaface_tf.model.backbones import BACKBONES
 from retinaface_tf.model.network import name_of_network
 from retinaface_tf.model.weights.assignment import assign, check_complete
 from retinaface_tf.model.weights.imported import read_imported
+from retinaface_tf.model.weights.names import backbone_of
 from retinaface_tf.model.weights.state_dict import find_file
 
 SUFFIX = ".weights.h5"
@@ -43,6 +45,27 @@ def load_weights(network: keras.Model, source: str | Path) -> None:
     imported = read_imported(path)
     check_complete(assign(network, imported), imported, network)
     log.info("%s: %s, SHA-256 %s", source, imported.file_kind, sha256(path))
+
+
+def find_backbone(source: str | Path) -> str | None:
+    """Tells the backbone of a file of weights by its tensors, or None where they tell none.
+
+    Args:
+        source: as of `load_weights`.
+
+    Raises:
+        InputError: no such file, or no weights.
+    """
+    path = find_file(source)
+    if not path.name.endswith(SUFFIX):
+        return backbone_of(read_imported(path).tensors)
+    try:
+        with h5py.File(path) as file:
+            saved = file.attrs.get(NETWORK)
+    except OSError:
+        raise InputError(f"{path}: not a file of weights, or broken") from None
+    by_name = {name_of_network(backbone): backbone for backbone in BACKBONES}
+    return by_name.get(saved, saved)
 
 
 def sha256(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Files of PyTorch, read without PyTorch and without running what a pickle asks for.
+"""PyTorch's files without PyTorch, and without running what a pickle asks for.
 
 A `.pth` is a pickle of tensors that name their storages; the storages lie beside it in a zip, or
 behind it in files written before PyTorch 1.6. Only the few functions that `_Unpickler` knows are
@@ -44,7 +44,7 @@ _INNER = ("state_dict", "model")
 
 @dataclass(frozen=True)
 class _Tensor:
-    """The place of a tensor's numbers in a storage."""
+    """Where in a storage a tensor's numbers are."""
 
     storage: str
     offset: int
@@ -52,10 +52,10 @@ class _Tensor:
     strides: tuple[int, ...]  # in numbers
 
     def read(self, numbers: NDArray[Any]) -> NDArray[Any]:
-        """Returns the tensor as a view of its storage.
+        """The tensor as a view of its storage.
 
         Raises:
-            ValueError: the tensor reaches out of the storage, which PyTorch never writes.
+            ValueError: it reaches out of it, as only a made-up file can say.
         """
         steps = zip(self.shape, self.strides, strict=True)
         last = self.offset + sum((size - 1) * stride for size, stride in steps)
@@ -72,7 +72,7 @@ _PythonUnpickler: Any = pickle._Unpickler
 
 
 class _Unpickler(_PythonUnpickler):
-    """Reads tensors and plain data; calls nothing else, and changes no existing object."""
+    """Knows tensors and plain data; calls nothing else, and changes nothing that there is."""
 
     def __init__(self, file: IO[bytes]):
         super().__init__(file)
@@ -100,7 +100,7 @@ class _Unpickler(_PythonUnpickler):
         return str(key)
 
     def drop_state(self) -> None:
-        """Replaces BUILD: the attributes of objects are not needed."""
+        """Instead of BUILD: what a file says of an object besides its content is not needed."""
         self.stack.pop()
 
     dispatch: ClassVar = {**_PythonUnpickler.dispatch, pickle.BUILD[0]: drop_state}
@@ -113,7 +113,7 @@ def _rebuild_tensor(
 
 
 def is_torch_file(start: bytes) -> bool:
-    """Tells whether a file with these first bytes is one of torch.save, or at least a zip."""
+    """Whether a file that begins so was written by torch.save, or is a zip at least."""
     return start.startswith((_ZIP_START, _OLD_START))
 
 
@@ -124,7 +124,7 @@ def read_torch_file(path: Path) -> dict[str, NDArray[Any]]:
         The tensors by name; none where there is no state dict.
 
     Raises:
-        InputError: the file is cut short, is none of torch.save, or asks to run code.
+        InputError: it is cut short, is no such file, or asks to run code.
     """
     try:
         with path.open("rb") as file:
@@ -159,7 +159,7 @@ def _read_zip(file: IO[bytes]) -> dict[str, NDArray[Any]]:
 
 
 def _read_old(file: IO[bytes]) -> dict[str, NDArray[Any]]:
-    """Reads pickles of magic number, version, machine, content and keys, then the storages."""
+    """Pickles of magic number, version, machine, content, keys; then each storage's numbers."""
     unpickler = _Unpickler(file)
     _magic, _version, machine, content, keys = (unpickler.load() for _ in range(5))
     _check_order(machine["little_endian"])

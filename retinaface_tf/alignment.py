@@ -1,12 +1,15 @@
-"""Faces turned, scaled and moved so that their landmarks are where recognition expects them."""
+"""Turns, scales and moves faces so that their landmarks are where recognition expects them."""
 
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
 class Template(NamedTuple):
+    """States where the landmarks of an aligned face are."""
+
     side: int  # pixels of the square picture
     points: tuple[tuple[float, float], ...]  # five x y, in the order of structures
 
@@ -26,17 +29,18 @@ TEMPLATES = {"arcface112": ARCFACE112}
 
 
 def similarity(points: ArrayLike, target: ArrayLike) -> NDArray[np.float64]:
-    """The rotation, scale and shift that brings points nearest to others, by least squares.
+    """Finds the rotation, scale and shift that bring points nearest to others, by least squares.
 
-    Never a reflection. Umeyama's solution, in complex numbers: in the plane, rotating and scaling
-    is a product. (OpenCV's estimateAffinePartial2D leaves out points that fit badly.)
+    The result is never a reflection. The solution is Umeyama's (PAMI 1991), in complex numbers: in
+    the plane, rotating and scaling is a product. OpenCV's estimateAffinePartial2D would leave out
+    points that fit badly.
 
     Args:
         points: [N, 2], of which at least two differ.
         target: [N, 2].
 
     Returns:
-        [2, 3], which takes (x, y, 1) of `points` to those of `target`.
+        The matrix [2, 3] that takes (x, y, 1) of `points` to those of `target`.
     """
     ours, theirs = _as_complex(points), _as_complex(target)
     centred, aim = ours - ours.mean(), theirs - theirs.mean()
@@ -48,3 +52,21 @@ def similarity(points: ArrayLike, target: ArrayLike) -> NDArray[np.float64]:
 def _as_complex(points: ArrayLike) -> NDArray[Any]:
     x, y = np.asarray(points, np.float64).T
     return x + 1j * y
+
+
+def align_face(
+    image: NDArray[np.uint8], matrix: NDArray[np.float64], template: Template
+) -> NDArray[np.uint8]:
+    """Cuts out an aligned face, black where the image has ended.
+
+    Args:
+        image: RGB [H, W, 3].
+        matrix: of `similarity`, from the landmarks of the face to those of the template.
+        template: says how large the result is.
+
+    Returns:
+        RGB [side, side, 3].
+    """
+    side = template.side
+    aligned = cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR)
+    return np.asarray(aligned, np.uint8)

@@ -3,7 +3,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retinaface_tf.detect.alignment import ARCFACE112, similarity
+from retinaface_tf.alignment import ARCFACE112, align_face, similarity
 
 POINTS = np.array([[20.0, 30], [40, 30], [30, 40], [22, 50], [38, 50]])
 
@@ -55,3 +55,18 @@ def test_opencv_finds_the_same_where_all_points_fit():
     moved = apply(np.array([[0.4, -0.3, 7], [0.3, 0.4, 90]]), target)
     theirs = cv2.estimateAffinePartial2D(moved, target)[0]
     np.testing.assert_allclose(similarity(moved, target), theirs, atol=1e-3)  # of float32
+
+
+def test_an_aligned_face_has_its_landmarks_where_the_template_has_them():
+    template = np.array(ARCFACE112.points)
+    landmarks = (template / 2 + 20).round()
+    image = np.zeros((100, 100, 3), np.uint8)
+    for x, y in landmarks.astype(int):
+        image[y, x] = 255
+    picture = align_face(image, similarity(landmarks, template), ARCFACE112)
+    assert picture.shape == (112, 112, 3)
+    for x, y in template.round().astype(int):
+        around = picture[y - 4 : y + 5, x - 4 : x + 5]
+        assert around.max() > 100
+        around[:] = 0
+    assert not picture.any(), "and nothing is elsewhere"

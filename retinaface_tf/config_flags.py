@@ -1,0 +1,69 @@
+"""Defines the flags of all commands that take a config: --cfg, --set and --workdir."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from absl import flags
+
+from retinaface_tf.cli import start_tensorflow
+from retinaface_tf.config import Config
+from retinaface_tf.config_file import RUN_CONFIG, load_config
+
+DEFAULT = "res50"
+
+_CFG = flags.DEFINE_string(
+    "cfg",
+    None,
+    "The config: a file, the name of one in the package, or a run's folder, which stands for its "
+    f"config. Without it: that of --workdir or --weights, or else {DEFAULT}.",
+)
+_SET = flags.DEFINE_multi_string(
+    "set", [], "Overrides a setting, as in --set train.epochs=3; may be repeated."
+)
+_WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder, instead of train.workdir.")
+
+# Finds the config of weights, as arguments of `load_config`.
+FindConfig = Callable[[str], tuple[str | Path, Sequence[str]]]
+
+
+def read_config(
+    *,
+    weights: str | None = None,
+    find_config: FindConfig | None = None,
+    **overrides: str | float | None,
+) -> Config:
+    """Reads the config that the flags name, with their overrides.
+
+    Args:
+        weights: overrides `eval.weights`; where no flag names a config, theirs is read.
+        find_config: finds the config of weights.
+        **overrides: flags that stand for a setting, as `eval__protocol="vga"`; None is no override.
+
+    Raises:
+        InputError: as of `load_config`.
+    """
+    path, settings = _named_config(weights, find_config)
+    if _WORKDIR.value is not None:
+        settings += [f"train.workdir={json.dumps(_WORKDIR.value)}", "eval.weights=null"]
+    settings += _SET.value
+    settings += [
+        f"{key.replace('__', '.')}={json.dumps(value)}"
+        for key, value in {"eval__weights": weights, **overrides}.items()
+        if value is not None
+    ]
+    return load_config(path, settings)
+
+
+def _named_config(
+    weights: str | None, find_config: FindConfig | None
+) -> tuple[str | Path, list[str]]:
+    if _CFG.value is not None:
+        return _CFG.value, []
+    if _WORKDIR.value is not None and (Path(_WORKDIR.value) / RUN_CONFIG).is_file():
+        return _WORKDIR.value, []
+    if weights is not None and find_config is not None:
+        start_tensorflow()  # which reading tensors needs
+        path, settings = find_config(weights)
+        return path, list(settings)
+    return DEFAULT, []

@@ -1,0 +1,50 @@
+"""Resizes images without TensorFlow, bit for bit as `data.scaling` does in graphs."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retinaface_tf.structures import MEAN_RGB
+
+Pixels = NDArray[np.uint8]
+
+
+def letterbox(image: Pixels, side: int) -> tuple[Pixels, float]:
+    """Brings the long side of an image to a length, and fills the rest of a square.
+
+    What lies right of the image and below it has the colour that the network subtracts.
+
+    Args:
+        image: uint8 [H, W, 3], of at least one pixel.
+        side: of the square, in pixels.
+
+    Returns:
+        uint8 [side, side, 3], and the scale: pixels of it per pixel of the image.
+    """
+    scale = side / max(image.shape[:2])
+    height, width = (max(round(length * scale), 1) for length in image.shape[:2])
+    square = np.tile(np.array(MEAN_RGB, np.uint8), (side, side, 1))
+    square[:height, :width] = _resize(image, height, width)
+    return square, scale
+
+
+def _resize(image: Pixels, height: int, width: int) -> Pixels:
+    """Interpolates bilinearly between the centres of pixels, in float32 as TensorFlow does.
+
+    OpenCV's resize differs by one in a pixel of a thousand.
+    """
+    upper, lower, down = _neighbours(image.shape[0], height)
+    left, right, across = _neighbours(image.shape[1], width)
+    pixels, across, down = image.astype(np.float32), across[:, None], down[:, None, None]
+    rows = pixels[:, left] + (pixels[:, right] - pixels[:, left]) * across
+    return np.rint(rows[upper] + (rows[lower] - rows[upper]) * down).astype(np.uint8)
+
+
+def _neighbours(
+    length: int, target: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
+    """Finds the pixels before and after each of `target` places along an axis, and how far on."""
+    step = np.float32(length) / np.float32(target)
+    place = (np.arange(target, dtype=np.float32) + np.float32(0.5)) * step - np.float32(0.5)
+    before = np.floor(place)
+    after = np.minimum(np.ceil(place), length - 1)
+    return np.maximum(before, 0).astype(np.intp), after.astype(np.intp), place - before

@@ -1,0 +1,90 @@
+"""Detects faces in files, folders, videos and cameras, and writes what it finds."""
+
+import itertools
+import logging
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from retinaface_tf.detect.frames import Frame, read_frames
+from retinaface_tf.detect.output import Output, OutputOptions
+from retinaface_tf.detect.results import Results
+from retinaface_tf.detect.sources import Source, count_frames, find_sources
+from retinaface_tf.errors import InputError
+from retinaface_tf.runtimes.detector import DEFAULT_BATCH, DEFAULT_SCORE, Detector
+
+log = logging.getLogger(__name__)
+
+
+def detect_paths(
+    detector: Detector,
+    paths: Sequence[str],
+    out: Path,
+    options: OutputOptions,
+    *,
+    score_threshold: float = DEFAULT_SCORE,
+    batch_size: int = DEFAULT_BATCH,
+    max_frames: int | None = None,
+) -> Results:
+    """Detects faces in all images, videos and cameras that the paths name.
+
+    Args:
+        detector: of `load_detector`.
+        paths: as of `find_sources`.
+        out: folder of the results.
+        options: what to write beside the results.
+        score_threshold: faces with lower scores are left out.
+        batch_size: images or frames of one size to detect together.
+        max_frames: how many frames to read of each video or camera.
+
+    Returns:
+        How many images and faces there were.
+
+    Raises:
+        InputError: there is nothing at a path; or, after all others were detected, images that
+            could not be.
+    """
+    sources = find_sources(paths, out)
+    reader = _Reader(max_frames)
+    total = count_frames(sources, max_frames)
+    bar = tqdm(total=total, unit="image", disable=not sys.stderr.isatty())
+    with bar, Output(out, options) as output:
+        try:
+            for is_camera, group in itertools.groupby(sources, lambda s: s.kind == "camera"):
+                frames, copy = itertools.tee(reader.read(group))
+                answers = detector.detect_batch(
+                    (frame.pixels for frame in copy),
+                    score_threshold=score_threshold,
+                    batch_size=1 if is_camera else batch_size,  # a camera's frames do not wait
+                )
+                for frame, faces in zip(frames, answers, strict=True):
+                    if faces.error is None:
+                        output.write(frame, faces)
+                    else:
+                        reader.errors.append(f"{frame.source.path}: {faces.error}")
+                    bar.update()
+        except KeyboardInterrupt:  # how one leaves a camera; what was found is kept
+            log.info("stopped")
+    if reader.errors:
+        raise InputError(
+            f"{len(reader.errors)} of {len(sources)} unread: {'; '.join(reader.errors)}"
+        )
+    return output.results
+
+
+class _Reader:
+    """Reads sources one after the other, and goes on where one cannot be read."""
+
+    def __init__(self, max_frames: int | None):
+        self.errors: list[str] = []
+        self._max_frames = max_frames
+
+    def read(self, sources: Iterable[Source]) -> Iterator[Frame]:
+        """Yields the frames of all sources."""
+        for source in sources:
+            try:
+                yield from read_frames(source, self._max_frames)
+            except InputError as error:
+                self.errors.append(str(error))

@@ -1,0 +1,197 @@
+"""States what every detector offers, whatever runs its network; imports no TensorFlow."""
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retinaface_tf.config import Config, DetectorConfig
+from retinaface_tf.data.image_input import ImageInput, as_rgb
+from retinaface_tf.data.video import read_video
+from retinaface_tf.detections import Detections
+from retinaface_tf.errors import InputError
+from retinaface_tf.structures import Array, DetectionBatch
+
+DEFAULT_SCORE = 0.5
+DEFAULT_BATCH = 8
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class DetectedFrame:
+    """Holds a frame of a video and its faces.
+
+    Example:
+        >>> frame = DetectedFrame(0.04, np.zeros((480, 640, 3), np.uint8), Detections.none())
+        >>> frame.detections.draw(frame.pixels).shape
+        (480, 640, 3)
+    """
+
+    seconds: float  # since the start of the video
+    pixels: Pixels  # RGB [H, W, 3]
+    detections: Detections
+
+
+class Detector(Protocol):
+    """Detects faces in RGB images; `load_detector` opens one.
+
+    Networks with weights, SavedModels, ONNX and LiteRT models all answer alike. Several threads may
+    share a detector.
+
+    Example:
+        >>> def count_faces(detector: Detector, folder: Path) -> int:
+        ...     return sum(len(faces) for faces in detector.detect_batch(folder.glob("*.jpg")))
+        >>> count_faces(load_detector("runs/mine"), Path("photos")) > 0
+        True
+
+    Attributes:
+        config: settings of the network and its thresholds.
+        source: path of the weights or the exported model that were taken.
+    """
+
+    config: Config
+    source: str
+
+    def __call__(
+        self,
+        images: Array,
+        scale: float | Array = 1.0,
+        *,
+        score_threshold: float | None = None,
+        nms_iou: float | None = None,
+    ) -> DetectionBatch:
+        """Detects faces in a batch of RGB images of one size.
+
+        Args:
+            images: uint8 [B, H, W, 3], RGB, upright.
+            scale: pixels of `images` per pixel of the images that the answer is about.
+            score_threshold: instead of `config.detector.score_threshold`.
+            nms_iou: instead of `config.detector.nms_iou`.
+
+        Raises:
+            InputError: a model whose thresholds were fixed at export cannot apply these; or the
+                images are larger than a SavedModel was exported for.
+        """
+        ...
+
+    def detect(
+        self,
+        image: ImageInput,
+        *,
+        score_threshold: float = DEFAULT_SCORE,
+        nms_iou: float | None = None,
+    ) -> Detections:
+        """Detects faces in an RGB image.
+
+        Args:
+            image: the path of an image file; an array uint8 of shape [H, W, 3] (RGB, not OpenCV's
+                BGR), [H, W, 4] (RGBA, whose transparency is dropped), [H, W] or [H, W, 1] (grey);
+                or a picture of Pillow in any mode, turned upright by its EXIF orientation.
+            score_threshold: faces with lower scores are left out, as are those below
+                `config.detector.score_threshold`.
+            nms_iou: instead of `config.detector.nms_iou`.
+
+        Raises:
+            InputError: the image is a broken file, has no pixels, or is an array of another type
+                or shape; or as in a call.
+            TypeError: the image is none of these.
+        """
+        return _detect_together(self, [as_rgb(image)], score_threshold, nms_iou)[0]
+
+    def detect_batch(
+        self,
+        images: Iterable[ImageInput],
+        *,
+        score_threshold: float = DEFAULT_SCORE,
+        nms_iou: float | None = None,
+        batch_size: int = DEFAULT_BATCH,
+    ) -> Iterator[Detections]:
+        """Detects faces in RGB images of any sizes, reading as few ahead as it can.
+
+        Neighbours of one size are detected together, at most `batch_size` and
+        `config.detector.max_pixels` of them. The answers are those of `detect` but for rounding.
+
+        Args:
+            images: as of `detect`.
+            score_threshold: as of `detect`.
+            nms_iou: as of `detect`.
+            batch_size: how many images to detect together at most.
+
+        Yields:
+            Detections for each image, in order. Where `detect` would raise InputError, there are no
+            faces and `error` is its message.
+        """
+        opened = (_open(image) for image in images)
+        for shape, same in itertools.groupby(opened, key=lambda image: getattr(image, "shape", ())):
+            room = self.config.detector.max_pixels // max(1, math.prod(shape[:2]))
+            size = max(1, min(batch_size, room))
+            while group := list(itertools.islice(same, size)):
+                yield from _detect_group(self, group, score_threshold, nms_iou)
+
+    def detect_video(
+        self,
+        source: str | int,
+        *,
+        score_threshold: float = DEFAULT_SCORE,
+        nms_iou: float | None = None,
+    ) -> Iterator[DetectedFrame]:
+        """Detects faces in each frame of a video or a camera.
+
+        Args:
+            source: the path of a video, or the number or the device of a camera.
+            score_threshold: as of `detect`.
+            nms_iou: as of `detect`.
+
+        Raises:
+            InputError: no frame can be read.
+        """
+        for frame in read_video(str(source)):
+            found = self.detect(frame.pixels, score_threshold=score_threshold, nms_iou=nms_iou)
+            yield DetectedFrame(frame.seconds, frame.pixels, found)
+
+
+def with_thresholds(
+    limits: DetectorConfig, score_threshold: float | None, nms_iou: float | None
+) -> DetectorConfig:
+    """Replaces the thresholds that are given."""
+    return replace(
+        limits,
+        score_threshold=limits.score_threshold if score_threshold is None else score_threshold,
+        nms_iou=limits.nms_iou if nms_iou is None else nms_iou,
+    )
+
+
+def _open(image: ImageInput) -> Pixels | InputError:
+    try:
+        return as_rgb(image)
+    except InputError as error:
+        return error
+
+
+def _detect_group(
+    detector: Detector,
+    images: list[Pixels | InputError],
+    score_threshold: float,
+    nms_iou: float | None,
+) -> list[Detections]:
+    """Detects on images of one size; where one was refused or all are, they carry the reason."""
+    pixels = [image for image in images if not isinstance(image, InputError)]
+    if len(pixels) < len(images):
+        return [Detections.none(str(error)) for error in images]
+    try:
+        return _detect_together(detector, pixels, score_threshold, nms_iou)
+    except InputError as error:
+        return [Detections.none(str(error)) for _ in images]
+
+
+def _detect_together(
+    detector: Detector, images: list[Pixels], score_threshold: float, nms_iou: float | None
+) -> list[Detections]:
+    batch = detector(np.stack(images), nms_iou=nms_iou)
+    arrays = DetectionBatch(*(np.asarray(part) for part in batch))
+    return [Detections.of_image(arrays, i).above(score_threshold) for i in range(len(images))]

@@ -1,0 +1,92 @@
+"""Finds what a path means: a run's folder, a file of weights, an exported model.
+
+Imports no TensorFlow.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path
+
+from retinaface_tf.config_file import RUN_CONFIG
+from retinaface_tf.errors import InputError
+
+CHECKPOINTS = "checkpoints"  # in the folder of a run
+LITERT_DEFAULT = "model_float32.tflite"  # of the files in a version's folder
+
+
+class Kind(Enum):
+    """Kinds of what holds a detector."""
+
+    RUN = auto()
+    WEIGHTS = auto()
+    SAVED_MODEL = auto()
+    ONNX = auto()
+    LITERT = auto()
+
+
+RUNTIME_FILES = {".onnx": Kind.ONNX, ".tflite": Kind.LITERT}
+
+
+@dataclass(frozen=True)
+class ModelPath:
+    """Tells what lies at a path: a run's folder, a SavedModel's, or a file of another kind."""
+
+    kind: Kind
+    path: Path
+
+    @property
+    def is_exported(self) -> bool:
+        """Whether it carries its own config and thresholds."""
+        return self.kind not in (Kind.RUN, Kind.WEIGHTS)
+
+    @property
+    def needs_tensorflow(self) -> bool:
+        """Whether TensorFlow runs it."""
+        return self.kind not in (Kind.ONNX, Kind.LITERT)
+
+
+def find_model(source: str | Path) -> ModelPath:
+    """Finds what a path means; of a model's folder, its newest version.
+
+    Args:
+        source: a run's folder; a file of weights, or a name of the Hugging Face hub; an exported
+            model: its folder, the folder of one version, an `.onnx` or a `.tflite` file.
+
+    Raises:
+        InputError: the path is a folder, and none of these.
+    """
+    path = Path(source)
+    if not path.is_dir():
+        return ModelPath(RUNTIME_FILES.get(path.suffix, Kind.WEIGHTS), path)
+    if (path / RUN_CONFIG).is_file() or (path / CHECKPOINTS).is_dir():
+        return ModelPath(Kind.RUN, path)
+    version = newest_version(path)
+    if (version / "saved_model.pb").is_file():
+        return ModelPath(Kind.SAVED_MODEL, version)
+    files = [file for file in sorted(version.iterdir()) if file.suffix in RUNTIME_FILES]
+    if not files:
+        raise InputError(
+            f"{path}: expected a run's folder, with {RUN_CONFIG}, or an exported model, with "
+            f"saved_model.pb, an .onnx or a .tflite file; found neither"
+        )
+    file = version / LITERT_DEFAULT if version / LITERT_DEFAULT in files else files[0]
+    return ModelPath(RUNTIME_FILES[file.suffix], file)
+
+
+def run_of(weights: Path) -> Path | None:
+    """Finds the folder of the run that a file of weights belongs to; None where there is none."""
+    folders = [weights.parent]
+    if weights.parent.name == CHECKPOINTS:
+        folders.append(weights.parent.parent)
+    return next((folder for folder in folders if (folder / RUN_CONFIG).is_file()), None)
+
+
+def newest_version(model: Path) -> Path:
+    """Returns the newest version in a model's folder, or the folder itself if there are none."""
+    return versions(model)[-1] if versions(model) else model
+
+
+def versions(model: Path) -> list[Path]:
+    """Lists the versions in a model's folder, the oldest first."""
+    found = [path for path in model.iterdir() if path.name.isdecimal() and path.is_dir()]
+    return sorted(found, key=lambda path: int(path.name))
