@@ -4,7 +4,7 @@ import codecs
 import logging
 import os
 from collections import Counter, deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePath
 
 from retinaface_tf.errors import InputError
@@ -41,24 +41,38 @@ def find_files(
     found: list[Path] = []
     left_out: Counter[str] = Counter()
     for file in _walk(folder, without, left_out):
-        suffix = file.suffix.lower()
-        if is_fork(file.relative_to(folder)):
-            left_out["resource forks of macOS"] += 1
-        elif suffix not in suffixes:
-            left_out[suffix or "without a suffix"] += suffix not in expected
-        elif not os.path.isfile(file):
-            left_out["broken links or no files"] += 1
-        else:
+        reason = why_left_out(file.relative_to(folder), suffixes)
+        if reason is None and not os.path.isfile(file):
+            reason = "broken links or no files"
+        if reason is None:
             found.append(file)
-    named = ", ".join(f"{count} {what}" for what, count in sorted((+left_out).items()))
-    if named:
-        log.warning("%s: left out %s", folder, named)
+        else:
+            left_out[reason] += 1
+    warn_of_left_out(folder, left_out, expected)
     return sorted(found)
 
 
-def is_fork(name: PurePath) -> bool:
-    """Tells whether a path is of a resource fork, by its name or its folder's."""
-    return name.name.startswith(FORK_PREFIX) or FORK_FOLDER in name.parts[:-1]
+def why_left_out(name: PurePath, suffixes: Collection[str]) -> str | None:
+    """Returns the kind of a file that is left out, its suffix in most cases; None if it is wanted.
+
+    Args:
+        name: of a file, below the folder or in the archive that is searched.
+        suffixes: of the files wanted.
+    """
+    if name.name.startswith(FORK_PREFIX) or FORK_FOLDER in name.parts[:-1]:
+        return "resource forks of macOS"
+    suffix = name.suffix.lower()
+    return None if suffix in suffixes else suffix or "without a suffix"
+
+
+def warn_of_left_out(
+    place: Path, left_out: Mapping[str, int], expected: Collection[str] = ()
+) -> None:
+    """Logs how many files of each kind were left out, except for those that were expected."""
+    counts = {kind: count for kind, count in left_out.items() if count and kind not in expected}
+    if counts:
+        named = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
+        log.warning("%s: left out %s", place, named)
 
 
 def _walk(root: Path, without: Path | None, left_out: Counter[str]) -> Iterator[Path]:

@@ -84,9 +84,7 @@ def parse_official(label_file: Path, lines: list[str]) -> list[Entry]:
         end = start + (count or _zero_lines(label_file, start, lines))
         if end > len(lines):
             raise InputError(f"{label_file}:{len(lines)}: ends before {count} faces were listed")
-        rows = [
-            _row(label_file, i + 1, lines[i], (OFFICIAL_COLUMNS,)) for i in range(start, end)
-        ]
+        rows = [_row(label_file, i + 1, lines[i], (OFFICIAL_COLUMNS,)) for i in range(start, end)]
         entries.append(Entry(image, position + 1, rows[:count]))
         position = end
     return entries

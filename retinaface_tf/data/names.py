@@ -15,10 +15,10 @@ _STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")
 
 
 def relative_name(name: str, where: str) -> str:
-    """Checks that a name stays below a folder that it is joined to.
+    r"""Checks that a name stays below a folder that it is joined to.
 
     Args:
-        name: of a file, as somebody else wrote it; `\\` parts folders as `/` does.
+        name: of a file, as somebody else wrote it; `\` parts folders as `/` does.
         where: file and entry, with which the message of an error begins.
 
     Returns:

@@ -23,7 +23,6 @@ from retinaface_tf.data.label_lines import (
     BOX_COLUMNS,
     LANDMARK_COLUMNS,
     Entry,
-    Row,
     is_headed,
     parse_headed,
     parse_official,

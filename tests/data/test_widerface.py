@@ -227,7 +227,7 @@ def test_a_file_without_images_says_what_lines_are_expected(write, text):
 
 def test_a_missing_file_is_named(tmp_path):
     file = tmp_path / "label.txt"
-    message = f"{file}: cannot read labels (No such file or directory)"
+    message = f"{file}: cannot be read (No such file or directory)"
     with pytest.raises(InputError, match=re.escape(message)):
         read_records(file)
 
@@ -235,7 +235,7 @@ def test_a_missing_file_is_named(tmp_path):
 def test_a_binary_file_is_no_label_file(tmp_path):
     file = tmp_path / "label.txt"
     file.write_bytes(jpeg())
-    with pytest.raises(InputError, match=re.escape(f"{file}: cannot read labels (not text)")):
+    with pytest.raises(InputError, match=re.escape(f"{file}: expected text in UTF-8")):
         read_records(file)
 
 

@@ -40,9 +40,7 @@ def read_labels(
         InputError: labels or images are missing, or not as the format has them.
     """
     read = READERS[format](labels, images, category)
-    kept = [
-        replace(image, faces=[face for face in image.faces if face.has_area]) for image in read
-    ]
+    kept = [replace(image, faces=[face for face in image.faces if face.has_area]) for image in read]
     dropped = sum(len(image.faces) for image in read) - sum(len(image.faces) for image in kept)
     if dropped:
         log.warning("%s: dropped %d faces without width or height", labels, dropped)
