@@ -39,7 +39,7 @@ def test_a_folder_and_a_zip_are_read_with_and_without_a_folder_around(tmp_path, 
     assert all(rows.dtype == np.float64 for rows in read.values())
 
 
-def test_other_files_and_the_doubles_that_macos_hides_are_passed_over(tmp_path):
+def test_other_files_and_the_doubles_that_macos_hides_are_passed_over(tmp_path, caplog):
     files = {
         "e/a.txt": GOOD,
         "e/a.jpg": "?",
@@ -49,6 +49,7 @@ def test_other_files_and_the_doubles_that_macos_hides_are_passed_over(tmp_path):
         "e/._a.txt": "?",
     }
     assert list(read_predictions(write_zip(tmp_path / "made.zip", files))) == ["e/a"]
+    assert "left out 1 .jpg, 1 .json, 2 resource forks" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -101,6 +102,62 @@ def test_bytes_that_are_no_text_are_named(tmp_path):
     (tmp_path / "e/a.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match=r"e/a.txt: expected text"):
         read_predictions(tmp_path)
+
+
+def test_backslashes_in_a_zip_part_folders(tmp_path):
+    file = write_zip(tmp_path / "made.zip", {"results\\e\\a.txt": GOOD})
+    assert list(read_predictions(file)) == ["e/a"]
+
+
+@pytest.mark.parametrize("name", ["../e/a.txt", "/e/a.txt", "e\\..\\..\\a.txt", "C:\\e\\a.txt"])
+def test_a_name_that_leads_out_of_a_zip_is_named(tmp_path, name):
+    file = write_zip(tmp_path / "made.zip", {name: GOOD})
+    with pytest.raises(InputError, match=r"made\.zip: .*a\.txt"):
+        read_predictions(file)
+
+
+def test_linked_folders_of_predictions_are_read(tmp_path):
+    write_text(tmp_path, {"elsewhere/a.txt": GOOD, "made/f/b.txt": GOOD})
+    (tmp_path / "made/e").symlink_to(tmp_path / "elsewhere")
+    assert list(read_predictions(tmp_path / "made")) == ["e/a", "f/b"]
+
+
+@pytest.mark.parametrize("row", ["1 2 3 1e300 0.5", f"1 2 3 {'9' * 5000} 0.5"])
+def test_a_number_that_no_network_returns_is_named(tmp_path, row):
+    with pytest.raises(InputError, match=r"a\.txt:3: expected finite"):
+        read_predictions(write_text(tmp_path, {"e/a.txt": f"n\n1\n{row}\n"}))
+
+
+COMPRESSIONS = {"deflate": zipfile.ZIP_DEFLATED, "bz2": zipfile.ZIP_BZIP2, "lzma": zipfile.ZIP_LZMA}
+
+
+@pytest.mark.parametrize("kind", COMPRESSIONS.values(), ids=COMPRESSIONS)
+def test_damaged_bytes_of_every_compression_are_named(tmp_path, kind):
+    file = tmp_path / "made.zip"
+    with zipfile.ZipFile(file, "w", kind) as archive:
+        archive.writestr("e/a.txt", GOOD * 50)
+    content = bytearray(file.read_bytes())
+    content[45:60] = bytes(15)
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=r"made\.zip: expected a folder or a readable zip"):
+        read_predictions(file)
+
+
+@pytest.mark.parametrize("kind", COMPRESSIONS.values(), ids=COMPRESSIONS)
+@pytest.mark.parametrize("files", [1, 20])
+def test_a_zip_that_unpacks_to_far_more_than_predictions_do_is_not_unpacked(tmp_path, kind, files):
+    with zipfile.ZipFile(tmp_path / "made.zip", "w", kind) as archive:
+        for i in range(files):
+            archive.writestr(f"e/{i}.txt", b"0" * (40_000_000 // files))
+    with pytest.raises(InputError, match=r"made\.zip: .* 40000000 bytes"):
+        read_predictions(tmp_path / "made.zip")
+
+
+def test_names_in_a_zip_that_are_no_utf_8_are_named(tmp_path):
+    file = write_zip(tmp_path / "made.zip", {"e/ä.txt": GOOD})
+    file.write_bytes(file.read_bytes().replace("ä".encode(), b"\xff\xff"))
+    with pytest.raises(InputError, match=r"made\.zip: expected a folder or a readable zip"):
+        read_predictions(file)
 
 
 def test_a_path_that_does_not_exist_is_named(tmp_path):
