@@ -8,6 +8,7 @@ The box is `x y width height`. Keypoints become landmarks where there are five, 
 """
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -38,20 +39,12 @@ def read_coco(file: Path, images: Path | None, category: str) -> list[LabelledIm
     """
     folder = images or file.parent
     content = _read(file)
-    wanted = _category_ids(file, content["categories"], category)
     names = _by_id(file, "images", content["images"], "file_name")
-    by_image: dict[Id, list[LabelledFace]] = {key: [] for key in names}
-    for number, annotation in enumerate(content["annotations"]):
-        where = f"{file}: annotations[{number}]"
-        if _get_id(annotation, "category_id", where) in wanted and not annotation.get("iscrowd"):
-            image = _get_id(annotation, "image_id", where)
-            if image not in by_image:
-                raise InputError(f"{where}: image_id {image!r:.40} is not in images")
-            by_image[image].append(_face(annotation, where))
+    faces = _faces_by_image(file, content, names, category)
     labelled = []
     for number, (key, name) in enumerate(names.items()):
-        name = find_image(folder, name, f"{file}: images[{number}]")
-        labelled.append(LabelledImage(folder / name, name, by_image[key]))
+        found = find_image(folder, name, f"{file}: images[{number}]")
+        labelled.append(LabelledImage(folder / found, found, faces[key]))
     return labelled
 
 
@@ -86,6 +79,21 @@ def _by_id(file: Path, part: str, entries: list[Any], key: str) -> dict[Id, str]
             raise InputError(f"{where}: {both} have one id, {identity!r:.40}")
         texts[identity] = text
     return texts
+
+
+def _faces_by_image(
+    file: Path, content: dict[str, Any], images: Collection[Id], category: str
+) -> dict[Id, list[LabelledFace]]:
+    wanted = _category_ids(file, content["categories"], category)
+    faces: dict[Id, list[LabelledFace]] = {image: [] for image in images}
+    for number, annotation in enumerate(content["annotations"]):
+        where = f"{file}: annotations[{number}]"
+        if _get_id(annotation, "category_id", where) in wanted and not annotation.get("iscrowd"):
+            image = _get_id(annotation, "image_id", where)
+            if image not in faces:
+                raise InputError(f"{where}: image_id {image!r:.40} is not in images")
+            faces[image].append(_face(annotation, where))
+    return faces
 
 
 def _category_ids(file: Path, categories: list[Any], wanted: str) -> set[Id]:

@@ -40,42 +40,41 @@ def read_yolo(folder: Path, images: Path | None, category: str) -> list[Labelled
     """
     wanted = int(category) if category.isdecimal() else 0
     root = images or folder
-    files = find_files(root, IMAGE_SUFFIXES, expected=(".txt",))
-    if not files:
-        raise InputError(f"{root}: no images there, expected {', '.join(IMAGE_SUFFIXES)}")
     classes: set[int] = set()
     labelled = []
-    outside = sum(not is_below(file, root) for file in files)
-    if outside:
-        log.warning("%s: linked folders lead to %d images outside of it", root, outside)
-    for file in files:
-        name = Path(_checked_name(file, root))
-        labels = folder / name.with_suffix(".txt") if images else _labels_of(file)
-        faces = []
-        if labels.exists():
-            rows = _read_rows(labels)
-            classes |= {int(row[0]) for _, row in rows}
-            ours = [(line, row) for line, row in rows if row[0] == wanted]
-            size = _size(file) if ours else np.ones(2)
-            faces = [_face(row, size, f"{labels}:{line}") for line, row in ours]
-        labelled.append(LabelledImage(file, name.as_posix(), faces))
+    for name, file in _find_images(root).items():
+        labels = folder / Path(name).with_suffix(".txt") if images else _labels_of(file)
+        rows = _read_rows(labels) if labels.exists() else []
+        classes |= {int(row[0]) for _, row in rows}
+        ours = [(line, row) for line, row in rows if row[0] == wanted]
+        size = _size(file) if ours else np.ones(2)
+        faces = [_face(row, size, f"{labels}:{line}") for line, row in ours]
+        labelled.append(LabelledImage(file, name, faces))
     if wanted not in classes:
         raise unknown_category(folder, str(wanted), classes)
     return labelled
 
 
-def _checked_name(file: Path, root: Path) -> str:
-    """Returns the name below the root of an image that was found there.
+def _find_images(root: Path) -> dict[str, Path]:
+    """Finds images by their names below a folder.
 
-    Linked folders may lead out of the root, as the user put them there; linked images may not.
+    Linked folders may lead out of it, as the user put them there; linked images may not.
 
     Raises:
-        InputError: a link leads out, the file is no image, or its name is no text.
+        InputError: no images, one whose link leads out, or what is no image or has no text as name.
     """
-    if not is_below(file, root) and not is_below(file, file.parent):
-        raise leads_out(file, root, str(root))
-    check_image(file, str(root))
-    return relative_name(str(file.relative_to(root)), str(root))
+    files = find_files(root, IMAGE_SUFFIXES, expected=(".txt",))
+    if not files:
+        raise InputError(f"{root}: no images there, expected {', '.join(IMAGE_SUFFIXES)}")
+    outside = [file for file in files if not is_below(file, root)]
+    for file in outside:
+        if not is_below(file, file.parent):
+            raise leads_out(file, root, str(root))
+    if outside:
+        log.warning("%s: linked folders lead to %d images outside of it", root, len(outside))
+    for file in files:
+        check_image(file, str(root))
+    return {relative_name(str(file.relative_to(root)), str(root)): file for file in files}
 
 
 def _labels_of(image: Path) -> Path:
