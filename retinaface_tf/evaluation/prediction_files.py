@@ -9,6 +9,7 @@ Source: `read_pred.m` of WIDER FACE's eval_tools.
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -28,6 +29,9 @@ SUFFIXES = (".txt",)
 _FILES = "<event>/<image>.txt"
 # Zipping makes predictions 2 to 5 times smaller; files that it makes much smaller are a bomb.
 MAX_RATIO, FREE_BYTES = 50, 1 << 24
+# An entry may lie about its size. Packed bytes to unpack at once, so that they become at most some
+# 100 MB: by bzip2, 40 can become 46 MB.
+PIECE_BYTES, BZIP2_PIECE_BYTES = 1 << 12, 1 << 6
 MAX_NUMBER = float(np.finfo(np.float32).max)  # a network returns no larger one
 
 
@@ -77,7 +81,7 @@ def _read_zip(path: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
                 expected = f"expected predictions, which zipping makes less than {MAX_RATIO} times"
                 raise InputError(f"{path}: {expected} smaller, found {unpacked} bytes of files")
             for name, entry in entries.items():
-                yield name, archive.read(entry)
+                yield name, _unpack(archive, entry)
     except InputError:
         raise
     # A damaged zip raises nearly anything, in each of its four compressions.
@@ -104,6 +108,14 @@ def _predictions_in(archive: zipfile.ZipFile, path: Path) -> dict[PurePosixPath,
             entries[name] = entry
     warn_of_left_out(path, left_out)
     return entries
+
+
+def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    is_bzip2 = entry.compress_type == zipfile.ZIP_BZIP2
+    size = BZIP2_PIECE_BYTES if is_bzip2 else PIECE_BYTES
+    with archive.open(entry) as file:
+        file.MIN_READ_SIZE = size
+        return b"".join(iter(partial(file.read, size), b""))
 
 
 def _parse(content: bytes, where: str) -> NDArray[np.float64]:

@@ -1,5 +1,7 @@
 """Prediction files: what is written reads back, and every broken line is named."""
 
+import struct
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -151,6 +153,19 @@ def test_a_zip_that_unpacks_to_far_more_than_predictions_do_is_not_unpacked(tmp_
             archive.writestr(f"e/{i}.txt", b"0" * (40_000_000 // files))
     with pytest.raises(InputError, match=r"made\.zip: .* 40000000 bytes"):
         read_predictions(tmp_path / "made.zip")
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+def test_a_zip_that_lies_about_its_size_takes_no_memory(tmp_path, kind):
+    file, size = tmp_path / "made.zip", 200_000_000
+    with zipfile.ZipFile(file, "w", kind) as archive:
+        archive.writestr("e/a.txt", bytes(size))
+    file.write_bytes(file.read_bytes().replace(struct.pack("<I", size), struct.pack("<I", 100)))
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"made\.zip"):
+        read_predictions(file)
+    assert tracemalloc.get_traced_memory()[1] < size
+    tracemalloc.stop()
 
 
 def test_names_in_a_zip_that_are_no_utf_8_are_named(tmp_path):

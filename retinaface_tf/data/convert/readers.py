@@ -1,7 +1,7 @@
 """Lists the readers of others' label formats; one more format is one more entry."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -11,6 +11,7 @@ from retinaface_tf.data.convert.labelled import LabelledImage
 from retinaface_tf.data.convert.voc import read_voc
 from retinaface_tf.data.convert.widerface import read_widerface
 from retinaface_tf.data.convert.yolo import read_yolo
+from retinaface_tf.errors import InputError
 
 # From labels, the folder of their images (None: the format's usual one) and the category of faces.
 Reader = Callable[[Path, Path | None, str], list[LabelledImage]]
@@ -37,11 +38,23 @@ def read_labels(
         category: of faces, among the categories of the labels.
 
     Raises:
-        InputError: labels or images are missing, or not as the format has them.
+        InputError: labels or images are missing, or not as the format has them; or two images
+            have one name but for the suffix, by which labels and predictions know them.
     """
     read = READERS[format](labels, images, category)
+    _check_unique(labels, read)
     kept = [replace(image, faces=[face for face in image.faces if face.has_area]) for image in read]
     dropped = sum(len(image.faces) for image in read) - sum(len(image.faces) for image in kept)
     if dropped:
         log.warning("%s: dropped %d faces without width or height", labels, dropped)
     return kept
+
+
+def _check_unique(labels: Path, images: Sequence[LabelledImage]) -> None:
+    names: dict[str, str] = {}
+    for image in images:
+        stem = str(Path(image.name).with_suffix(""))
+        if stem in names:
+            both = f"{names[stem]} and {image.name}"
+            raise InputError(f"{labels}: {both}: expected names that differ in more than suffixes")
+        names[stem] = image.name

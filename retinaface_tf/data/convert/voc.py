@@ -40,19 +40,26 @@ def read_voc(folder: Path, images: Path | None, category: str) -> list[LabelledI
     labelled = []
     for file in files:
         tree = _parse(file)
-        objects = [(str(found.findtext("name")), found) for found in tree.iter("object")]
-        names |= {name for name, _ in objects}
-        faces = [
-            _face(found, f"{file}: object {number}")
-            for number, (name, found) in enumerate(objects, start=1)
-            if name == category
-        ]
-        image = relative_name((tree.findtext("filename") or "").strip(), f"{file}: filename")
-        name = find_image(root, str(file.relative_to(folder).parent / image), str(file))
-        labelled.append(LabelledImage(root / name, name, faces))
+        names |= {_name(found) for found in tree.iter("object")}
+        stated = relative_name((tree.findtext("filename") or "").strip(), f"{file}: filename")
+        faces = _faces(tree, category, file)
+        image = find_image(root, str(file.relative_to(folder).parent / stated), str(file))
+        labelled.append(LabelledImage(root / image, image, faces))
     if category not in names:
         raise unknown_category(folder, category, names)
     return labelled
+
+
+def _faces(tree: ElementTree.Element, category: str, file: Path) -> list[LabelledFace]:
+    return [
+        _face(found, f"{file}: object {number}")
+        for number, found in enumerate(tree.iter("object"), start=1)
+        if _name(found) == category
+    ]
+
+
+def _name(found: ElementTree.Element) -> str:
+    return str(found.findtext("name"))
 
 
 def _parse(file: Path) -> ElementTree.Element:
@@ -68,7 +75,7 @@ def _parse(file: Path) -> ElementTree.Element:
         reason = one_line(error)
         raise InputError(f"{file}: not text in the encoding that it names: {reason}") from None
     if tree.tag != "annotation":
-        raise InputError(f"{file}: expected VOC's <annotation>, found <{tree.tag}>")
+        raise InputError(f"{file}: expected VOC's <annotation>, found <{tree.tag:.40}>")
     return tree
 
 

@@ -460,7 +460,21 @@ def test_images_that_differ_in_their_extension_alone_are_refused(tmp_path):
     for name in ("a.jpg", "a.png"):
         write_image(tmp_path / "theirs" / name)
     (tmp_path / "theirs/a.txt").write_text("0 .5 .5 .1 .1")
-    with pytest.raises(InputError, match=r"all/a$"):
+    with pytest.raises(InputError, match=r"theirs: a\.jpg and a\.png"):
+        read_labels("yolo", tmp_path / "theirs")
+
+
+def test_an_image_that_is_named_twice_is_refused(tmp_path):
+    images = [{"id": i, "file_name": "a.jpg"} for i in (7, 8)]
+    with pytest.raises(InputError, match=r"coco\.json: a\.jpg and a\.jpg"):
+        read_labels("coco", coco(tmp_path / "theirs", images=images, annotations=[]))
+
+
+def test_images_of_several_folders_that_would_get_one_name_are_refused(tmp_path):
+    for name in ("a/b/c.jpg", "a_b/c.jpg"):
+        write_image(tmp_path / "theirs" / name)
+    (tmp_path / "theirs/a/b/c.txt").write_text("0 .5 .5 .1 .1")
+    with pytest.raises(InputError, match=r"a_b/c$"):
         convert("yolo", tmp_path / "theirs", tmp_path / "ours")
 
 
