@@ -80,6 +80,11 @@ class Detections:
         )
         return cls(boxes, scores, landmarks)
 
+    def as_batch(self) -> DetectionBatch:
+        """Returns the faces as a batch of one image."""
+        count = np.array([len(self)], np.int32)
+        return DetectionBatch(self.boxes[None], self.scores[None], self.landmarks[None], count)
+
     def __len__(self) -> int:
         return len(self.scores)
 

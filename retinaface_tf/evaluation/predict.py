@@ -71,9 +71,7 @@ def _by_protocol(detect: Detect, config: Config) -> Detect:
 def _all_sizes(detector: Detector) -> Detect:
     def detect(images: tf.Tensor, scale: float) -> DetectionBatch:
         [faces] = detector.detect_together(np.asarray(images))
-        return DetectionBatch(
-            faces.boxes[None], faces.scores[None], faces.landmarks[None], np.array([len(faces)])
-        )
+        return faces.as_batch()
 
     return detect
 

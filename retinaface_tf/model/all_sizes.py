@@ -7,7 +7,7 @@ import tensorflow as tf
 import tensorflow.experimental.numpy as tnp
 
 from retinaface_tf.data.scaling import halve
-from retinaface_tf.geometry.passes import plan_passes, select_detections
+from retinaface_tf.geometry.passes import Plan, plan_passes, select_detections
 from retinaface_tf.model.tiling import COLUMNS, TiledDetector, from_rows, to_rows
 from retinaface_tf.structures import DetectionBatch
 
@@ -38,9 +38,12 @@ class AllSizesDetector(tf.Module):
         """
         config = self.tiled.detector.config
         height, width = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32))
-        plan = plan_passes(height, width, config, tnp)
+        passes = plan_passes(height, width, config, xp=tnp)
+        plan = Plan(*(tf.cast(number, tf.int32) for number in passes))
+        # A face may be confirmed by detections below the score asked for.
+        threshold = tf.minimum(score_threshold, config.detector.score_threshold)
         rows, numbers = tf.zeros([0, COLUMNS]), tf.zeros([0], tf.int32)
-        for number in tf.range(tf.cast(plan.last, tf.int32) + 1):
+        for number in tf.range(plan.last + 1):
             tf.autograph.experimental.set_loop_options(
                 parallel_iterations=1,
                 shape_invariants=[
@@ -51,11 +54,11 @@ class AllSizesDetector(tf.Module):
             )
             if number > 0:
                 image = halve(image)
-            if number >= tf.cast(plan.first, tf.int32):
-                found = self._of_pass(image, number, score_threshold, nms_iou)
+            if number >= plan.first:
+                found = self._of_pass(image, number, threshold, nms_iou)
                 rows = tf.concat([rows, found], axis=0)
                 numbers = tf.concat([numbers, tf.fill([tf.shape(found)[0]], number)], axis=0)
-        kept = select_detections(rows[:, :4], rows[:, 4], numbers, plan, config, tnp)
+        kept = select_detections(rows[:, :4], rows[:, 4], numbers, plan, config, xp=tnp)
         # NMS needs a row: one of zeros comes last, and is below every threshold.
         rows = tf.pad(tf.boolean_mask(rows, kept), [[0, 1], [0, 0]])
         candidates = from_rows(rows, tf.shape(rows)[0] - 1)

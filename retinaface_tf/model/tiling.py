@@ -188,7 +188,7 @@ class TiledDetector(tf.Module):
         """Returns the candidates of a tile's core, in pixels of the image before resizing."""
         x1, y1, x2, y2 = tf.unstack(window)
         # The last anchors may have their centres outside of the image: the last cores have no end.
-        is_last = core[2:] == tf.shape(image)[1::-1]
+        is_last = core[2:] == tf.reverse(tf.shape(image)[:2], [0])
         far = tf.where(is_last, math.inf, tf.cast(core[2:] - window[:2], tf.float32))
         region = tf.concat([tf.cast(core[:2] - window[:2], tf.float32), far], axis=0)
         pixels = image[None, y1:y2, x1:x2]

@@ -3,7 +3,6 @@
 `model.all_sizes` does the same in a graph, for SavedModels.
 """
 
-import logging
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -12,10 +11,8 @@ from numpy.typing import NDArray
 from retinaface_tf.config import Config, DetectorConfig
 from retinaface_tf.data.scaling_host import halve
 from retinaface_tf.detections import Detections
-from retinaface_tf.geometry.passes import Plan, plan_passes, select_detections
+from retinaface_tf.geometry.passes import Plan, select_detections
 from retinaface_tf.runtimes.heads import suppress
-
-log = logging.getLogger(__name__)
 
 Pixels = NDArray[np.uint8]
 # Detects on images [B, H, W, 3] in one pass, in their pixels.
@@ -23,22 +20,20 @@ OnePass = Callable[[Pixels], list[Detections]]
 
 
 def detect_all_sizes(
-    one_pass: OnePass, images: Pixels, config: Config, limits: DetectorConfig
+    one_pass: OnePass, images: Pixels, plan: Plan, config: Config, limits: DetectorConfig
 ) -> list[Detections]:
     """Detects faces of every size.
 
     Args:
         one_pass: detects in one pass.
         images: uint8 [B, H, W, 3], RGB, upright.
-        config: `detector` says which sizes are wanted, `anchors` how many passes that takes.
+        plan: of the passes over images of this size.
+        config: sizes of anchors.
         limits: of the merged detections: NMS and their number.
 
     Returns:
         The faces of each image, in its pixels.
     """
-    height, width = images.shape[1:3]
-    plan = plan_passes(np.float32(height), np.float32(width), config)
-    log.debug("%d x %d pixels: %s", width, height, plan)
     passes = []
     for level in range(plan.last + 1):
         if level >= plan.first:

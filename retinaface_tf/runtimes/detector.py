@@ -14,6 +14,7 @@ from retinaface_tf.data.image_input import ImageInput, as_rgb
 from retinaface_tf.data.video import read_video
 from retinaface_tf.detections import Detections
 from retinaface_tf.errors import InputError
+from retinaface_tf.geometry.passes import Plan, plan_passes
 from retinaface_tf.runtimes.all_sizes import detect_all_sizes
 from retinaface_tf.structures import Array, DetectionBatch
 
@@ -172,8 +173,13 @@ class Detector(Protocol):
         def one_pass(images: Pixels) -> list[Detections]:
             return Detections.of_batch(self(images, nms_iou=nms_iou))
 
+        plan = self.plan_passes(*images.shape[1:3])
         limits = with_thresholds(self.config.detector, None, nms_iou)
-        return detect_all_sizes(one_pass, images, self.config, limits)
+        return detect_all_sizes(one_pass, images, plan, self.config, limits)
+
+    def plan_passes(self, height: int, width: int) -> Plan:
+        """Plans the passes that `detect` makes over an image of that size in pixels."""
+        return plan_passes(np.float32(height), np.float32(width), self.config)
 
 
 def with_thresholds(

@@ -14,6 +14,7 @@ from retinaface_tf.data.scaling_host import fill, letterbox
 from retinaface_tf.detections import Detections
 from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.extras import import_extra
+from retinaface_tf.geometry.passes import Plan, plan_passes
 from retinaface_tf.runtimes.all_sizes import detect_all_sizes
 from retinaface_tf.runtimes.detector import Detector, with_thresholds
 from retinaface_tf.runtimes.heads import anchors_of_square, detect_faces, empty_batch
@@ -79,8 +80,14 @@ class LiteRtDetector(Detector):
         def one_pass(squares: NDArray[np.uint8]) -> list[Detections]:
             return [self._detect_square(fill(square, self.side), 1.0, limits) for square in squares]
 
-        found = detect_all_sizes(one_pass, np.stack(squares), self.config, limits)
+        plan = self.plan_passes(*images.shape[1:3])
+        found = detect_all_sizes(one_pass, np.stack(squares), plan, self.config, limits)
         return [faces.scaled(1 / factor) for faces, factor in zip(found, factors, strict=True)]
+
+    def plan_passes(self, height: int, width: int) -> Plan:
+        """Plans the passes over the square, whose first is at the model's size."""
+        size, scale = np.float32([height, width]), self.side / max(height, width)
+        return plan_passes(*size, self.config, scale=scale)
 
     def _detect(self, image: NDArray[np.uint8], scale: float, limits: DetectorConfig) -> Detections:
         square, factor = letterbox(image, self.side)
