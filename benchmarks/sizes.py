@@ -19,7 +19,6 @@ import turns
 from absl import flags
 
 from retinaface_tf import cli
-from retinaface_tf.config import Config
 from retinaface_tf.config_flags import read_config
 from retinaface_tf.data.decode_host import read_image
 from retinaface_tf.detections import Detections
@@ -116,7 +115,9 @@ def _count_tall(
     for name, faces in truth.items():
         sure = found[name].above(SURE).boxes
         for x, y, w, h in faces.faces[faces.faces[:, 3] > height]:
-            inner = np.clip(np.minimum(sure[:, 2:], [x + w, y + h]) - np.maximum(sure[:, :2], [x, y]), 0, None)
+            inner = np.clip(
+                np.minimum(sure[:, 2:], [x + w, y + h]) - np.maximum(sure[:, :2], [x, y]), 0, None
+            )
             shared, area = inner.prod(axis=1), (sure[:, 2:] - sure[:, :2]).prod(axis=1)
             matched = shared / (area + w * h - shared) >= OVERLAP
             counts[0] += 1
@@ -130,7 +131,9 @@ def _claim_ap(ap: Mapping[int, Mapping[str, Mapping[str, float]]]) -> None:
     for name, value in base[ALL_PASSES].items():
         _claim(f"{name}: all passes beside one, 1x", base[ONE_PASS][name] - value, LOST_BY_PASSES)
         for scale in SCALES[1:]:
-            _claim(f"{name}: {scale}x beside 1x", value - ap[scale][ALL_PASSES][name], LOST_BY_SCALE)
+            _claim(
+                f"{name}: {scale}x beside 1x", value - ap[scale][ALL_PASSES][name], LOST_BY_SCALE
+            )
 
 
 def _claim(what: str, found: float, at_most: float) -> None:

@@ -16,7 +16,7 @@ from retinaface_tf.data.scaling import resize
 from retinaface_tf.errors import InputError
 from retinaface_tf.evaluation.multi_scale import MultiScaleFlip
 from retinaface_tf.evaluation.protocols import OWN_SIZE, network_scale
-from retinaface_tf.runtimes.detector import Detector
+from retinaface_tf.runtimes.interface import Detector
 from retinaface_tf.structures import DetectionBatch
 
 # The call that evaluation makes: images [1, H, W, 3] and their scale, as Detector takes them.

@@ -12,7 +12,7 @@ from retinaface_tf.export.parity import (
     decode_and_detect_all_sizes,
 )
 from retinaface_tf.export.versions import NewVersion
-from retinaface_tf.model.detector import Detector
+from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.runtimes.saved_model import SavedModelDetector
 from retinaface_tf.serving.metadata import Metadata
 from retinaface_tf.serving.signatures import SIGNATURES, Service
@@ -20,7 +20,7 @@ from retinaface_tf.serving.warmup import write_warmup
 
 
 def write_saved_model_version(
-    detector: Detector, version: NewVersion, metadata: Metadata, check: ParityCheck
+    detector: GraphDetector, version: NewVersion, metadata: Metadata, check: ParityCheck
 ) -> dict[str, Any]:
     """Writes a SavedModel and compares the two signatures that see images as they are.
 
@@ -46,7 +46,7 @@ def write_saved_model_version(
 
 
 def check_saved_model(
-    detector: Detector, exported: SavedModelDetector, check: ParityCheck
+    detector: GraphDetector, exported: SavedModelDetector, check: ParityCheck
 ) -> dict[str, Any]:
     """Compares the signatures of pixels and of bytes with the detector.
 

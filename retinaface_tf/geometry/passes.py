@@ -47,7 +47,7 @@ def plan_passes(
     smallest faces (`detector.min_face`) at least as large as the smallest anchor.
 
     Args:
-        height: of the image in pixels, float32.
+        height: of the image in pixels; a tensor has to be float32.
         width: likewise.
         config: sizes of anchors and of the faces wanted.
         scale: pixels that pass 0 sees per pixel of the image.

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from retinaface_tf.config import STRIDES
-from retinaface_tf.model.detector import Detector
+from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.structures import Array, DetectionBatch
 
 # Tiles that begin at multiples of it have the anchors of the whole image.
@@ -91,7 +91,7 @@ class TiledDetector(tf.Module):
     a detector that had the memory for the whole image.
     """
 
-    def __init__(self, detector: Detector):
+    def __init__(self, detector: GraphDetector):
         super().__init__(name="tiled_detector")
         self.detector = detector
 
@@ -103,7 +103,7 @@ class TiledDetector(tf.Module):
         score_threshold: float | tf.Tensor | None = None,
         nms_iou: float | tf.Tensor | None = None,
     ) -> DetectionBatch:
-        """Detects faces; arguments and result are those of `Detector.__call__`."""
+        """Detects faces; arguments and result are those of `GraphDetector.__call__`."""
         if self.fits(images):
             return self.detector(images, scale, score_threshold=score_threshold, nms_iou=nms_iou)
         found = self.candidates(images, scale, score_threshold=score_threshold)
@@ -116,7 +116,7 @@ class TiledDetector(tf.Module):
         *,
         score_threshold: float | tf.Tensor | None = None,
     ) -> DetectionBatch:
-        """Returns what is above the score threshold before NMS, as `Detector.candidates`."""
+        """Returns what is above the score threshold before NMS, as `GraphDetector.candidates`."""
         if self.fits(images):
             return self.detector.candidates(images, scale, score_threshold=score_threshold)
         threshold, _ = self.detector.thresholds(score_threshold, None)
@@ -133,7 +133,7 @@ class TiledDetector(tf.Module):
         score_threshold: float | tf.Tensor | None = None,
         nms_iou: float | tf.Tensor | None = None,
     ) -> DetectionBatch:
-        """Suppresses overlapping candidates, as `Detector.suppress`."""
+        """Suppresses overlapping candidates, as `GraphDetector.suppress`."""
         return self.detector.suppress(candidates, score_threshold=score_threshold, nms_iou=nms_iou)
 
     def fits(self, images: Array) -> bool:
@@ -160,7 +160,7 @@ class TiledDetector(tf.Module):
 
         Args:
             image: uint8 [H, W, 3], RGB, upright, of any size.
-            scale: float32 scalar, as of `Detector.__call__`.
+            scale: float32 scalar, as of `GraphDetector.__call__`.
             score_threshold: float32 scalar.
 
         Returns:

@@ -16,8 +16,8 @@ from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.extras import import_extra
 from retinaface_tf.geometry.passes import Plan, plan_passes
 from retinaface_tf.runtimes.all_sizes import detect_all_sizes
-from retinaface_tf.runtimes.detector import Detector, with_thresholds
 from retinaface_tf.runtimes.heads import anchors_of_square, detect_faces, empty_batch
+from retinaface_tf.runtimes.interface import Detector, with_thresholds
 from retinaface_tf.serving.metadata import Metadata
 from retinaface_tf.structures import Array, DetectionBatch, Predictions
 
@@ -37,7 +37,7 @@ class LiteRtDetector(Detector):
             interpreter = _interpreter(path)
             self.metadata = _read_metadata(path)
         except (OSError, ValueError, KeyError) as error:
-            reason = one_line(error)[:120]
+            reason = one_line(error)
             raise InputError(f"{path}: not a model that export.py wrote: {reason}") from None
         self.source = str(path)
         self.config: Config = TypeAdapter(Config).validate_python(self.metadata.config)
@@ -86,8 +86,7 @@ class LiteRtDetector(Detector):
 
     def plan_passes(self, height: int, width: int) -> Plan:
         """Plans the passes over the square, whose first is at the model's size."""
-        size, scale = np.float32([height, width]), self.side / max(height, width)
-        return plan_passes(*size, self.config, scale=scale)
+        return plan_passes(height, width, self.config, scale=self.side / max(height, width))
 
     def _detect(self, image: NDArray[np.uint8], scale: float, limits: DetectorConfig) -> Detections:
         square, factor = letterbox(image, self.side)

@@ -9,7 +9,7 @@ from retinaface_tf.config import STRIDES
 from retinaface_tf.data.scaling import letterbox
 from retinaface_tf.errors import ImageError
 from retinaface_tf.model.all_sizes import AllSizesDetector
-from retinaface_tf.model.detector import Detector
+from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.model.tiling import TiledDetector
 from retinaface_tf.serving.images import Bounds, open_within
 from retinaface_tf.structures import DetectionBatch
@@ -62,7 +62,7 @@ class Service(tf.Module):
     `export.resized_side` pixels.
     """
 
-    def __init__(self, detector: Detector):
+    def __init__(self, detector: GraphDetector):
         """Builds the signatures.
 
         Args:

@@ -38,19 +38,19 @@ def test_passes_reach_from_the_smallest_face_wanted_to_the_largest_that_fits(
     config, size, wanted, expected
 ):
     config = replace(config, detector=DetectorConfig(**wanted))
-    assert plan_passes(*np.float32(size), config) == expected
+    assert plan_passes(*size, config) == expected
     in_graph = plan_passes(*tf.constant(size, tf.float32), config, xp=tnp)
     assert tuple(part.numpy() for part in in_graph) == expected
 
 
 def test_a_scaled_image_has_the_passes_of_its_size_after_scaling(config):
     wanted = replace(config, detector=DetectorConfig(min_face=64))
-    assert plan_passes(*np.float32([3000, 4000]), wanted, scale=0.32) == (0, 1)
+    assert plan_passes(3000, 4000, wanted, scale=0.32) == (0, 1)
 
 
 def test_small_anchors_take_more_passes(config):
     cells = replace(config, anchors=AnchorConfig(sizes=((8,), (16,), (32,))))
-    assert plan_passes(*np.float32([160, 160]), cells) == (0, 2)
+    assert plan_passes(160, 160, cells) == (0, 2)
 
 
 # Boxes by their left edge and size, with score and pass; which are believed. Passes 0, 1 and 2 are

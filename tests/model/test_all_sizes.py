@@ -9,7 +9,7 @@ from bright_cells import ANCHORS_OF_SQUARES, BrightSquares
 
 from retinaface_tf.config import DetectorConfig
 from retinaface_tf.model.all_sizes import AllSizesDetector
-from retinaface_tf.model.detector import Detector
+from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.model.tiling import TiledDetector
 from retinaface_tf.runtimes.network import NetworkDetector
 
@@ -49,7 +49,7 @@ def test_the_smallest_and_the_largest_face_of_a_photo_are_found_once_each(settin
 
 
 def test_the_graph_finds_them_too(setting, image):
-    detector = AllSizesDetector(TiledDetector(Detector(BrightSquares(CELL), setting)))
+    detector = AllSizesDetector(TiledDetector(GraphDetector(BrightSquares(CELL), setting)))
     found = detector(tf.constant(image), tf.constant(0.5), tf.constant(0.4))
     assert found.num_detections == [2]
     assert_both(found.boxes[0, :2], found.scores[0, :2])
@@ -65,4 +65,6 @@ def test_a_pass_that_is_not_wanted_is_not_made(setting, image):
     faces = NetworkDetector(BrightSquares(CELL), large).detect(image)
     np.testing.assert_allclose(faces.boxes, [[SIDE, 0, 2 * SIDE, SIDE]], atol=1e-2)
     small = replace(setting, detector=replace(setting.detector, max_face=40))
-    assert NetworkDetector(BrightSquares(CELL), small).detect(image).scores[0] == pytest.approx(0.95)
+    assert NetworkDetector(BrightSquares(CELL), small).detect(image).scores[0] == pytest.approx(
+        0.95
+    )

@@ -179,7 +179,7 @@ class Detector(Protocol):
 
     def plan_passes(self, height: int, width: int) -> Plan:
         """Plans the passes that `detect` makes over an image of that size in pixels."""
-        return plan_passes(np.float32(height), np.float32(width), self.config)
+        return plan_passes(height, width, self.config)
 
 
 def with_thresholds(
