@@ -83,9 +83,7 @@ def _measure(
     """Returns AP by protocol and set, and prints it."""
     found: dict[str, dict[str, Detections]] = {ONE_PASS: {}, ALL_PASSES: {}}
     for name, path in images.items():
-        pixels = _read(path, scale)
-        [found[ONE_PASS][name]] = Detections.of_batch(detector(pixels[None]))
-        [found[ALL_PASSES][name]] = detector.detect_together(pixels[None])
+        found[ONE_PASS][name], found[ALL_PASSES][name] = _detect(detector, _read(path, scale))
     enlarged = {n: GroundTruth(faces.faces * scale, faces.in_set) for n, faces in truth.items()}
     ap = {}
     for protocol, faces in found.items():
@@ -99,6 +97,21 @@ def _measure(
             flush=True,
         )
     return ap
+
+
+def _detect(detector: Any, pixels: Any) -> tuple[Detections, Detections]:
+    """Detects in the pass at the image's own size, and in all."""
+    from retinaface_tf.runtimes.all_sizes import detect_all_sizes
+
+    passes = []
+
+    def one_pass(images: Any) -> list[Detections]:
+        passes.append(Detections.of_batch(detector(images)))
+        return passes[-1]
+
+    config, plan = detector.config, detector.plan_passes(*pixels.shape[:2])
+    [merged] = detect_all_sizes(one_pass, pixels[None], plan, config, config.detector)
+    return passes[0][0], merged
 
 
 def _rows(faces: Detections) -> Boxes:

@@ -154,7 +154,8 @@ def decode_and_detect_all_sizes(detect: Detect, config: Config) -> DetectFile:
 
     def detect_file(file: Path) -> DetectionBatch:
         pixels = decode_image(tf.io.read_file(str(file)))[None].numpy()
-        plan = plan_passes(*pixels.shape[1:3], config)
+        _, height, width, _ = pixels.shape
+        plan = plan_passes(height, width, config)
         [faces] = detect_all_sizes(one_pass, pixels, plan, config, config.detector)
         return faces.as_batch()
 

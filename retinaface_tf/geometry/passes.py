@@ -36,6 +36,10 @@ class Plan(NamedTuple):
     first: Array  # int scalar
     last: Array  # int scalar
 
+    def __str__(self) -> str:
+        """Names the passes by their sizes: `1, 1/2, 1/4`."""
+        return ", ".join(f"1/{2**k}" if k else "1" for k in range(self.first, self.last + 1))
+
 
 def plan_passes(
     height: Array, width: Array, config: Config, *, scale: float = 1.0, xp: Any = np

@@ -48,6 +48,10 @@ def test_a_scaled_image_has_the_passes_of_its_size_after_scaling(config):
     assert plan_passes(3000, 4000, wanted, scale=0.32) == (0, 1)
 
 
+def test_a_plan_names_its_passes_by_their_sizes():
+    assert (str(Plan(0, 0)), str(Plan(1, 3))) == ("1", "1/2, 1/4, 1/8")
+
+
 def test_small_anchors_take_more_passes(config):
     cells = replace(config, anchors=AnchorConfig(sizes=((8,), (16,), (32,))))
     assert plan_passes(160, 160, cells) == (0, 2)
