@@ -41,6 +41,6 @@ def halve(image: tf.Tensor) -> tf.Tensor:
     even = tf.pad(image, [[0, height % 2], [0, width % 2], [0, 0]], mode="SYMMETRIC")
     cells = tf.reshape(even, [(height + 1) // 2, 2, (width + 1) // 2, 2, 3])
     # Sums of a photo in float32 would take the memory of a tile.
-    upper, lower = tf.unstack(tf.cast(cells, tf.uint16), axis=1)
+    upper, lower = (tf.cast(rows, tf.uint16) for rows in tf.unstack(cells, axis=1))
     left, right = tf.unstack(upper + lower, axis=2)
     return tf.cast(tf.bitwise.right_shift(left + right + 2, 2), tf.uint8)

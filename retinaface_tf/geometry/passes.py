@@ -20,11 +20,12 @@ from retinaface_tf.structures import Array
 REACH = 1.25  # the largest face that the last pass is planned for: 640 pixels of 512
 BELIEVED = 0.875  # the largest face that a pass is believed about if a coarser one follows
 # Multiples of the smallest anchor.
-VISIBLE = 2  # the smallest face that a pass is believed about if a finer one came before
+VISIBLE = 1.5  # the smallest face that a pass is believed about if a finer one came before
 CLEAR = 6  # a face that the next pass must have found too: it is half as large there
 
 ELONGATION = 1.5  # a face is at most this many times as tall as it is wide, or the reverse
 SAME_FACE = 0.5  # IoU of two boxes of one face
+CONFIRMED = 0.1  # score that a face must have in the next pass
 SURE = 0.5  # score of a face whose fragments are dropped
 INSIDE = 0.6  # part of a fragment that lies in the face
 MOST_HALVINGS = 12
@@ -73,7 +74,7 @@ def select_detections(
 
     A detection is believed if its pass shows faces of that size well: BELIEVED and VISIBLE times
     the largest and the smallest anchor are its limits, except where no other pass is coarser or
-    finer. One of CLEAR times the smallest anchor must overlap a detection of the next pass. One
+    finer. One of CLEAR times the smallest anchor must be CONFIRMED by the next pass. One
     that lies in a sure face of a coarser pass, too large for its own, is a fragment of that face.
     What overlaps and is believed is left to NMS, which keeps the best score; of equal scores it
     keeps the one of the finer pass.
@@ -103,7 +104,8 @@ def select_detections(
     )
     shared = _intersection(boxes, others, xp)
     same = shared >= SAME_FACE * (areas[:, None] + other_areas - shared)
-    confirmed = xp.any(same & (passes[:, None] + 1 == other_passes), axis=1)
+    confirming = (other_scores >= CONFIRMED) & (passes[:, None] + 1 == other_passes)
+    confirmed = xp.any(same & confirming, axis=1)
     faces = (other_scores >= SURE) & (other_sizes > believed * halved[:, None])
     faces &= passes[:, None] < other_passes
     is_fragment = xp.any(faces & (shared >= INSIDE * areas[:, None]), axis=1)

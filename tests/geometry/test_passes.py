@@ -59,17 +59,15 @@ def test_small_anchors_take_more_passes(config):
 
 # Boxes by their left edge and size, with score and pass; which are believed. Passes 0, 1 and 2 are
 # believed about faces of up to 448 pixels of their own, or of any size in pass 2; passes 1 and 2
-# from 32 pixels on. What has 96 pixels must be found by the next pass, too.
+# from 24 pixels on. What has 96 pixels must be found by the next pass, too, with a score of 0.1.
 DETECTIONS = {
     "a face that its pass sees well": ([(0, 90, 0.9, 0)], [True]),
     "one too large for its pass": ([(0, 449, 0.9, 0), (0, 449, 0.9, 2)], [False, True]),
-    "one too small for its pass": ([(0, 62, 0.9, 1)], [False]),
+    "one too small for its pass": ([(0, 46, 0.9, 1)], [False]),
     "one of any size in the last pass": ([(0, 4000, 0.9, 2)], [True]),
     "one that the next pass does not find": ([(0, 97, 0.9, 0)], [False]),
-    "one that the next pass finds, however unsure": (
-        [(0, 100, 0.9, 0), (10, 100, 0.02, 1)],
-        [True, True],
-    ),
+    "one that the next pass finds": ([(0, 100, 0.9, 0), (10, 100, 0.11, 1)], [True, True]),
+    "one that the next pass hardly finds": ([(0, 100, 0.9, 0), (10, 100, 0.09, 1)], [False, True]),
     "one that the pass after the next finds": (
         [(0, 160, 0.9, 0), (0, 160, 0.9, 2)],
         [False, True],
