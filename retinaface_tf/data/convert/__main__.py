@@ -21,6 +21,7 @@ from retinaface_tf.data.convert.dataset import split_images, write_dataset
 from retinaface_tf.data.convert.labelled import LabelledImage
 from retinaface_tf.data.convert.readers import READERS
 from retinaface_tf.data.layout import MIN_HEIGHTS
+from retinaface_tf.printing import say
 
 _FROM = flags.DEFINE_enum("from", None, list(READERS), "Whose labels.")
 _TRAIN = flags.DEFINE_string("train", None, "Labels to train on.")
@@ -45,11 +46,11 @@ def main(arguments: list[str]) -> int:
     root = Path(str(_TO.value))
     write_dataset(root, splits)
     for name, images in splits.items():
-        print(f"{name}: {_counts(images)}")
+        say(f"{name}: {_counts(images)}")
     if "val" in splits:
         heights = [f"{name} from {height}" for name, height in MIN_HEIGHTS.items()]
-        print(f"ground truth by height in pixels: {', '.join(heights)}")
-    print(f"written to {root}; next: python -m retinaface_tf.doctor data {root}")
+        say(f"ground truth by height in pixels: {', '.join(heights)}")
+    say(f"written to {root}; next: python -m retinaface_tf.doctor data {root}")
     return 0
 
 
