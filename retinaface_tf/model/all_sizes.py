@@ -37,32 +37,39 @@ class AllSizesDetector(tf.Module):
             A batch of one.
         """
         config = self.tiled.detector.config
-        height, width = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32))
-        passes = plan_passes(height, width, config, xp=tnp)
-        plan = Plan(*(tf.cast(number, tf.int32) for number in passes))
-        # A face may be confirmed by detections below the score asked for.
+        # A face may be confirmed by a detection below the score asked for.
         threshold = tf.minimum(score_threshold, config.detector.score_threshold)
-        rows, numbers = tf.zeros([0, COLUMNS]), tf.zeros([0], tf.int32)
+        height, width = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32))
+        numbers = plan_passes(height, width, config, xp=tnp)
+        plan = Plan(*(tf.cast(number, tf.int32) for number in numbers))
+        rows, passes = self._of_passes(image, plan, threshold, nms_iou)
+        kept = select_detections(rows[:, :4], rows[:, 4], passes, plan, config, xp=tnp)
+        # NMS needs a row: one of zeros comes last, and is below every threshold.
+        rows = tf.pad(tf.boolean_mask(rows, kept), [[0, 1], [0, 0]])
+        candidates = from_rows(rows, tf.shape(rows)[0] - 1)
+        return self.tiled.suppress(candidates, score_threshold=score_threshold, nms_iou=nms_iou)
+
+    def _of_passes(
+        self, image: tf.Tensor, plan: Plan, score_threshold: tf.Tensor, nms_iou: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the detections [N, 15] of all passes, and the pass [N] that each is from."""
+        rows, passes = tf.zeros([0, COLUMNS]), tf.zeros([0], tf.int32)
         for number in tf.range(plan.last + 1):
             tf.autograph.experimental.set_loop_options(
                 parallel_iterations=1,
                 shape_invariants=[
                     (image, tf.TensorShape([None, None, 3])),
                     (rows, tf.TensorShape([None, COLUMNS])),
-                    (numbers, tf.TensorShape([None])),
+                    (passes, tf.TensorShape([None])),
                 ],
             )
             if number > 0:
                 image = halve(image)
             if number >= plan.first:
-                found = self._of_pass(image, number, threshold, nms_iou)
+                found = self._of_pass(image, number, score_threshold, nms_iou)
                 rows = tf.concat([rows, found], axis=0)
-                numbers = tf.concat([numbers, tf.fill([tf.shape(found)[0]], number)], axis=0)
-        kept = select_detections(rows[:, :4], rows[:, 4], numbers, plan, config, xp=tnp)
-        # NMS needs a row: one of zeros comes last, and is below every threshold.
-        rows = tf.pad(tf.boolean_mask(rows, kept), [[0, 1], [0, 0]])
-        candidates = from_rows(rows, tf.shape(rows)[0] - 1)
-        return self.tiled.suppress(candidates, score_threshold=score_threshold, nms_iou=nms_iou)
+                passes = tf.concat([passes, tf.fill([tf.shape(found)[0]], number)], axis=0)
+        return rows, passes
 
     def _of_pass(
         self, image: tf.Tensor, number: tf.Tensor, score_threshold: tf.Tensor, nms_iou: tf.Tensor

@@ -67,7 +67,7 @@ class Detector(Protocol):
         score_threshold: float | None = None,
         nms_iou: float | None = None,
     ) -> DetectionBatch:
-        """Detects faces in a batch of RGB images of one size.
+        """Detects faces in a batch of RGB images of one size, in one pass at that size.
 
         Args:
             images: uint8 [B, H, W, 3], RGB, upright.
@@ -88,7 +88,7 @@ class Detector(Protocol):
         score_threshold: float = DEFAULT_SCORE,
         nms_iou: float | None = None,
     ) -> Detections:
-        """Detects faces in an RGB image.
+        """Detects faces of every size in an RGB image, in as many passes as that takes.
 
         Args:
             image: the path of an image file; an array uint8 of shape [H, W, 3] (RGB, not OpenCV's
