@@ -68,3 +68,40 @@ def test_a_pass_that_is_not_wanted_is_not_made(setting, image):
     assert NetworkDetector(BrightSquares(CELL), small).detect(image).scores[0] == pytest.approx(
         0.95
     )
+
+
+DETECT_50_MEGAPIXELS = """
+import resource
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import tensorflow as tf
+from retinaface_tf.config import Config, ModelConfig
+from retinaface_tf.model.network import build_network
+from retinaface_tf.runtimes.network import NetworkDetector
+from retinaface_tf.serving.signatures import Service
+
+config = Config(model=ModelConfig(backbone="mobilenet025"))
+detector = NetworkDetector(build_network(config), config)
+small = np.random.default_rng(0).integers(0, 256, (615, 820, 3), np.uint8)
+file = Path(sys.argv[1]) / "photo.jpg"
+cv2.imwrite(str(file), cv2.resize(small, (8200, 6150)))
+del small
+if sys.argv[2] == "host":
+    detector.detect(file)
+else:
+    answer = Service(detector.graph).serving_default(tf.constant([file.read_bytes()]))
+    assert answer["error"] == 0
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["host", "graph"])
+def test_a_jpeg_of_50_megapixels_takes_the_memory_of_tiles(command, tmp_path, where):
+    done = command("-c", DETECT_50_MEGAPIXELS, tmp_path, where)
+    assert done.returncode == 0, done.stderr
+    kibibytes = int(done.stdout)
+    assert kibibytes < 4 * 2**20
