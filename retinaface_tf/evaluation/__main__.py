@@ -31,7 +31,7 @@ _PREDICTIONS = flags.DEFINE_string("predictions", None, "Scores a folder or zip 
 _PROTOCOL = flags.DEFINE_enum(
     "protocol",
     None,
-    ["resized", "original", "vga", "ms_flip"],
+    ["resized", "original", "vga", "ms_flip", "all_sizes"],
     "Sizes of images, instead of eval.protocol.",
 )
 _OUT = flags.DEFINE_string("out", None, "Folder of the results, instead of eval.out.")

@@ -5,7 +5,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from retinaface_tf.export.parity import SAME_GRAPH, ParityCheck, decode_and_detect
+from retinaface_tf.export.parity import (
+    SAME_GRAPH,
+    ParityCheck,
+    decode_and_detect,
+    decode_and_detect_all_sizes,
+)
 from retinaface_tf.export.versions import NewVersion
 from retinaface_tf.files import check_literal
 from retinaface_tf.model.detector import GraphDetector
@@ -61,4 +66,5 @@ def check_saved_model(
     def by_bytes(file: Path) -> Any:
         return exported.detect_bytes([file.read_bytes()])
 
-    return check.require("SavedModel, serving_default", source, by_bytes, SAME_GRAPH).as_dict()
+    all_sizes = decode_and_detect_all_sizes(detector, detector.config)
+    return check.require("SavedModel, serving_default", all_sizes, by_bytes, SAME_GRAPH).as_dict()

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from retinaface_tf.config import Config, DetectorConfig
-from retinaface_tf.data.scaling_host import letterbox
+from retinaface_tf.data.scaling_host import fill, letterbox
 from retinaface_tf.detections import Detections
 from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.extras import import_extra
+from retinaface_tf.geometry.passes import Plan, plan_passes
+from retinaface_tf.runtimes.all_sizes import detect_all_sizes
 from retinaface_tf.runtimes.heads import anchors_of_square, detect_faces, empty_batch
 from retinaface_tf.runtimes.interface import Detector, with_thresholds
 from retinaface_tf.serving.metadata import Metadata
@@ -68,15 +70,38 @@ class LiteRtDetector(Detector):
             batch.landmarks[i, : len(faces)] = faces.landmarks
         return batch
 
+    def detect_together(
+        self, images: NDArray[np.uint8], nms_iou: float | None = None
+    ) -> list[Detections]:
+        """Detects as `Detector` states; the passes are those over the square."""
+        limits = with_thresholds(self.config.detector, None, nms_iou)
+        squares, factors = zip(*(letterbox(image, self.side) for image in images), strict=True)
+
+        def one_pass(squares: NDArray[np.uint8]) -> list[Detections]:
+            return [self._detect_square(fill(square, self.side), 1.0, limits) for square in squares]
+
+        plan = self.plan_passes(*images.shape[1:3])
+        found = detect_all_sizes(one_pass, np.stack(squares), plan, self.config, limits)
+        return [faces.scaled(1 / factor) for faces, factor in zip(found, factors, strict=True)]
+
+    def plan_passes(self, height: int, width: int) -> Plan:
+        """Plans the passes over the square, whose first is at the model's size."""
+        return plan_passes(height, width, self.config, scale=self.side / max(height, width))
+
     def _detect(self, image: NDArray[np.uint8], scale: float, limits: DetectorConfig) -> Detections:
         square, factor = letterbox(image, self.side)
+        return self._detect_square(square, factor * scale, limits)
+
+    def _detect_square(
+        self, square: NDArray[np.uint8], scale: float, limits: DetectorConfig
+    ) -> Detections:
         with self._lock:
             heads = self._run(images=square[None])
         return detect_faces(
             Predictions(**{name: rows[0] for name, rows in heads.items()}),
             self._anchors,
             self.config.anchors.variances,
-            self.side / (factor * scale),
+            self.side / scale,
             limits,
         )
 

@@ -69,7 +69,7 @@ class SavedModelDetector(Detector):
             height, width = images.shape[1:3]
             raise InputError(
                 f"{self.source}: an image of {width} x {height} pixels is larger than this model "
-                f"was exported for (detector.max_pixels, export.max_side)"
+                f"was exported for (export.max_pixels, export.max_side)"
             )
         detections = _detections(answer)
         return detections._replace(

@@ -15,10 +15,9 @@ from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.evaluation.data import load_evaluation_data
 from retinaface_tf.evaluation.evaluate import evaluate
 from retinaface_tf.files import write_text
-from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.model.network import build_network
-from retinaface_tf.model.tiling import TiledDetector
 from retinaface_tf.model.weights.files import save_weights
+from retinaface_tf.runtimes.network import NetworkDetector
 from retinaface_tf.runtimes.run_folder import BEST_FILE, BEST_WEIGHTS
 from retinaface_tf.training.optimizer import CoupledSGD, copy_averaged
 from retinaface_tf.training.tensorboard_images import draw_detections
@@ -86,7 +85,7 @@ class Validation:
         stride = max(1, round(len(data.files) / config.train.validate_images))
         self.data = data.select(list(data.files)[::stride])
         self.network = build_network(config)
-        self.detector = TiledDetector(GraphDetector(self.network, config.exhaustive()))
+        self.detector = NetworkDetector(self.network, config.exhaustive())
         self.best = Best.load(self.workdir / BEST_FILE)
 
     def measure(self, network: keras.Model, optimizer: CoupledSGD, step: int) -> Measurement:
