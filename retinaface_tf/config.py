@@ -20,6 +20,9 @@ Stage = Literal["stem", "stage1", "stage2", "stage3", "stage4"]
 
 # Pixels between anchors, by level: every backbone of `model.backbones` is tapped at these.
 STRIDES = (8, 16, 32)
+# Of an image file that anybody may have sent. Larger ones are not decoded.
+MAX_SIDE = 16_384
+MAX_PIXELS = 67_108_864
 
 _RULES = ConfigDict(extra="forbid")
 
@@ -183,8 +186,8 @@ class EvalConfig:
 class ExportConfig:
     resized_side: Annotated[int, Field(ge=32, le=2000)] = 640  # of what `detect_resized` sees
     # Of an encoded image that a served model decodes; beyond, it is answered with an error.
-    max_side: Count = 16_384
-    max_pixels: Count = 67_108_864
+    max_side: Count = MAX_SIDE
+    max_pixels: Count = MAX_PIXELS
     parity_images: Count = 8  # on which an export has to answer as its source does
 
 

@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from retinaface_tf.config import Config, DataConfig
 from retinaface_tf.data.convert.readers import read_labels
+from retinaface_tf.data.dataset import training_set
+from retinaface_tf.data.decode import decode_image
+from retinaface_tf.data.decode_host import read_image
+from retinaface_tf.data.pipeline import TrainingData
 from retinaface_tf.data.widerface import read_records
 from retinaface_tf.detect.sources import find_sources
 from retinaface_tf.errors import InputError
@@ -49,6 +54,17 @@ def zip_backslashes(case: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert list(read_predictions(case / "pred.zip")) == ["e/1"]
 
 
+def bmp_two_bytes_more(case: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert read_image(case / "a.bmp").shape == (48, 64, 3)
+    assert (decode_image((case / "a.bmp").read_bytes()) == read_image(case / "a.bmp")).numpy().all()
+
+
+def thin_jpeg(case: Path, caplog: pytest.LogCaptureFixture) -> None:
+    config = Config(data=DataConfig(root=str(case), image_size=640))
+    for batch in TrainingData(training_set(config), config.data, 2, seed=1).batches().take(4):
+        assert batch.images.shape == (2, 640, 640, 3)
+
+
 CASES = {
     "apple_double": apple_double,
     "coco_bom": convert("coco", "faces.json"),
@@ -59,6 +75,8 @@ CASES = {
     "voc_no_extension": convert("voc", "Annotations"),
     "yolo_webp": convert("yolo", "images"),
     "zip_backslashes": zip_backslashes,
+    "bmp_two_bytes_more": bmp_two_bytes_more,
+    "thin_jpeg": thin_jpeg,
 }
 
 

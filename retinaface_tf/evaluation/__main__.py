@@ -18,6 +18,7 @@ from retinaface_tf.evaluation.result import Evaluation, format_ap
 from retinaface_tf.evaluation.scoring import Predictions, score_files
 from retinaface_tf.evaluation.wider import load_ground_truth
 from retinaface_tf.extras import import_extra
+from retinaface_tf.printing import say
 from retinaface_tf.runtimes.opening import find_config, open_configured, open_exported
 
 _WEIGHTS = flags.DEFINE_string(
@@ -63,7 +64,7 @@ def main(arguments: list[str]) -> int:
         data = load_evaluation_data(config)
         evaluation, predictions = _detect(data, config, out)
     evaluation.save(out)
-    print(format_ap(evaluation.ap))
+    say(format_ap(evaluation.ap))
     if _REPORT.value:
         from retinaface_tf.evaluation.report.page import write_report
 

@@ -114,7 +114,8 @@ def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     is_bzip2 = entry.compress_type == zipfile.ZIP_BZIP2
     size = BZIP2_PIECE_BYTES if is_bzip2 else PIECE_BYTES
     with archive.open(entry) as file:
-        file.MIN_READ_SIZE = size
+        # Python unpacks at least so many bytes at once, however few are asked for.
+        file.MIN_READ_SIZE = size  # type: ignore[attr-defined]
         return b"".join(iter(partial(file.read, size), b""))
 
 

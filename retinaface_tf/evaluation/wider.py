@@ -3,20 +3,21 @@
 Source: `wider_eval.m` of WIDER FACE's eval_tools.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import loadmat, whosmat
 
 from retinaface_tf.data.widerface import ATTRIBUTES, read_attributes
-from retinaface_tf.errors import InputError
+from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.evaluation.average_precision import SETS, GroundTruth
+from retinaface_tf.evaluation.mat_file import Value, read_mat
 
 _FACES = "wider_face_val.mat"
 _SET_FILES = {name: f"wider_{name}_val.mat" for name in SETS}
+_MAX_NUMBER = 1 << 32
 
 
 def load_ground_truth(folder: str | Path) -> dict[str, GroundTruth]:
@@ -62,9 +63,9 @@ def load_attributes(
     path = Path(folder) / _FACES
     columns = [f"{name}_label_list" for name in ATTRIBUTES]
     found: Mapping[str, NDArray[Any]]
-    if {name for name, _, _ in whosmat(path)}.issuperset(columns):
+    if set(columns) <= set(_read(path, columns)):
         cells = [_read_cells(path, column, 1) for column in columns]
-        found = {key: np.hstack([each[key] for each in cells]) for key in cells[0]}
+        found = {key: _side_by_side([each[key] for each in cells], path) for key in cells[0]}
     elif label_file.is_file():
         path, found = label_file, read_attributes(label_file)
     else:
@@ -82,19 +83,64 @@ def load_attributes(
 def _read_cells(path: Path, variable: str, columns: int) -> dict[str, NDArray[np.float64]]:
     """Reads one array [.., columns] per image out of a MATLAB cell of events, cells of images."""
     names = ("event_list", "file_list", variable)
+    mat = _read(path, names)
+    try:
+        events, files, cells = (_as_list(mat.get(name)) for name in names)
+        return {
+            f"{_as_text(event)}/{_as_text(image)}": _as_rows(cell, columns)
+            for event, images, values in zip(events, files, cells, strict=True)
+            for image, cell in zip(_as_list(images), _as_list(values), strict=True)
+        }
+    except ValueError as error:
+        raise _unlike_wider_face(path, names, error) from None
+
+
+def _read(path: Path, names: Sequence[str]) -> dict[str, Value]:
+    """Reads variables of a .mat file, without those that are missing.
+
+    Raises:
+        InputError: the file is missing or damaged, or no .mat.
+    """
     if not path.is_file():
         expected = ", ".join([_FACES, *_SET_FILES.values()])
         raise InputError(f"{path}: no such file, expected {expected} in this folder")
     try:
-        mat = loadmat(path, variable_names=names)
-        return {
-            f"{event.item()}/{image.item()}": cell.astype(np.float64).reshape(-1, columns)
-            for event, images, cells in zip(*(mat[n].ravel() for n in names), strict=True)
-            for image, cell in zip(images.ravel(), cells.ravel(), strict=True)
-        }
-    except Exception as error:  # loadmat has no common class of errors for broken files
-        wanted = f"expected WIDER FACE's .mat with {', '.join(names)}"
-        raise InputError(f"{path}: {wanted} ({type(error).__name__})") from error
+        return read_mat(path, names)
+    except ValueError as error:
+        raise _unlike_wider_face(path, names, error) from None
+
+
+def _unlike_wider_face(path: Path, names: Sequence[str], error: ValueError) -> InputError:
+    wanted = f"expected WIDER FACE's .mat with {', '.join(names)}"
+    return InputError(f"{path}: {wanted} ({one_line(error)})")
+
+
+def _side_by_side(columns: Sequence[NDArray[Any]], path: Path) -> NDArray[Any]:
+    lengths = {len(column) for column in columns}
+    if len(lengths) > 1:
+        raise InputError(f"{path}: expected as many of each attribute, found {sorted(lengths)}")
+    return np.hstack(columns)
+
+
+def _as_list(value: Value | None) -> list[Value]:
+    if isinstance(value, list):
+        return value
+    raise ValueError("no cells where cells are expected")
+
+
+def _as_text(value: Value) -> str:
+    if isinstance(value, str):
+        return value
+    raise ValueError("no text where a name is expected")
+
+
+def _as_rows(value: Value, columns: int) -> NDArray[np.float64]:
+    if not isinstance(value, np.ndarray):
+        raise ValueError("no numbers where numbers are expected")
+    rows = value.astype(np.float64).reshape(-1, columns)
+    if not (np.abs(rows) < _MAX_NUMBER).all():
+        raise ValueError("a number beyond all pixels")
+    return rows
 
 
 def _mask(positions: NDArray[np.float64] | None, count: int, where: str) -> NDArray[np.bool_]:

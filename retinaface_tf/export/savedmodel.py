@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from retinaface_tf.export.parity import SAME_GRAPH, ParityCheck, decode_and_detect
 from retinaface_tf.export.versions import NewVersion
+from retinaface_tf.files import check_literal
 from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.runtimes.saved_model import SavedModelDetector
 from retinaface_tf.serving.metadata import Metadata
@@ -29,8 +30,10 @@ def write_saved_model_version(
         The parity figures of `serving_default`.
 
     Raises:
+        InputError: TensorFlow cannot read a model from the folder.
         DoesNotHold: a signature answers otherwise than the detector.
     """
+    check_literal(version.folder)
     service = Service(detector)
     functions = {name: getattr(service, name) for name in SIGNATURES}
     tf.saved_model.save(service, str(version.folder), signatures=functions)

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from retinaface_tf.config import Config
 from retinaface_tf.errors import ImageError, InputError, one_line
+from retinaface_tf.files import check_literal
 from retinaface_tf.runtimes.interface import Detector
 from retinaface_tf.runtimes.locate import newest_version
 from retinaface_tf.serving.metadata import Metadata
@@ -32,6 +33,7 @@ class SavedModelDetector(Detector):
                 f"{path}: no such folder; make a model with `python export.py --out ...`"
             )
         version = newest_version(Path(path))
+        check_literal(version)
         try:
             # Kept, since its variables go with it.
             self._model = tf.saved_model.load(str(version))
@@ -40,7 +42,7 @@ class SavedModelDetector(Detector):
             if config is None:
                 found = Metadata.load(version).config
                 config = TypeAdapter(Config).validate_python(found)
-        except (OSError, ValueError, AttributeError, tf.errors.OpError) as error:
+        except Exception as error:  # TensorFlow has no exception of its own for damaged models
             reason = one_line(error)
             raise InputError(f"{path}: not a model that export.py wrote: {reason}") from None
         self.config: Config = config

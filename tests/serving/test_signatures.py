@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from bright_cells import ANCHORS_OF_CELLS, BrightCells, thousand_faces
+from data.image_files import claiming, with_chunks, with_extensions, with_scans
 from exported_models import SIDE
 from PIL import Image
 from serving.c_api import CModel
@@ -131,6 +132,10 @@ def bad_images():
         "one pixel": (encode(Image.new("RGB", (1, 1)), "PNG"), ImageError.TOO_SMALL),
         "20,000 pixels wide": (png_of(20_000, 10), ImageError.TOO_LARGE),
         "a decompression bomb": (png_of(10_000, 10_000), ImageError.TOO_LARGE),
+        "a JPEG that claims more than it holds": (claiming(whole, 900), ImageError.BROKEN),
+        "a JPEG of 10,000 scans": (with_scans(10_000), ImageError.TOO_COMPLEX),
+        "a GIF of extensions": (with_extensions(66_000), ImageError.TOO_COMPLEX),
+        "a PNG of texts": (with_chunks(b"zTXt", 900), ImageError.TOO_COMPLEX),
         "a bomb of a GIF": (b"GIF89a\xff\xff\xff\xff\0\0\0", ImageError.TOO_LARGE),
     }
 

@@ -22,6 +22,7 @@ from retinaface_tf.data.convert.dataset import split_images, write_dataset
 from retinaface_tf.data.convert.labelled import LabelledImage
 from retinaface_tf.data.convert.readers import READERS, read_labels
 from retinaface_tf.data.layout import MIN_HEIGHTS
+from retinaface_tf.printing import say
 
 NEXT_CONFIG = "mobilenet025"  # of the next command: the smaller network suits sets of one's own
 
@@ -48,13 +49,13 @@ def main(arguments: list[str]) -> int:
     root = Path(str(_TO.value))
     write_dataset(root, splits)
     for name, images in splits.items():
-        print(f"{name}: {_counts(images)}")
+        say(f"{name}: {_counts(images)}")
     if "val" in splits:
         heights = [f"{name} from {height}" for name, height in MIN_HEIGHTS.items()]
-        print(f"ground truth by height in pixels: {', '.join(heights)}")
+        say(f"ground truth by height in pixels: {', '.join(heights)}")
     else:
-        print(f"val: no images, as train has fewer than {_VAL_EVERY.value}; see --val, --val_every")
-    print(f"written to {root}; next: {_next_command(root)}")
+        say(f"val: no images, as train has fewer than {_VAL_EVERY.value}; see --val, --val_every")
+    say(f"written to {root}; next: {_next_command(root)}")
     return 0
 
 
