@@ -1,14 +1,15 @@
-"""Resizes images without TensorFlow, bit for bit as `data.scaling` does in graphs."""
+"""Resizes images without TensorFlow, bit for bit as `data.scaling` does, and maps detections back."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retinaface_tf.structures import MEAN_RGB
+from retinaface_tf.structures import MEAN_RGB, Array, DetectionBatch
 
 Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
 
 
-def letterbox(image: Pixels, side: int) -> tuple[Pixels, float]:
+def letterbox(image: Pixels, side: int) -> tuple[Pixels, Floats]:
     """Brings the long side of an image to a length, and fills the rest of a square.
 
     What lies right of the image and below it has the colour that the network subtracts.
@@ -18,13 +19,28 @@ def letterbox(image: Pixels, side: int) -> tuple[Pixels, float]:
         side: of the square, in pixels.
 
     Returns:
-        uint8 [side, side, 3], and the scale: pixels of it per pixel of the image.
+        uint8 [side, side, 3], and the scale: its pixels per pixel of the image along x and y,
+        float32 [2].
     """
     scale = side / max(image.shape[:2])
     height, width = (max(round(length * scale), 1) for length in image.shape[:2])
     square = np.tile(np.array(MEAN_RGB, np.uint8), (side, side, 1))
     square[:height, :width] = _resize(image, height, width)
-    return square, scale
+    return square, np.float32([width / image.shape[1], height / image.shape[0]])
+
+
+def undo_scale(detections: DetectionBatch, scale: float | Array) -> DetectionBatch:
+    """Maps detections in resized images to pixels of the images before resizing.
+
+    Args:
+        detections: arrays or tensors.
+        scale: factor of resizing; or the factors of x and y, [2] or, for each image, [B, 2].
+    """
+    factor = np.ones([1, 2], np.float32) * np.asarray(scale, np.float32)
+    return detections._replace(
+        boxes=detections.boxes / np.tile(factor, 2)[:, None],
+        landmarks=detections.landmarks / factor[:, None, None],
+    )
 
 
 def _resize(image: Pixels, height: int, width: int) -> Pixels:

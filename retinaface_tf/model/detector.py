@@ -18,6 +18,7 @@ _NO_BOUNDS = (-math.inf, -math.inf, math.inf, math.inf)
 
 _IMAGES = tf.TensorSpec([None, None, None, 3], tf.uint8)
 _PER_IMAGE = tf.TensorSpec([None], tf.float32)  # a value for each image [B], or one for all [1]
+_SCALES = tf.TensorSpec([None, 2], tf.float32)  # x and y of each image [B, 2], or of all [1, 2]
 _REGION = tf.TensorSpec([4], tf.float32)
 _DETECTIONS = DetectionBatch(
     boxes=tf.TensorSpec([None, None, 4], tf.float32),
@@ -61,13 +62,14 @@ class Detector(tf.Module):
 
         Args:
             images: uint8 [B, H, W, 3], RGB, upright.
-            scale: factor by which the images were resized, for all or for each [B]. Detections
-                are in pixels of the image before resizing, and NMS counts such pixels.
+            scale: factor by which the images were resized; or the factors of x and y, [2] or, for
+                each image, [B, 2]. Detections are in pixels of the image before resizing, and NMS
+                counts such pixels.
             score_threshold: replaces the config's; for all images or for each [B].
             nms_iou: replaces the config's; for all images or for each [B].
         """
         thresholds = self._thresholds(score_threshold, nms_iou)
-        return self._detect(tf.convert_to_tensor(images), _per_image(scale), *thresholds)
+        return self._detect(tf.convert_to_tensor(images), scale_of_axes(scale), *thresholds)
 
     def candidates(
         self,
@@ -84,7 +86,7 @@ class Detector(tf.Module):
                 in it (x1 <= x < x2, y1 <= y < y2). None takes all anchors.
         """
         region = tf.constant(_NO_BOUNDS if region is None else region, tf.float32)
-        return self._candidates(tf.convert_to_tensor(images), _per_image(scale), region)
+        return self._candidates(tf.convert_to_tensor(images), scale_of_axes(scale), region)
 
     @tf.function(input_signature=[_DETECTIONS])
     def suppress(self, candidates: DetectionBatch) -> DetectionBatch:
@@ -96,24 +98,24 @@ class Detector(tf.Module):
         best_first = (tf.gather(rows, order, batch_dims=1) for rows in candidates[:3])
         return self._suppress(Candidates(*best_first), *self._thresholds(None, None))
 
-    @tf.function(input_signature=[_IMAGES, _PER_IMAGE, _PER_IMAGE, _PER_IMAGE])
+    @tf.function(input_signature=[_IMAGES, _SCALES, _PER_IMAGE, _PER_IMAGE])
     def _detect(
         self, images: tf.Tensor, scales: tf.Tensor, score_threshold: tf.Tensor, nms_iou: tf.Tensor
     ) -> DetectionBatch:
         predictions, anchors = self._predict(images)
         scores = _face_scores(predictions)
-        sizes = _size(images) / scales[:, None, None]
+        sizes = _size(images) / scales[:, None]
         candidates = self._decode(predictions, anchors, scores, sizes, score_threshold)
         return self._suppress(candidates, score_threshold, nms_iou)
 
-    @tf.function(input_signature=[_IMAGES, _PER_IMAGE, _REGION])
+    @tf.function(input_signature=[_IMAGES, _SCALES, _REGION])
     def _candidates(
         self, images: tf.Tensor, scales: tf.Tensor, region: tf.Tensor
     ) -> DetectionBatch:
         predictions, anchors = self._predict(images)
         size, (threshold, _) = _size(images), self._thresholds(None, None)
         scores = tf.where(is_inside(anchors[:, :2] * size, region), _face_scores(predictions), 0.0)
-        sizes = size / scales[:, None, None]
+        sizes = size / scales[:, None]
         candidates = self._decode(predictions, anchors, scores, sizes, threshold)
         return _zero_past(_count_above(candidates.scores, threshold), candidates)
 
@@ -171,6 +173,11 @@ class Detector(tf.Module):
         kept = suppress(candidates.boxes, candidates.scores, score_threshold, nms_iou, limit)
         rows = (tf.gather(part, kept.indices, batch_dims=1) for part in candidates)
         return _zero_past(kept.counts, Candidates(*rows))
+
+
+def scale_of_axes(scale: float | tf.Tensor) -> tf.Tensor:
+    """Returns the factors of x and y, float32 [1, 2] or [B, 2], from a `scale` of a detector."""
+    return tf.ones([1, 2]) * tf.cast(scale, tf.float32)
 
 
 def _face_scores(predictions: Predictions) -> tf.Tensor:

@@ -9,7 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from retinaface_tf.config import STRIDES
-from retinaface_tf.model.detector import Candidates, Detector
+from retinaface_tf.model.detector import Candidates, Detector, scale_of_axes
 from retinaface_tf.structures import Array, DetectionBatch
 
 # Tiles that begin at multiples of it have the anchors of the whole image.
@@ -108,10 +108,11 @@ class TiledDetector:
         if self.fits(images):
             return self.detector.candidates(images, scale)
         if len(images) > 1:
-            return _stack([self.candidates(image[None], scale) for image in images])
+            scales = tf.broadcast_to(scale_of_axes(scale), [len(images), 2])
+            return _stack([self.candidates(*each) for each in zip(images[:, None], scales)])
         _, height, width, _ = images.shape
         tiles = plan_tiles(height, width, self.detector.config.detector.max_pixels)
-        scale = tf.cast(scale, tf.float32)
+        scale = scale_of_axes(scale)
         return self._join([self._candidates(images, tile, scale) for tile in tiles])
 
     def suppress(self, candidates: DetectionBatch) -> DetectionBatch:
@@ -131,8 +132,8 @@ class TiledDetector:
         region = (tile.core[0] - x1, tile.core[1] - y1, right, bottom)
         found = self.detector.candidates(images[:, y1:y2, x1:x2], scale, region)
         boxes, scores, landmarks = (rows[0, : found.num_detections[0]] for rows in found[:3])
-        origin = tf.constant([x1, y1], tf.float32) / scale
-        return Candidates(boxes + tf.tile(origin, [2]), scores, landmarks + origin)
+        origin = tf.constant([x1, y1], tf.float32) / scale  # [1, 2]
+        return Candidates(boxes + tf.tile(origin, [1, 2]), scores, landmarks + origin)
 
     def _join(self, tiles: list[Candidates]) -> DetectionBatch:
         """Merges the candidates of the tiles of an image into those of the image."""

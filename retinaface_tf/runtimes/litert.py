@@ -52,7 +52,7 @@ class LiteRtDetector(Detector):
         score_threshold: float | None = None,
         nms_iou: float | None = None,
     ) -> DetectionBatch:
-        """Detects as `Detector` states, at the model's size, with one scale for all images.
+        """Detects as `Detector` states, at the model's size.
 
         Returns:
             Arrays of NumPy. Images without pixels have no detections.
@@ -60,15 +60,18 @@ class LiteRtDetector(Detector):
         limits = with_thresholds(self.config.detector, score_threshold, nms_iou)
         images = np.asarray(images)
         batch = empty_batch(len(images), limits.max_detections or 0)
+        scales = np.broadcast_to(np.asarray(scale, np.float32), [len(images), 2])
         for i, image in enumerate(images if images.size else []):
-            faces = self._detect(image, float(scale), limits)
+            faces = self._detect(image, scales[i], limits)
             batch.num_detections[i] = len(faces)
             batch.boxes[i, : len(faces)] = faces.boxes
             batch.scores[i, : len(faces)] = faces.scores
             batch.landmarks[i, : len(faces)] = faces.landmarks
         return batch
 
-    def _detect(self, image: NDArray[np.uint8], scale: float, limits: DetectorConfig) -> Detections:
+    def _detect(
+        self, image: NDArray[np.uint8], scale: NDArray[np.float32], limits: DetectorConfig
+    ) -> Detections:
         square, factor = letterbox(image, self.side)
         with self._lock:
             heads = self._run(images=square[None])
