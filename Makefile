@@ -25,7 +25,7 @@ $(LOCKED): requirements.lock
 	touch $@
 
 # setuptools is in the lock: without isolation nothing unlocked is downloaded to build.
-$(INSTALLED): $(LOCKED) pyproject.toml
+$(INSTALLED): $(LOCKED) pyproject.toml setup.py
 	$(PIP) --no-deps --no-build-isolation --editable .
 	touch $@
 

@@ -40,11 +40,11 @@ def main(arguments: list[str]) -> int:
 
     from retinaface_tf.data.dataset import validation_set
     from retinaface_tf.data.decode import decode_image
-    from retinaface_tf.model.detector import Detector
+    from retinaface_tf.model.detector import GraphDetector
     from retinaface_tf.runtimes.run_folder import load_network
 
     network = load_network(config)[1]
-    detector = Detector(network, config)
+    detector = GraphDetector(network, config)
     spec = tf.TensorSpec([None, None, None, 3], tf.uint8)
     forward = tf.function(lambda x: network(x, training=False), input_signature=[spec])
 

@@ -89,10 +89,10 @@ def main(arguments: list[str]) -> int:
 def run_ours(files: dict[str, Path], config: Config) -> tuple[list[tuple[Answer, Answer]], Any]:
     """Answers before and after NMS, and predictions as eval.py has them."""
     from retinaface_tf.evaluation.predict import predict
-    from retinaface_tf.model.detector import Detector
+    from retinaface_tf.model.detector import GraphDetector
     from retinaface_tf.runtimes.run_folder import load_network
 
-    detector = Detector(load_network(config)[1], config)
+    detector = GraphDetector(load_network(config)[1], config)
     answers = []
 
     def detect(images: Any, scale: Any) -> Any:

@@ -115,14 +115,14 @@ def _runners(config: Config, folder: Path, peer: dict[str, Any]) -> Runners:
 
     from retinaface_tf.data.decode import decode_image
     from retinaface_tf.export.formats import export_model
-    from retinaface_tf.model.detector import Detector
+    from retinaface_tf.model.detector import GraphDetector
     from retinaface_tf.model.network import build_network
     from retinaface_tf.runtimes.onnx import OnnxDetector
     from retinaface_tf.runtimes.run_folder import load_network
     from retinaface_tf.runtimes.saved_model import SavedModelDetector
 
     network = load_network(config)[1] if config.eval.weights else build_network(config)
-    detector = Detector(network, config)
+    detector = GraphDetector(network, config)
     served = SavedModelDetector(export_model(detector, folder / "tf"))
     onnx = OnnxDetector(export_model(detector, folder / "onnx", "onnx") / "model.onnx")
     whole = {
@@ -138,7 +138,7 @@ def _runners(config: Config, folder: Path, peer: dict[str, Any]) -> Runners:
     forward = tf.function(lambda x: network(x, training=False), input_signature=[spec])
 
     def after_network(image: Any) -> Callable[[], Any]:
-        answered = Detector(_Answered(forward(image)), config)
+        answered = GraphDetector(_Answered(forward(image)), config)
         answered(image)  # traces
         return lambda: [part.numpy() for part in answered(image)]
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from retinaface_tf.evaluation.average_precision import evaluate_predictions
     from retinaface_tf.evaluation.result import Evaluation
     from retinaface_tf.model.network import build_network
-    from retinaface_tf.runtimes.detector import DetectedFrame, Detector
+    from retinaface_tf.runtimes.interface import DetectedFrame, Detector
     from retinaface_tf.structures import DetectionBatch
 
 __all__ = [
@@ -58,7 +58,7 @@ _HOMES = {
     "evaluation.average_precision": ("evaluate_predictions",),
     "evaluation.result": ("Evaluation",),
     "model.network": ("build_network",),
-    "runtimes.detector": ("DetectedFrame", "Detector"),
+    "runtimes.interface": ("DetectedFrame", "Detector"),
     "structures": ("DetectionBatch",),
 }
 

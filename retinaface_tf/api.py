@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from retinaface_tf.config import Config
 from retinaface_tf.errors import InputError
-from retinaface_tf.runtimes.detector import Detector
+from retinaface_tf.runtimes.interface import Detector
 from retinaface_tf.runtimes.opening import open_detector
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from types import MappingProxyType, ModuleType
 from absl import app
 from absl import logging as absl_logging
 
-from retinaface_tf.errors import BAD_INPUT, InputError, RetinaFaceError
+from retinaface_tf.errors import BAD_INPUT, InputError, RetinaFaceError, one_line
 from retinaface_tf.usage import VERSION, did_you_mean, parse_flags
 
 Main = Callable[[list[str]], int | None]
@@ -132,8 +132,7 @@ def call(main: Main, arguments: list[str]) -> int | None:
         return error.exit_code
     except OSError as error:
         # A folder that cannot be written, a full disk.
-        place = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        _print_error(" ".join(place.split()))
+        _print_error(f"{error.filename}: {error.strerror}" if error.filename else one_line(error))
     return BAD_INPUT
 
 

@@ -15,7 +15,11 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from retinaface_tf.config import Config
-from retinaface_tf.errors import InputError
+from retinaface_tf.errors import InputError, one_line
+from retinaface_tf.yaml_text import MAX_LENGTH, YamlSizeError, parse_yaml
+
+# By section and key: what came after `--set`.
+Overrides = dict[tuple[str, str], str]
 
 CONFIGS = "configs"  # beside this module in a wheel, beside the package in a checkout
 RUN_CONFIG = "config.yaml"  # in a run's folder
@@ -39,23 +43,31 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
 
     Raises:
         InputError: a missing or broken file, an unknown key, a value out of range; the message
-            has a line for each, by dotted key.
+            has a line for each, with the file or the override that it comes from and the dotted
+            key.
     """
     file = _find_config(Path(path))
     tree = _read_yaml(file)
+    applied: Overrides = {}
+    faults = []
     if file.parent == Path(path):  # a run may have been moved
         overrides = [f"train.workdir={json.dumps(str(path))}", *overrides]
     for override in overrides:
-        _apply_override(tree, override)
+        try:
+            applied[_apply_override(tree, override)] = override
+        except InputError as error:
+            faults.append(str(error))
     try:
-        return TypeAdapter(Config).validate_python(tree)
+        config = TypeAdapter(Config).validate_python(tree)
     except ValidationError as error:
-        found = [_describe(e) for e in error.errors()]
-        if len(found) == 1:
-            raise InputError(f"{path}: {found[0]}") from None
-        raise InputError(
-            "\n  ".join([f"{path}: {len(found)} settings are wrong", *found])
-        ) from None
+        faults += [
+            f"{_source(path, e['loc'], applied)}: {_describe(e)}"
+            for e in error.errors(include_url=False, include_context=False)
+        ]
+    if faults:
+        heading = [f"{len(faults)} settings are wrong"] if len(faults) > 1 else []
+        raise InputError("\n  ".join([*heading, *faults]))
+    return config
 
 
 def packaged_configs() -> dict[str, Path]:
@@ -81,39 +93,62 @@ def _find_config(path: Path) -> Path:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with path.open(encoding="utf-8") as file:
+            tree = parse_yaml(file.read(MAX_LENGTH + 1))
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not a text file"
         raise InputError(f"{path}: cannot read this config ({reason})") from None
+    except YamlSizeError as error:
+        raise InputError(f"{path}: too large for a config, {error}") from None
     except yaml.YAMLError as error:
-        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+        raise InputError(f"{path}: not YAML: {one_line(error)}") from None
     if not isinstance(tree, dict | None):
-        raise InputError(f"{path}: expected sections such as `train:`, found {tree!r:.60}")
+        raise InputError(f"{path}: expected sections such as `train:`, found {_shown(tree)}")
     return {section: {} if value is None else value for section, value in (tree or {}).items()}
 
 
-def _apply_override(tree: dict[str, Any], override: str) -> None:
+def _apply_override(tree: dict[str, Any], override: str) -> tuple[str, str]:
+    """Sets the value that an override names in `tree`; returns its section and key."""
     key, equals, text = override.partition("=")
     parts = key.strip().split(".")
     if not equals or len(parts) != 2:
         raise InputError(f"--set {override}: expected section.key=value, as in train.epochs=3")
     section, name = parts
     try:
-        value = yaml.safe_load(text)
+        value = parse_yaml(text)
+    except YamlSizeError as error:
+        raise InputError(f"--set {override:.60}: too large for a value, {error}") from None
     except yaml.YAMLError:
         value = text
     # A section that is no mapping stays, to be refused with the rest.
     if isinstance(tree.setdefault(section, {}), dict):
         tree[section][name] = value
+    return section, name
+
+
+def _source(path: str | Path, location: Sequence[Any], applied: Overrides) -> str:
+    """Returns where a mistake was made: in the file, in an override, or in both together."""
+    if len(location) > 1:
+        override = applied.get((location[0], location[1]))
+        return str(path) if override is None else f"--set {override}"
+    involved = [text for (section, _), text in applied.items() if section == location[0]]
+    return " with --set ".join([str(path), *involved])
 
 
 def _describe(error: Mapping[str, Any]) -> str:
-    """One pydantic error as one line: dotted key, what was found, what was expected."""
+    """Describes a mistake that pydantic found: dotted key, what was expected, what was found."""
     key = ".".join(str(part) for part in error["loc"])
     if error["type"] == "unexpected_keyword_argument":
         return f"{key}: unknown key{_did_you_mean(error['loc'])}"
     message = error["msg"].removeprefix("Value error, ")
-    return f"{key}: {message[0].lower()}{message[1:]}, found {error['input']!r:.80}"
+    return f"{key}: {message[0].lower()}{message[1:]}, found {_shown(error['input'])}"
+
+
+def _shown(value: Any) -> str:
+    try:
+        return f"{value!r:.80}"
+    except ValueError:  # of Python, which prints no number of more than 4,300 digits
+        return "a number of thousands of digits"
 
 
 def _did_you_mean(location: Sequence[Any]) -> str:

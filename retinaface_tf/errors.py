@@ -8,9 +8,24 @@
 What is raised beside these is a bug and keeps its traceback; a TypeError is a bug of the caller.
 """
 
+import re
 from enum import IntEnum
 
 BAD_INPUT, DOES_NOT_HOLD, STOPPED = 1, 2, 75  # exit codes; 75 asks to be started again
+
+_LENGTH, _BEGINNING, _END = 200, 75, 120  # letters of a line, and what stays of a longer one
+# In TensorFlow's messages: nodes and operations of the graph, and where they were made.
+_NOISE = re.compile(
+    r"""
+    \{\{.*?\}\} | \[\[.*?\]\] | \[Op:.*?\](?:\ name:)?
+    | ^Graph\ execution\ error:$ | ^Detected\ at\ node.*$ | <stack\ traces\ unavailable>
+    | ^\s*File\ ".*",\ line\ \d+.*(?:\n[\ \t]+.*)? | ^Original\ stack\ trace.*(?:\n.*)*
+    | ^Additional\ GRPC\ error\ information.*(?:\n.*)*
+    | Error\ in\ user-defined\ function\ passed\ to\ .*?\ with\ iterator:\ \S+:(?=\s)
+    | \d+\ successful\ operations\. | \d+\ derived\ errors\ ignored\.
+    """,
+    re.MULTILINE | re.VERBOSE,
+)
 
 
 class RetinaFaceError(Exception):
@@ -49,9 +64,19 @@ class LostWorkerError(RetinaFaceError):
     exit_code = STOPPED
 
 
-def one_line(told: object) -> str:
-    """What others' code told, perhaps over several lines, as part of such a message."""
-    return " ".join(str(told).split())
+def one_line(error: object) -> str:
+    """Shortens the message of another library's error to a part of one line.
+
+    What TensorFlow says about its graph is left out, and so are its traces. Of a long message the
+    beginning and the end stay, since file systems name a path first and the cause last.
+
+    Returns:
+        At most 200 printable characters; the name of the error's type if it has no message.
+    """
+    text = _NOISE.sub(" ", str(error)) or type(error).__name__
+    text = "".join(letter if letter.isprintable() else " " for letter in text)
+    text = " ".join(text.split())
+    return text if len(text) <= _LENGTH else f"{text[:_BEGINNING]} ... {text[-_END:]}"
 
 
 class ImageError(IntEnum):

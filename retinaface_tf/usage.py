@@ -1,6 +1,7 @@
 """Parses the flags of a command, and prints its help; absl's own flags are left out of it."""
 
 import difflib
+import re
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +14,7 @@ from retinaface_tf.errors import InputError, one_line
 
 VERSION = f"retinaface_tf {__version__}"
 SHARED_FLAGS = "retinaface_tf.config_flags"  # the module whose flags many commands have
-WIDTH = 100
+WIDTH, INDENT = 100, " " * 6
 
 
 def parse_flags(argv: Sequence[str], module: ModuleType, example: str) -> list[str]:
@@ -78,12 +79,14 @@ def _groups(module: ModuleType) -> Iterator[tuple[str, list[flags.Flag[object]]]
 def _describe(flag: flags.Flag[object]) -> list[str]:
     name = f"--[no]{flag.name}" if flag.boolean else f"--{flag.name}"
     choices = getattr(flag.parser, "enum_values", None)
-    text = flag.help or ""
     if choices:
-        text += f" One of {', '.join(choices)}."
+        name += f" {'|'.join(choices)}"
+    # absl puts the choices before a text, and a note behind that of a flag that may be repeated.
+    text = re.sub(r"^<.*?>: |;\s*repeat this option.*", "", flag.help or "", flags=re.DOTALL)
     if flag.default not in (None, []):
         text += f" Default: {flag.default_as_str}."
+    indent = " " * 6
     return [
         f"  {name}",
-        *textwrap.wrap(text, WIDTH, initial_indent="      ", subsequent_indent="      "),
+        *textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent),
     ]

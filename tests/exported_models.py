@@ -8,7 +8,7 @@ from tiny_network import tiny_detector
 
 from retinaface_tf.config import Config, DetectorConfig, ExportConfig
 from retinaface_tf.export.formats import export_model
-from retinaface_tf.model.detector import Detector
+from retinaface_tf.model.detector import GraphDetector
 
 SIDE = 96  # pixels of the squares that LiteRT and the signature detect_resized see
 ROOM = 100  # detections that an answer has room for
@@ -27,25 +27,25 @@ def tiny_config(drawn: Path) -> Config:
 
 
 @pytest.fixture(scope="session")
-def tiny(tiny_config: Config) -> Detector:
+def tiny(tiny_config: Config) -> GraphDetector:
     return tiny_detector(tiny_config)
 
 
 @pytest.fixture(scope="session")
-def saved_model(tiny: Detector, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def saved_model(tiny: GraphDetector, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a SavedModel's first version."""
     models = tmp_path_factory.mktemp("models") / "retinaface"
     return export_model(tiny, models, source="made-up weights")
 
 
 @pytest.fixture(scope="session")
-def onnx_file(tiny: Detector, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def onnx_file(tiny: GraphDetector, tmp_path_factory: pytest.TempPathFactory) -> Path:
     models = tmp_path_factory.mktemp("models") / "onnx"
     return export_model(tiny, models, "onnx", source="made-up weights") / "model.onnx"
 
 
 @pytest.fixture(scope="session")
-def litert_files(tiny: Detector, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def litert_files(tiny: GraphDetector, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Files by precision."""
     models = tmp_path_factory.mktemp("models") / "litert"
     version = export_model(tiny, models, "litert", source="made-up weights")

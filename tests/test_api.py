@@ -79,7 +79,7 @@ def test_names_are_listed_typed_and_the_old_ones_are_among_them():
 
 @pytest.mark.parametrize("name", examples())
 def test_the_example_of_each_public_name_holds(name, folder, detector):
-    run_example(name, load_detector=lambda source: detector)
+    run_example(name, load_detector=lambda source: detector, evaluate=evaluate)
 
 
 def test_the_example_of_load_detector_holds(folder, made_up_state, made_up_network):

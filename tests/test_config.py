@@ -170,12 +170,33 @@ def test_other_strides_are_an_unknown_key(complaint):
     assert "anchors.strides: unknown key" in complaint("anchors: {strides: [4, 8, 16]}")
 
 
-def test_all_mistakes_are_reported_at_once(complaint):
-    message = complaint("train: {epochs: 0, sead: 3}\nmodle: {}", "match.iou=2")
+def test_all_mistakes_are_reported_at_once_each_where_it_was_made(complaint, tmp_path):
+    file = tmp_path / "run.yaml"
+    message = complaint(
+        "train: {epochs: 0, sead: 3}\nmodle: {}", "match.iou=2", "foo=1", "loss.a=1"
+    )
     first, *rest = message.splitlines()
-    assert first.endswith("run.yaml: 4 settings are wrong")
-    keys = {line.split(":")[0].strip() for line in rest}
-    assert keys == {"train.epochs", "train.sead", "modle", "match.iou"}
+    assert first.startswith("6 ")
+    places = {
+        f"{file}: train.epochs: ",
+        f"{file}: train.sead: ",
+        f"{file}: modle: ",
+        "--set match.iou=2: match.iou: ",
+        "--set foo=1: ",
+        "--set loss.a=1: loss.a: ",
+    }
+    assert {place for place in places for line in rest if line.strip().startswith(place)} == places
+
+
+def test_the_last_override_of_a_key_is_the_one_that_is_wrong(complaint):
+    assert complaint("train: {epochs: 0}", "train.epochs=1", "train.epochs=-1").startswith(
+        "--set train.epochs=-1: train.epochs: "
+    )
+
+
+def test_what_a_file_and_an_override_make_wrong_together_names_both(complaint, tmp_path):
+    message = complaint("train: {validate_epochs: 0}", "train.early_stop=3", "loss.box_weight=1")
+    assert message.startswith(f"{tmp_path / 'run.yaml'} with --set train.early_stop=3: train: ")
 
 
 def test_one_mistake_takes_one_line_that_names_the_file(complaint, tmp_path):
@@ -215,6 +236,69 @@ def test_broken_yaml_is_answered_in_one_line_with_its_place(complaint, text):
 @pytest.mark.parametrize("text", ["- train", "train", "3"])
 def test_yaml_without_sections_is_refused(complaint, text):
     assert "expected sections such as `train:`" in complaint(text)
+
+
+def chained(first, of_one):
+    """A text of 30 anchors, each but the first made of several aliases of the one before."""
+    lines = [f"a0: &a0 {first}"]
+    lines += [f"a{i}: &a{i} {of_one.format(f'*a{i - 1}')}" for i in range(1, 30)]
+    return "\n".join(lines)
+
+
+BOMBS = {
+    "aliases of lists": chained("[x, x]", "[{0}, {0}, {0}]"),
+    "aliases as values": chained("{a: 1, b: 1}", "{{a: {0}, b: {0}}}"),
+    "merges": chained("{a: 1, b: 1}", "{{<<: [{0}, {0}, {0}]}}"),
+    "a list in itself": "a: &a [*a]",
+    "a merge of itself": "a: &a {<<: *a}",
+    "a deep nesting": "[" * 3000,
+    "a long list": "train: [" + "1," * 20_000 + "1]",
+    "a long text": "# " + "x" * 200_000,
+}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_a_small_file_that_means_too_much_is_refused(complaint, tmp_path, kind):
+    message = complaint(BOMBS[kind])
+    assert message.startswith(f"{tmp_path / 'run.yaml'}: too large")
+    assert len(message) < 300
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "[&a0 [x], " + ", ".join(f"&a{i} [{f'*a{i - 1}, ' * 8}]" for i in range(1, 20)) + "]",
+        "{a0: &a0 {x: 1}, "
+        + ", ".join(f"a{i}: &a{i} {{<<: [{f'*a{i - 1}, ' * 8}]}}" for i in range(1, 20))
+        + "}",
+        "&a [*a]",
+    ],
+    ids=["aliases", "merges", "in itself"],
+)
+def test_an_override_that_means_too_much_is_refused(complaint, value):
+    message = complaint("", f"train.devices={value}")
+    assert message.startswith("--set train.devices=")
+    assert "too large" in message
+    assert len(message) < 300
+
+
+def test_anchors_and_merges_of_a_usual_size_are_read(load):
+    text = "train: &base {epochs: 3, seed: 4}\nloss: {<<: &loss {box_weight: 3}, score_weight: 2}"
+    config = load(text)
+    assert (config.train.seed, config.loss.box_weight, config.loss.score_weight) == (4, 3, 2)
+
+
+@pytest.mark.parametrize(
+    "value", ["2024-13-45", "9" * 5000, "!!bool perhaps", "!!int ''", "!!timestamp soon"]
+)
+def test_values_that_yaml_cannot_read_are_answered_in_one_line(complaint, value):
+    message = complaint(f"train: {{epochs: {value}}}")
+    assert "run.yaml: not YAML: " in message
+    assert "\n" not in message
+
+
+def test_a_number_too_long_to_print_is_still_refused(complaint):
+    assert "train.seed: input should be" in complaint(f"train: {{seed: 0x{'f' * 9000}}}")
 
 
 def test_yaml_cannot_run_code(complaint):

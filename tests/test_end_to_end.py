@@ -13,7 +13,7 @@ import safetensors.numpy
 from retinaface_tf.config import Config
 from retinaface_tf.config_file import load_config
 from retinaface_tf.detections import Detections
-from retinaface_tf.model.detector import Detector
+from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.model.network import build_backbone
 from retinaface_tf.model.weights.files import load_weights
 from retinaface_tf.runtimes.run_folder import load_network
@@ -202,7 +202,7 @@ def test_detect_goes_through_images_and_videos_and_past_what_is_neither(
 
 def assert_faces_are_those_of_the_checkpoint(faces: list[dict], trained, image: Path) -> None:
     config = config_of(trained[1])
-    detector = Detector(load_network(config)[1], config)
+    detector = GraphDetector(load_network(config)[1], config)
     batch = detector(cv2.imread(str(image))[None, ..., ::-1])
     expected = Detections.of_image(batch, 0).above(0.2)
     assert len(faces) == len(expected) > 0

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from retinaface_tf.config import STRIDES, Config
-from retinaface_tf.model.detector import Detector
+from retinaface_tf.model.detector import GraphDetector
 
 
 def tiny_network(config: Config) -> keras.Model:
@@ -29,8 +29,8 @@ def tiny_network(config: Config) -> keras.Model:
     return keras.Model(images, heads, name="tiny")
 
 
-def tiny_detector(config: Config) -> Detector:
-    return Detector(tiny_network(config), config)
+def tiny_detector(config: Config) -> GraphDetector:
+    return GraphDetector(tiny_network(config), config)
 
 
 def noise(*shape: int) -> tf.Tensor:

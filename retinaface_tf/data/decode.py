@@ -1,6 +1,5 @@
 """Decodes images to upright RGB pixels, in the graph, for training, evaluation and export alike."""
 
-import re
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
@@ -14,6 +13,7 @@ from retinaface_tf.data.exif import (
     exif_orientation,
     turn_upright,
 )
+from retinaface_tf.errors import one_line
 
 RATIOS = (1, 2, 4, 8)  # by which a JPEG can be reduced while it is decoded
 
@@ -141,9 +141,7 @@ def why_undecodable(path: str) -> str | None:
     try:
         decode_image(tf.io.read_file(path))
     except tf.errors.OpError as error:
-        # Around the reason stand the graph's nodes and where they were made.
-        reasons = [line for line in str(error.message).splitlines() if line[:1].strip()]
-        return re.sub(r"{{.*?}} *| *\[Op:.*?\]", "", "".join(reasons[-1:]))[:120]
+        return one_line(error)
     return None
 
 

@@ -13,7 +13,7 @@ from retinaface_tf.detect.output import Output, OutputOptions
 from retinaface_tf.detect.results import Results
 from retinaface_tf.detect.sources import Source, count_frames, find_sources
 from retinaface_tf.errors import InputError
-from retinaface_tf.runtimes.detector import DEFAULT_BATCH, DEFAULT_SCORE, Detector
+from retinaface_tf.runtimes.interface import DEFAULT_BATCH, DEFAULT_SCORE, Detector
 
 log = logging.getLogger(__name__)
 

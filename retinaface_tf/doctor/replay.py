@@ -16,7 +16,7 @@ from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.geometry.targets import make_targets
 from retinaface_tf.model.losses import TERMS, Counts, Losses, MultiBoxLoss
 from retinaface_tf.model.network import build_network
-from retinaface_tf.model.weights.files import SUFFIX
+from retinaface_tf.model.weights.files import SUFFIX, load_saved
 from retinaface_tf.structures import Batch, Faces, Predictions, Targets
 
 
@@ -76,14 +76,14 @@ def read_batch(file: Path) -> tuple[list[str], Batch]:
             faces = Faces(*(kept[name] for name in Faces._fields))
             return kept["names"].tolist(), Batch(kept["images"], faces, np.arange(len(faces[0])))
     except (OSError, ValueError, KeyError, EOFError, BadZipFile, AttributeError) as error:
-        reason = one_line(error)[:120]
+        reason = one_line(error)
         raise InputError(f"{file}: not a batch that a run has kept: {reason}") from None
 
 
 def read_network(file: Path, config: Config) -> keras.Model:
     """Builds the network with the weights kept beside a batch, finite or not."""
     network = build_network(config)
-    network.load_weights(file.with_suffix(SUFFIX))
+    load_saved(network, file.with_suffix(SUFFIX))
     return network
 
 

@@ -22,7 +22,7 @@ class MultiScaleFlip:
         """Keeps the part of another detector that comes before NMS.
 
         Args:
-            candidates: the method of Detector or TiledDetector.
+            candidates: the method of GraphDetector or TiledDetector.
             config: `eval.short_sides` of the passes and `detector.nms_iou` of the vote.
         """
         self._candidates = candidates

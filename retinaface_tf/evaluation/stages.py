@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from retinaface_tf.config import Config
 from retinaface_tf.evaluation.predict import Detect, load_image
+from retinaface_tf.structures import Array
 
 IMAGES = 20
 
@@ -51,6 +52,6 @@ def _time(detect: Any, path: Path, config: Config) -> dict[str, float]:
     return dict(zip(stages, np.diff(clock).tolist(), strict=True))
 
 
-def _when_done(tensor: tf.Tensor) -> float:
-    tensor.numpy()  # waits for the device, which may return before it has computed
+def _when_done(tensor: Array) -> float:
+    np.asarray(tensor)  # waits for the device, which may return before it has computed
     return time.perf_counter()

@@ -35,11 +35,11 @@ def main(arguments: list[str]) -> int:
         weights=_WEIGHTS.value, find_config=find_config, detector__score_threshold=threshold
     )
     cli.start_tensorflow()
-    from retinaface_tf.model.detector import Detector
+    from retinaface_tf.model.detector import GraphDetector
     from retinaface_tf.runtimes.run_folder import load_network
 
     source, network = load_network(config)
-    detector = Detector(network, config)
+    detector = GraphDetector(network, config)
     version = export_model(detector, _OUT.value, _FORMAT.value, source=source, keep=_KEEP.value)
     print(f"{source} exported to {version}")
     return 0

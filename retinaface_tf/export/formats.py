@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # TensorFlow, which the command's flags do not wait for
     from retinaface_tf.export.parity import ParityCheck
     from retinaface_tf.export.versions import NewVersion
-    from retinaface_tf.model.detector import Detector
+    from retinaface_tf.model.detector import GraphDetector
     from retinaface_tf.serving.metadata import Metadata
 
 # Writes a detector into a new version, checks the files, and returns the parity figures.
-Write = Callable[["Detector", "NewVersion", "Metadata", "ParityCheck"], dict[str, Any]]
+Write = Callable[["GraphDetector", "NewVersion", "Metadata", "ParityCheck"], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
 
 
 def export_model(
-    detector: "Detector",
+    detector: "GraphDetector",
     out: str | Path | None = None,
     format: str = "savedmodel",
     *,

@@ -27,7 +27,7 @@ from retinaface_tf.export.parity import (
     decode_and_detect,
 )
 from retinaface_tf.export.versions import NewVersion
-from retinaface_tf.model.detector import Detector
+from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.runtimes.litert import LiteRtDetector
 from retinaface_tf.serving.metadata import Metadata
 from retinaface_tf.structures import DetectionBatch
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 def write_litert_version(
-    detector: Detector, version: NewVersion, metadata: Metadata, check: ParityCheck
+    detector: GraphDetector, version: NewVersion, metadata: Metadata, check: ParityCheck
 ) -> dict[str, Any]:
     """Writes `model_float32.tflite` and its like, and compares each with the detector.
 
@@ -86,7 +86,7 @@ def _representative(config: Config) -> Iterator[NDArray[np.uint8]]:
             yield batch.images[0].numpy()
 
 
-def _detect_on_squares(detector: Detector, side: int) -> DetectFile:
+def _detect_on_squares(detector: GraphDetector, side: int) -> DetectFile:
     def detect(file: Path) -> DetectionBatch:
         square, scale = letterbox(decode_image(tf.io.read_file(str(file))), side)
         return detector(square[None], scale)

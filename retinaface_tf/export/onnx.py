@@ -12,7 +12,7 @@ import tensorflow as tf
 from retinaface_tf.export.parity import OTHER_RUNTIME, ParityCheck, decode_and_detect
 from retinaface_tf.export.versions import NewVersion
 from retinaface_tf.extras import import_extra
-from retinaface_tf.model.detector import Detector
+from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.runtimes.onnx import METADATA, OnnxDetector
 from retinaface_tf.serving.metadata import Metadata
 
@@ -23,7 +23,7 @@ OPSET = 23
 
 
 def write_onnx_version(
-    detector: Detector, version: NewVersion, metadata: Metadata, check: ParityCheck
+    detector: GraphDetector, version: NewVersion, metadata: Metadata, check: ParityCheck
 ) -> dict[str, Any]:
     """Writes `model.onnx` and compares what onnxruntime answers with the detector.
 
@@ -45,7 +45,7 @@ def write_onnx_version(
     return check.require("ONNX", source, export, OTHER_RUNTIME).as_dict()
 
 
-def write_onnx(detector: Detector, folder: Path, metadata: Metadata) -> Path:
+def write_onnx(detector: GraphDetector, folder: Path, metadata: Metadata) -> Path:
     """Writes `model.onnx`, which takes images of any size.
 
     Its input is `images` uint8 [B, H, W, 3], RGB, upright. Its outputs are `boxes` [B, D, 4],

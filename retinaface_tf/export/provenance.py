@@ -12,12 +12,12 @@ import retinaface_tf
 from retinaface_tf.config import Config, DetectorConfig
 from retinaface_tf.errors import ImageError, InputError
 from retinaface_tf.evaluation.result import EVAL_FILE
-from retinaface_tf.model.detector import Detector
+from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.serving.metadata import DefaultThresholds, MeasuredAP, Metadata
 from retinaface_tf.structures import LANDMARKS
 
 
-def collect_metadata(detector: Detector, source: str) -> Metadata:
+def collect_metadata(detector: GraphDetector, source: str) -> Metadata:
     """Collects the metadata of an export that is yet to be checked.
 
     Args:

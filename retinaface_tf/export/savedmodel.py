@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from retinaface_tf.export.parity import SAME_GRAPH, ParityCheck, decode_and_detect
 from retinaface_tf.export.versions import NewVersion
-from retinaface_tf.model.detector import Detector
+from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.runtimes.saved_model import SavedModelDetector
 from retinaface_tf.serving.metadata import Metadata
 from retinaface_tf.serving.signatures import SIGNATURES, Service
@@ -15,7 +15,7 @@ from retinaface_tf.serving.warmup import write_warmup
 
 
 def write_saved_model_version(
-    detector: Detector, version: NewVersion, metadata: Metadata, check: ParityCheck
+    detector: GraphDetector, version: NewVersion, metadata: Metadata, check: ParityCheck
 ) -> dict[str, Any]:
     """Writes a SavedModel and compares the two signatures that see images as they are.
 
@@ -41,7 +41,7 @@ def write_saved_model_version(
 
 
 def check_saved_model(
-    detector: Detector, exported: SavedModelDetector, check: ParityCheck
+    detector: GraphDetector, exported: SavedModelDetector, check: ParityCheck
 ) -> dict[str, Any]:
     """Compares the signatures of pixels and of bytes with the detector.
 

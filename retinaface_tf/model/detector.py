@@ -36,7 +36,7 @@ class Candidates(NamedTuple):
     landmarks: tf.Tensor  # float32 [B, K, 5, 2], in pixels
 
 
-class Detector(tf.Module):
+class GraphDetector(tf.Module):
     """Finds faces in RGB images with a network and the thresholds of `config.detector`.
 
     Detections have `max_detections` rows per image. Where that is None, as in evaluation, every

@@ -28,8 +28,8 @@ def build_network(config: Config) -> keras.Model:
 
     Example:
         >>> network = build_network(load_config("mobilenet025"))
-        >>> network.count_params()
-        426608
+        >>> sorted(network.output)
+        ['boxes', 'landmarks', 'logits']
 
     Raises:
         InputError: the config freezes a stage that the backbone lacks.

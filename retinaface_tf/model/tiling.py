@@ -9,7 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from retinaface_tf.config import STRIDES
-from retinaface_tf.model.detector import Candidates, Detector, scale_of_axes
+from retinaface_tf.model.detector import Candidates, GraphDetector, scale_of_axes
 from retinaface_tf.structures import Array, DetectionBatch
 
 # Tiles that begin at multiples of it have the anchors of the whole image.
@@ -94,17 +94,17 @@ class TiledDetector:
     a detector that had the memory for the whole image.
     """
 
-    def __init__(self, detector: Detector):
+    def __init__(self, detector: GraphDetector):
         self.detector = detector
 
     def __call__(self, images: Array, scale: float | tf.Tensor = 1.0) -> DetectionBatch:
-        """Detects faces; arguments and result are those of `Detector.__call__`."""
+        """Detects faces; arguments and result are those of `GraphDetector.__call__`."""
         if self.fits(images):
             return self.detector(images, scale)
         return self.suppress(self.candidates(images, scale))
 
     def candidates(self, images: Array, scale: float | tf.Tensor = 1.0) -> DetectionBatch:
-        """Returns what is above the score threshold before NMS, as `Detector.candidates`."""
+        """Returns what is above the score threshold before NMS, as `GraphDetector.candidates`."""
         if self.fits(images):
             return self.detector.candidates(images, scale)
         if len(images) > 1:
@@ -116,7 +116,7 @@ class TiledDetector:
         return self._join([self._candidates(images, tile, scale) for tile in tiles])
 
     def suppress(self, candidates: DetectionBatch) -> DetectionBatch:
-        """Suppresses overlapping candidates, as `Detector.suppress`."""
+        """Suppresses overlapping candidates, as `GraphDetector.suppress`."""
         return self.detector.suppress(candidates)
 
     def fits(self, images: Array) -> bool:

@@ -14,8 +14,8 @@ from retinaface_tf.data.scaling_host import letterbox
 from retinaface_tf.detections import Detections
 from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.extras import import_extra
-from retinaface_tf.runtimes.detector import Detector, with_thresholds
 from retinaface_tf.runtimes.heads import anchors_of_square, detect_faces, empty_batch
+from retinaface_tf.runtimes.interface import Detector, with_thresholds
 from retinaface_tf.serving.metadata import Metadata
 from retinaface_tf.structures import Array, DetectionBatch, Predictions
 
@@ -35,7 +35,7 @@ class LiteRtDetector(Detector):
             interpreter = _interpreter(path)
             self.metadata = _read_metadata(path)
         except (OSError, ValueError, KeyError) as error:
-            reason = one_line(error)[:120]
+            reason = one_line(error)
             raise InputError(f"{path}: not a model that export.py wrote: {reason}") from None
         self.source = str(path)
         self.config: Config = TypeAdapter(Config).validate_python(self.metadata.config)

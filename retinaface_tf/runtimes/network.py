@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from retinaface_tf.config import Config
 from retinaface_tf.model import detector, tiling
-from retinaface_tf.runtimes.detector import Detector, with_thresholds
+from retinaface_tf.runtimes.interface import Detector, with_thresholds
 from retinaface_tf.structures import Array, DetectionBatch
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class NetworkDetector(Detector):
     def __init__(self, network: "keras.Model", config: Config, source: str = "a network"):
         """Takes a network of `build_network`."""
         self.config, self.source = config, source
-        self.graph = detector.Detector(network, config)
+        self.graph = detector.GraphDetector(network, config)
         self._tiled = tiling.TiledDetector(self.graph)
 
     def __call__(

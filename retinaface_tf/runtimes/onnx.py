@@ -10,8 +10,8 @@ from retinaface_tf.config import Config
 from retinaface_tf.data.scaling_host import undo_scale
 from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.extras import import_extra
-from retinaface_tf.runtimes.detector import Detector
 from retinaface_tf.runtimes.heads import empty_batch
+from retinaface_tf.runtimes.interface import Detector
 from retinaface_tf.serving.metadata import Metadata
 from retinaface_tf.structures import Array, DetectionBatch
 
@@ -39,7 +39,7 @@ class OnnxDetector(Detector):
             self.metadata = Metadata.from_json(metadata)
             self.config: Config = TypeAdapter(Config).validate_python(self.metadata.config)
         except Exception as error:  # onnxruntime has a dozen kinds of its own
-            reason = one_line(error)[:120]
+            reason = one_line(error)
             raise InputError(f"{path}: not a model that export.py wrote: {reason}") from None
         self.source = str(path)
 

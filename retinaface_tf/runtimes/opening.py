@@ -11,7 +11,7 @@ from typing import NamedTuple
 from retinaface_tf.config import Config
 from retinaface_tf.config_file import load_config
 from retinaface_tf.errors import InputError
-from retinaface_tf.runtimes.detector import Detector
+from retinaface_tf.runtimes.interface import Detector
 from retinaface_tf.runtimes.locate import Kind, ModelPath, find_model, run_of
 
 # Configs of the package by their backbones; other backbones take the first.

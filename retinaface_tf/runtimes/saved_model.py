@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from retinaface_tf.config import Config
 from retinaface_tf.data.scaling_host import undo_scale
 from retinaface_tf.errors import ImageError, InputError, one_line
-from retinaface_tf.runtimes.detector import Detector
+from retinaface_tf.runtimes.interface import Detector
 from retinaface_tf.runtimes.locate import newest_version
 from retinaface_tf.serving.metadata import Metadata
 from retinaface_tf.structures import Array, DetectionBatch
@@ -42,7 +42,7 @@ class SavedModelDetector(Detector):
                 found = Metadata.load(version).config
                 config = TypeAdapter(Config).validate_python(found)
         except (OSError, ValueError, AttributeError, tf.errors.OpError) as error:
-            reason = one_line(error)[:120]
+            reason = one_line(error)
             raise InputError(f"{path}: not a model that export.py wrote: {reason}") from None
         self.config: Config = config
         self.source = str(version)

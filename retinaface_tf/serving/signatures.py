@@ -8,7 +8,7 @@ import tensorflow as tf
 from retinaface_tf.config import STRIDES
 from retinaface_tf.data.scaling import letterbox
 from retinaface_tf.errors import ImageError
-from retinaface_tf.model.detector import Detector
+from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.serving.images import Bounds, open_within
 from retinaface_tf.structures import DetectionBatch
 
@@ -59,7 +59,7 @@ class Service(tf.Module):
     `export.resized_side` pixels.
     """
 
-    def __init__(self, detector: Detector):
+    def __init__(self, detector: GraphDetector):
         """Builds the signatures.
 
         Args:

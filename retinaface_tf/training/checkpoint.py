@@ -111,7 +111,7 @@ class Checkpoints:
             self._manager.save(checkpoint_number=self.step)
             self._remove_old_weights()
         except (OSError, InputError, tf.errors.OpError) as error:
-            reason = one_line(error)[-120:]
+            reason = one_line(error)
             raise InputError(
                 f"{self.folder}: the checkpoint of step {self.step} cannot be written, those "
                 f"before are kept: {reason}"
@@ -163,7 +163,7 @@ def _restore(checkpoint: tf.train.Checkpoint, path: str) -> None:
     try:
         checkpoint.restore(path).assert_existing_objects_matched().expect_partial()
     except (tf.errors.OpError, AssertionError, ValueError, TypeError, IndexError) as error:
-        reason = one_line(error)[:120]
+        reason = one_line(error)
         raise InputError(
             f"{path}: cannot be read as a checkpoint of this model: {reason}"
         ) from None

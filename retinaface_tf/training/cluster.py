@@ -23,8 +23,13 @@ class Cluster:
     task: int = 0  # its number in that job
 
     @property
+    def addresses(self) -> list[str]:
+        """Those of all workers, by number."""
+        return [*self.jobs.get("chief", []), *self.jobs.get("worker", [])]
+
+    @property
     def size(self) -> int:
-        return sum(len(addresses) for addresses in self.jobs.values())
+        return len(self.addresses)
 
     @property
     def index(self) -> int:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from retinaface_tf.config import TrainConfig
 from retinaface_tf.errors import InputError
 from retinaface_tf.training.cluster import ALONE, Cluster
+from retinaface_tf.training.partners import await_partners
 
 
 def make_strategy(config: TrainConfig, cluster: Cluster = ALONE) -> tf.distribute.Strategy:
@@ -20,8 +21,8 @@ def make_strategy(config: TrainConfig, cluster: Cluster = ALONE) -> tf.distribut
     afterwards. With several workers, the call waits until all have made it.
 
     Raises:
-        InputError: no such device, the global batch does not divide among them, or they are several
-            and XLA is to compile the step.
+        InputError: no such device, another worker does not come, the global batch does not divide
+            among them, or they are several and XLA is to compile the step.
     """
     _configure(config)
     strategy = _mirrored(config) if cluster.is_alone else _multi_worker(config, cluster)
@@ -46,6 +47,7 @@ def _multi_worker(config: TrainConfig, cluster: Cluster) -> tf.distribute.Strate
     used = [gpus[number] for number in _device_numbers(config, gpus)] if gpus else []
     if used:
         tf.config.set_visible_devices(used, "GPU")
+    await_partners(cluster)
     return tf.distribute.MultiWorkerMirroredStrategy(cluster.resolver(gpus=len(used)))
 
 

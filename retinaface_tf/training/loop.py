@@ -44,7 +44,7 @@ def train(config: Config, *, resume: bool = True) -> bool:
         # Memory that is short is this worker's own, and would be short again.
         if cluster.is_alone or isinstance(error, tf.errors.ResourceExhaustedError):
             raise
-        reason = one_line(error)[-200:]
+        reason = one_line(error)
         raise LostWorkerError(
             f"worker {cluster.index + 1} of {cluster.size}: lost another; start all again, and "
             f"they go on from the last checkpoint ({reason})"

@@ -118,7 +118,7 @@ class Progress:
         try:
             yield
         except tf.errors.OpError as error:
-            reason = one_line(error)[:120]
+            reason = one_line(error)
             raise InputError(
                 f"{self.folder}: events cannot be written, the last checkpoint is kept: {reason}"
             ) from None

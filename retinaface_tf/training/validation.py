@@ -13,7 +13,7 @@ from retinaface_tf.drawing import Picture
 from retinaface_tf.evaluation.data import load_evaluation_data
 from retinaface_tf.evaluation.evaluate import evaluate
 from retinaface_tf.files import write_text
-from retinaface_tf.model.detector import Detector
+from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.model.network import build_network
 from retinaface_tf.model.tiling import TiledDetector
 from retinaface_tf.model.weights.files import save_weights
@@ -67,7 +67,7 @@ class Validation:
         stride = max(1, round(len(data.files) / config.train.validate_images))
         self.data = data.select(list(data.files)[::stride])
         self.network = build_network(config)
-        self.detector = TiledDetector(Detector(self.network, config.exhaustive()))
+        self.detector = TiledDetector(GraphDetector(self.network, config.exhaustive()))
         self.best = Best.load(self.workdir / BEST_FILE)
 
     def measure(self, network: keras.Model, optimizer: CoupledSGD, step: int) -> Measurement:

@@ -10,7 +10,7 @@ from retinaface_tf.config import Config, DetectorConfig, EvalConfig, ModelConfig
 from retinaface_tf.errors import InputError
 from retinaface_tf.evaluation.multi_scale import MultiScaleFlip, mirrored
 from retinaface_tf.evaluation.predict import predict
-from retinaface_tf.model.detector import Detector
+from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.model.network import build_network
 from retinaface_tf.model.tiling import TiledDetector
 from retinaface_tf.structures import DetectionBatch
@@ -85,7 +85,7 @@ def test_a_mirrored_image_has_the_mirrored_answer(with_made_up_weights):
     for level in (1, 2, 3):  # scores that are not all 1
         bias = network.get_layer(f"logits{level}_conv").bias
         bias.assign(bias - [0, 8, 0, 8])
-    detector = TiledDetector(Detector(network, config))
+    detector = TiledDetector(GraphDetector(network, config))
     image = np.random.default_rng(4).integers(0, 256, (1, 75, 101, 3), np.uint8)
     found, of_mirror = (
         MultiScaleFlip(detector.candidates, config)(tf.constant(each))

@@ -6,7 +6,7 @@ from serving.c_api import CModel
 from tiny_network import noise
 
 from retinaface_tf.config_file import load_config
-from retinaface_tf.model.detector import Detector
+from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.model.network import build_network
 from retinaface_tf.model.weights.files import save_weights
 
@@ -35,7 +35,7 @@ def test_the_command_exports_a_model_that_a_server_loads(command, flags, network
     assert str(tmp_path / "1") in done.stdout
     images = noise(1, 75, 101)
     answer = CModel(tmp_path / "1")("detect_images", images=images)
-    expected = Detector(network, load_config(CONFIG))(images)
+    expected = GraphDetector(network, load_config(CONFIG))(images)
     assert expected.num_detections[0] > 20
     for name, rows in expected._asdict().items():
         np.testing.assert_array_equal(answer[name], rows, err_msg=name)

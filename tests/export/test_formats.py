@@ -8,7 +8,7 @@ from tiny_network import tiny_detector
 from retinaface_tf.errors import DoesNotHold, InputError
 from retinaface_tf.export import litert, onnx
 from retinaface_tf.export.formats import FORMATS, export_model
-from retinaface_tf.model.detector import Detector
+from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.serving.metadata import Metadata
 
 
@@ -89,4 +89,4 @@ def test_without_training_images_int8_is_left_out_and_said(tiny, tmp_path, caplo
 
 def without_training_images(detector):
     data = replace(detector.config.data, train_labels="none.txt")
-    return Detector(detector.network, replace(detector.config, data=data))
+    return GraphDetector(detector.network, replace(detector.config, data=data))

@@ -1,4 +1,4 @@
-"""LiteRT at its fixed size, beside the Detector that it was made of."""
+"""LiteRT at its fixed size, beside the GraphDetector that it was made of."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from retinaface_tf.data.scaling import letterbox
 from retinaface_tf.errors import InputError
 from retinaface_tf.export.litert_conversion import IN_FLOAT, write_litert
 from retinaface_tf.export.provenance import collect_metadata
-from retinaface_tf.model.detector import Detector
+from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.runtimes.litert import LiteRtDetector
 
 
@@ -58,7 +58,7 @@ def test_of_a_thousand_faces_the_best_750_are_told(config, tmp_path):
     crowd = replace(config, anchors=ANCHORS_OF_CELLS, detector=DetectorConfig())
     image, best = thousand_faces(cell=16)
     side = image.shape[1]
-    detector = Detector(BrightCells(16, certain=256), crowd)
+    detector = GraphDetector(BrightCells(16, certain=256), crowd)
     metadata = collect_metadata(detector, "test")
     file, _ = write_litert(detector.network, side, tmp_path, metadata)
     found = LiteRtDetector(file)(image)

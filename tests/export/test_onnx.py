@@ -1,4 +1,4 @@
-"""ONNX by onnxruntime, beside the Detector that it was made of."""
+"""ONNX by onnxruntime, beside the GraphDetector that it was made of."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from retinaface_tf.errors import InputError
 from retinaface_tf.export.onnx import OPSET, write_onnx
 from retinaface_tf.export.provenance import collect_metadata
 from retinaface_tf.extras import import_extra
-from retinaface_tf.model.detector import Detector
+from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.runtimes.onnx import OnnxDetector
 
 
@@ -66,7 +66,7 @@ def test_nothing_above_the_threshold_is_an_answer_of_zeros(config, tmp_path):
 
 def test_of_a_thousand_faces_the_best_750_are_told(config, tmp_path):
     crowd = replace(config, anchors=ANCHORS_OF_CELLS, detector=DetectorConfig())
-    detector = Detector(BrightCells(16, certain=256), crowd)
+    detector = GraphDetector(BrightCells(16, certain=256), crowd)
     file = write_onnx(detector, tmp_path, collect_metadata(detector, "test"))
     image, best = thousand_faces(cell=16)
     found = OnnxDetector(file)(image)

@@ -8,12 +8,12 @@ import pytest
 from retinaface_tf.config import DetectorConfig
 from retinaface_tf.errors import InputError
 from retinaface_tf.export.provenance import collect_metadata
-from retinaface_tf.model.detector import Detector
+from retinaface_tf.model.detector import GraphDetector
 
 
 def test_the_ap_that_eval_wrote_goes_along_if_it_is_of_these_weights(tiny, tmp_path):
     config = replace(tiny.config, eval=replace(tiny.config.eval, out=str(tmp_path)))
-    detector = Detector(tiny.network, config)
+    detector = GraphDetector(tiny.network, config)
     assert collect_metadata(detector, "step-7").evaluation is None
     ap = {"easy": 0.9, "medium": 0.8, "hard": 0.7}
     written = {"ap": ap, "source": "step-7", "protocol": "original", "date": "today"}
@@ -27,4 +27,4 @@ def test_the_ap_that_eval_wrote_goes_along_if_it_is_of_these_weights(tiny, tmp_p
 def test_a_detector_without_limits_is_refused_by_its_keys(tiny, missing):
     config = replace(tiny.config, detector=DetectorConfig(**{missing: None}))
     with pytest.raises(InputError, match=rf"detector\.{missing}"):
-        collect_metadata(Detector(tiny.network, config), "weights")
+        collect_metadata(GraphDetector(tiny.network, config), "weights")

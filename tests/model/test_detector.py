@@ -12,7 +12,7 @@ from bright_cells import ANCHORS_OF_CELLS, BrightCells
 from retinaface_tf.config import AnchorConfig, DetectorConfig, ModelConfig
 from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.geometry.coder import decode_boxes, decode_landmarks
-from retinaface_tf.model.detector import Detector
+from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.structures import DetectionBatch
 
 CELL = 16
@@ -32,7 +32,7 @@ def detect(config):
     @cache
     def detector(cell, anchors, **settings):
         limits = DetectorConfig(**{"max_detections": 5, **settings})
-        return Detector(BrightCells(cell), replace(config, anchors=anchors, detector=limits))
+        return GraphDetector(BrightCells(cell), replace(config, anchors=anchors, detector=limits))
 
     def with_settings(images, scale=1.0, cell=CELL, anchors=ANCHORS_OF_CELLS, **settings):
         found = detector(cell, anchors, **settings)(images, scale)
@@ -147,7 +147,7 @@ def small(config, made_up_network):
 
 @pytest.fixture(scope="module")
 def detector(small):
-    return Detector(*small)
+    return GraphDetector(*small)
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +201,7 @@ def test_one_trace_serves_images_of_all_sizes(detector, noise):
 
 def test_a_batch_of_two_is_two_batches_of_one(small, noise):
     network, config = small
-    detector = Detector(network, replace(config, detector=DetectorConfig(max_detections=400)))
+    detector = GraphDetector(network, replace(config, detector=DetectorConfig(max_detections=400)))
     together = detector(noise)
     for number in range(2):
         alone = detector(noise[number : number + 1])
@@ -218,7 +218,7 @@ def test_the_scale_may_be_a_tensor(detector, noise):
 def test_thresholds_of_a_call_replace_those_of_the_config(small, detector, noise):
     network, config = small
     own = replace(config.detector, score_threshold=0.6, nms_iou=0.2)
-    expected = Detector(network, replace(config, detector=own))(noise)
+    expected = GraphDetector(network, replace(config, detector=own))(noise)
     found = detector(noise, score_threshold=0.6, nms_iou=0.2)
     assert (found.num_detections < detector(noise).num_detections).numpy().all()
     for ours, theirs in zip(found, expected, strict=True):

@@ -16,7 +16,7 @@ from scipy.spatial import KDTree
 from retinaface_tf.config import DetectorConfig, ModelConfig
 from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.model.backbones import BACKBONES
-from retinaface_tf.model.detector import Detector
+from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.model.network import build_network
 from retinaface_tf.model.tiling import COARSEST_STRIDE, MARGIN, TiledDetector, plan_tiles
 from retinaface_tf.structures import DetectionBatch
@@ -113,7 +113,7 @@ def detectors(config):
     def detector(**settings):
         limits = DetectorConfig(**{"max_pixels": BUDGET, **settings})
         cells = replace(config, anchors=ANCHORS_OF_CELLS, detector=limits)
-        return Detector(BrightCells(CELL), cells)
+        return GraphDetector(BrightCells(CELL), cells)
 
     def with_settings(**settings):
         return TiledDetector(detector(**settings)), detector(**settings)
@@ -242,7 +242,9 @@ def picture():
 def test_a_tiled_image_is_answered_as_if_it_was_whole(config, network, picture):
     unlimited = DetectorConfig(top_k=None, max_detections=None)
     one, tiles = (
-        TiledDetector(Detector(network, replace(config, detector=replace(unlimited, max_pixels=m))))
+        TiledDetector(
+            GraphDetector(network, replace(config, detector=replace(unlimited, max_pixels=m)))
+        )
         for m in (8_388_608, BUDGET)
     )
     assert len(plan_tiles(2500, 2500, BUDGET)) == 4
@@ -258,12 +260,12 @@ DETECT_108_MEGAPIXELS = """
 import resource
 import numpy as np
 from retinaface_tf.config import Config, ModelConfig
-from retinaface_tf.model.detector import Detector
+from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.model.network import build_network
 from retinaface_tf.model.tiling import TiledDetector
 
 config = Config(model=ModelConfig(backbone="mobilenet025"))
-detect = TiledDetector(Detector(build_network(config), config))
+detect = TiledDetector(GraphDetector(build_network(config), config))
 image = np.random.default_rng(0).integers(0, 256, (1, 9000, 12000, 3), np.uint8)
 found = detect(image)
 print(int(found.num_detections[0]), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

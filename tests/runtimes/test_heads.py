@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from retinaface_tf.config import AnchorConfig, DetectorConfig
 from retinaface_tf.geometry.anchors import make_anchors
-from retinaface_tf.model.detector import Detector
+from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.runtimes.heads import anchors_of_square, detect_faces, empty_batch
 from retinaface_tf.structures import Predictions
 
@@ -103,7 +103,7 @@ def test_random_heads_give_what_the_detector_gives(config, scale):
             return {name: tf.constant(rows[None]) for name, rows in said._asdict().items()}
 
     limits = replace(config.detector, max_detections=100)
-    expected = Detector(Network(), replace(config, detector=limits))(
+    expected = GraphDetector(Network(), replace(config, detector=limits))(
         np.zeros([1, side, side, 3], np.uint8), scale
     )
     anchors = anchors_of_square(side, config.anchors)

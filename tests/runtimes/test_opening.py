@@ -19,7 +19,7 @@ from retinaface_tf.config import Config, ModelConfig
 from retinaface_tf.config_file import load_config
 from retinaface_tf.detections import Detections
 from retinaface_tf.errors import InputError
-from retinaface_tf.model.detector import Detector as GraphDetector
+from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.model.weights.files import save_weights
 from retinaface_tf.runtimes.opening import find_config, open_detector, open_exported
 

@@ -19,7 +19,7 @@ from retinaface_tf.config import DetectorConfig
 from retinaface_tf.data.decode import decode_image
 from retinaface_tf.data.scaling import letterbox
 from retinaface_tf.errors import ImageError
-from retinaface_tf.model.detector import Detector
+from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.serving.signatures import Service
 
 OUTPUTS = ("boxes", "scores", "landmarks", "num_detections", "error")
@@ -257,7 +257,7 @@ def bright_service(tiny_config, **settings):
         anchors=ANCHORS_OF_CELLS,
         detector=DetectorConfig(**settings),
     )
-    return Service(Detector(BrightCells(16, certain=256), config))
+    return Service(GraphDetector(BrightCells(16, certain=256), config))
 
 
 def test_of_a_thousand_faces_the_best_750_are_told(tiny_config):

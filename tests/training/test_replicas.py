@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-SCRIPT = Path(__file__).with_name("replicas.py")
 ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "tests" / "replicas.py"
 SLOW = pytest.mark.slow
 REPLICAS = pytest.mark.parametrize(
     "replicas", [pytest.param(2, marks=SLOW), pytest.param(4, marks=SLOW), "2 processes x 2"]

@@ -1,8 +1,8 @@
-"""Runs of train.py that are killed, starved of disk, moved to other devices, or lose a worker."""
+"""Runs that are stopped, killed, starved of disk, moved to other devices, or lose a worker."""
 
 import os
+import re
 import resource
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +19,7 @@ from saved_tensors import assert_same_bits, saved_tensors
 from retinaface_tf.runtimes.run_folder import saved_checkpoints
 
 ROOT = Path(__file__).parents[2]
-STEPS = 12
+STEPS = 8
 # For comparisons of sums in another order. Such a run is chaotic: from 1e-16 the difference grows
 # to 1e-6 within these steps, at a higher rate to 1e-3. test_replicas.py is exact.
 EXACT = ("--set=model.precision=float64", "--set=optimizer.learning_rate=1e-4")
@@ -27,20 +27,20 @@ EXACT = ("--set=model.precision=float64", "--set=optimizer.learning_rate=1e-4")
 
 @pytest.fixture(scope="module")
 def arguments(drawn) -> list[str]:
-    """A run of 12 steps of 4 images, with a checkpoint after each."""
+    """A run of 8 steps of 4 images, with a checkpoint after each."""
     values = {
         "data.root": drawn,
         "data.image_size": 64,
-        "train.epochs": 3,
+        "train.epochs": 2,
         "train.batch_per_device": 4,
         "train.checkpoint_steps": 1,
         "train.log_steps": 2,
         "train.deterministic": "true",
-        "train.validate_epochs": 0,  # test_end_to_end.py and benchmarks/soak.py are stopped there
+        "train.validate_epochs": 0,  # benchmarks/soak.py is stopped there, too
         "schedule.warmup_epochs": 1,
     }
     settings = [f"--set={key}={value}" for key, value in values.items()]
-    return ["train.py", "--cfg=configs/quickstart.yaml", *settings]
+    return ["tests/tiny_train.py", "--cfg=configs/quickstart.yaml", *settings]
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +68,7 @@ def wait_for(process: "subprocess.Popen[str]", folder: Path, pattern: str) -> No
     while not any(folder.glob(pattern)):
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline
+        time.sleep(0.001)  # what a checkpoint is written to is there for longer
 
 
 def assert_complete_with_same_bits(workdir: Path, other: Path) -> None:
@@ -87,18 +88,23 @@ def assert_close(workdir: Path, other: Path) -> None:
 
 
 @pytest.mark.parametrize("devices", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_a_run_killed_twice_while_it_saves_ends_with_the_same_bits(
+def test_a_run_stopped_and_then_killed_while_it_saves_ends_with_the_same_bits(
     whole, arguments, command, tmp_path, devices
 ):
     arguments = [*arguments, f"--workdir={tmp_path}", f"--set=train.cpu_devices={devices}"]
-    for step in (2, 4):
-        process = start(arguments)
-        wait_for(process, tmp_path / "checkpoints", f"step-{step}_temp")  # being written
-        process.kill()
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL
+    process = start(arguments)
+    wait_for(process, tmp_path / "checkpoints", "step-2.index")
+    process.terminate()
+    _, log = process.communicate()
+    assert process.returncode == 75, log
+    process = start(arguments)
+    wait_for(process, tmp_path / "checkpoints", "step-*_temp")  # being written
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
     done = command(*arguments)
     assert done.returncode == 0, done.stderr
+    assert re.search(rf"resuming at step \d+ of {STEPS}", done.stderr)
     assert_complete_with_same_bits(tmp_path, whole(f"--set=train.cpu_devices={devices}"))
 
 
@@ -119,20 +125,23 @@ def test_a_run_goes_on_with_other_devices_as_if_with_the_first(whole, arguments,
 
 @pytest.mark.slow
 def test_a_disk_that_is_full_ends_in_one_line_and_keeps_the_last_checkpoint(
-    whole, arguments, command, tmp_path
+    arguments, command, tmp_path
 ):
-    workdir = tmp_path / "run"
-    shutil.copytree(whole("--set=train.cpu_devices=1"), workdir)
-    newest = tf.train.latest_checkpoint(str(workdir / "checkpoints"))
-    before = {file: file.read_bytes() for file in Path(newest).parent.glob(f"step-{STEPS}.*")}
+    # Of mobilenet025: HDF5 crashes where a file of much fewer weights cannot be written.
+    arguments = ["train.py", *arguments[1:], f"--workdir={tmp_path}"]
+    done = command(*arguments, "--set=train.epochs=1")
+    assert done.returncode == 0, done.stderr
+    before = {file: file.read_bytes() for file in (tmp_path / "checkpoints").glob("step-4.*")}
+    assert len(before) == 3
     done = command(
-        *(*arguments, f"--workdir={workdir}", "--set=train.epochs=4"),
+        *arguments,
         # A file that grows beyond the limit fails as on a full disk.
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000)),
     )
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
-    assert last.startswith(f"error: {workdir}/checkpoints: the checkpoint of step {STEPS + 1}")
+    assert last.startswith(f"error: {tmp_path / 'checkpoints'}: ")
+    assert "step 5" in last
     assert "Traceback" not in done.stderr
     for file, content in before.items():
         assert file.read_bytes() == content
@@ -171,18 +180,6 @@ def test_a_group_that_loses_a_worker_has_the_bits_of_one_process_with_two_device
 ):
     lose(victim, arguments, tmp_path)
     assert_complete_with_same_bits(tmp_path, whole("--set=train.cpu_devices=2"))
-
-
-@pytest.mark.slow
-def test_workers_that_are_lost_too_often_are_not_started_again(arguments, tmp_path):
-    command = ["-m", "retinaface_tf.training.launch", "--workers=2", "--restarts=0", "--"]
-    process = start([*command, *arguments, f"--workdir={tmp_path}"])
-    wait_for(process, tmp_path / "checkpoints", "step-1.index")
-    os.kill(next(children(process)), signal.SIGKILL)
-    _, log = process.communicate()
-    assert process.returncode == 75, log
-    assert "worker 1 was killed by SIGKILL" in log
-    assert "error: workers were lost 1 times; the same command goes on" in log.splitlines()[-1]
 
 
 @pytest.mark.slow

@@ -11,11 +11,12 @@ import h5py
 import keras
 import numpy as np
 
-from retinaface_tf.errors import InputError
+from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.files import atomic_file
 from retinaface_tf.model.backbones import BACKBONES
 from retinaface_tf.model.network import name_of_network
 from retinaface_tf.model.weights.assignment import assign, check_complete
+from retinaface_tf.model.weights.h5_file import check_file, write_checksum
 from retinaface_tf.model.weights.imported import read_imported
 from retinaface_tf.model.weights.names import backbone_of
 from retinaface_tf.model.weights.state_dict import find_file
@@ -40,7 +41,8 @@ def load_weights(network: keras.Model, source: str | Path) -> None:
     """
     path = find_file(source)
     if path.name.endswith(SUFFIX):
-        _load_saved(network, path)
+        load_saved(network, path)
+        _check_finite(network, path)
         return
     imported = read_imported(path)
     check_complete(assign(network, imported), imported, network)
@@ -61,11 +63,12 @@ def find_backbone(source: str | Path) -> str | None:
         return backbone_of(read_imported(path).tensors)
     try:
         with h5py.File(path) as file:
-            saved = file.attrs.get(NETWORK)
-    except OSError:
+            saved = str(file.attrs.get(NETWORK, ""))
+    # A damaged file can raise nearly anything.
+    except Exception:
         raise InputError(f"{path}: not a file of weights, or broken") from None
     by_name = {name_of_network(backbone): backbone for backbone in BACKBONES}
-    return by_name.get(saved, saved)
+    return by_name.get(saved, saved) or None
 
 
 def sha256(path: Path) -> str:
@@ -74,22 +77,36 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _load_saved(network: keras.Model, path: Path) -> None:
+def load_saved(network: keras.Model, path: Path) -> None:
+    """Loads a file that `save_weights` wrote for the same kind of network, finite or not.
+
+    Raises:
+        InputError: it is no such file, or of another network, or damaged.
+    """
     refusal = f"{path}: not the weights of a {network.name}"
     try:
+        check_file(path)
         with h5py.File(path) as file:
-            saved = file.attrs.get(NETWORK, network.name)
+            saved = str(file.attrs.get(NETWORK, network.name))
         # A backbone takes its part of a whole network.
         if saved not in (network.name, name_of_network(network.name)):
-            raise InputError(f"{refusal}, but of a {saved}")
+            raise InputError(f"{refusal}, but of a {saved:.40}")
         with warnings.catch_warnings():
             # Keras only warns of layers that it leaves unchanged.
             warnings.simplefilter("error", UserWarning)
             network.load_weights(path)
-    except (OSError, KeyError, ValueError, UserWarning):
-        raise InputError(f"{refusal}, or not with these anchors, or broken") from None
+    except InputError:
+        raise
+    # A damaged file can raise nearly anything, in HDF5 and in Keras.
+    except Exception as error:
+        raise InputError(
+            f"{refusal}, or not with these anchors, or broken: {one_line(error)}"
+        ) from None
+
+
+def _check_finite(network: keras.Model, path: Path) -> None:
     for variable in network.variables:
-        if not np.isfinite(variable.numpy().astype(np.float64)).all():
+        if not np.isfinite(variable.numpy()).all():
             raise InputError(f"{path}: expected finite numbers, {variable.path} has others")
 
 
@@ -116,6 +133,7 @@ def save_weights(
                 file.attrs[NETWORK] = network.name
                 if provenance is not None:
                     file.attrs[PROVENANCE] = json.dumps(provenance)
+                write_checksum(file)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
 

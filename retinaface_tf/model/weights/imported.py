@@ -58,7 +58,7 @@ def _rename(
             continue
         if prefix + name in tensors:
             raise InputError(f"{path}: expected {prefix + name} once, found it in two spellings")
-        if not np.isfinite(state.tensors[theirs].astype(np.float64)).all():
+        if not np.isfinite(state.tensors[theirs]).all():
             raise InputError(f"{path}: expected finite numbers, {theirs} has others")
         tensors[prefix + name] = state.tensors[theirs]
     return tensors

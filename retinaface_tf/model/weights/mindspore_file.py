@@ -43,6 +43,8 @@ _NUMPY_TYPES = "Bool Int8 Int16 Int32 Int64 UInt8 UInt16 UInt32 UInt64 Float16 F
 _DTYPES = {name: np.dtype(name.lower()) for name in _NUMPY_TYPES.split()}
 _DTYPES["BFloat16"] = np.dtype(ml_dtypes.bfloat16)
 
+MAX_DIMENSIONS = 32  # as NumPy has
+
 
 def read_mindspore_checkpoint(path: Path) -> dict[str, NDArray[Any]]:
     """All tensors of a checkpoint by name, in the file's order, optimizer slots included.
@@ -60,7 +62,7 @@ def read_mindspore_checkpoint(path: Path) -> dict[str, NDArray[Any]]:
         try:
             tensors[name] = _join([value.tensor for value in slices if value.HasField("tensor")])
         except ValueError as error:
-            raise InputError(f"{path}: {name!r} {error}") from None
+            raise InputError(f"{path}: {name!r:.80} {error}") from None
     return tensors
 
 
@@ -94,7 +96,10 @@ def _join(slices: Sequence[Any]) -> NDArray[Any]:
     if not slices:
         raise ValueError("is a hash table; expected a tensor")
     content = b"".join(part.tensor_content for part in slices)
-    shape, kind = tuple(slices[0].dims), slices[0].tensor_type
+    kind = slices[0].tensor_type
+    if len(slices[0].dims) > MAX_DIMENSIONS:
+        raise ValueError(f"has {len(slices[0].dims)} dimensions; expected at most {MAX_DIMENSIONS}")
+    shape = tuple(slices[0].dims)
     if shape == (0,) and content:
         shape = ()  # of strings, and of scalars in files of older MindSpore
     if kind == "str":
@@ -102,7 +107,7 @@ def _join(slices: Sequence[Any]) -> NDArray[Any]:
     elif kind in _DTYPES:
         dtype = _DTYPES[kind]
     else:
-        raise ValueError(f"is of type {kind!r}; expected one of {', '.join([*_DTYPES, 'str'])}")
+        raise ValueError(f"is of type {kind!r:.40}; expected one of {', '.join([*_DTYPES, 'str'])}")
     if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != len(content):
         raise ValueError(f"has {len(content)} bytes; expected those of {kind} of shape {shape}")
     return np.frombuffer(content, dtype).reshape(shape)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
@@ -19,6 +18,7 @@ HUB_FILE = "model.safetensors"
 # Names that mean a file, even where there is none.
 SUFFIXES = (".bin", ".ckpt", ".h5", ".pt", ".pth", ".safetensors", ".tar")
 
+MAX_NAME = 500  # letters
 _HDF5_START = b"\x89HDF"
 
 
@@ -61,7 +61,7 @@ def _download(repository: str) -> Path:
         return Path(huggingface_hub.hf_hub_download(repository, HUB_FILE))
     # The library raises errors of its own, of HTTP and of files.
     except Exception as error:
-        reason = one_line(error)[:160]
+        reason = one_line(error)
         raise InputError(
             f"{repository}: neither a file nor a repository of the Hugging Face hub that could be "
             f"read: {reason}"
@@ -91,14 +91,18 @@ def read_state_dict(path: Path) -> StateDict:
         raise InputError(f"{path}: {_what_else(start)}")
     if not state.tensors:
         raise InputError(f"{path}: expected tensors by name (a state dict), found none")
+    for name in state.tensors:
+        if len(name) > MAX_NAME or not name.isprintable():
+            raise InputError(f"{path}: expected names of tensors, found {name!r:.60}")
     return state
 
 
 def _read_safetensors(path: Path) -> dict[str, NDArray[Any]]:
     try:
         return safetensors.numpy.load_file(path)
-    except (safetensors.SafetensorError, OSError, KeyError, ValueError) as error:
-        raise InputError(f"{path}: expected a whole safetensors file: {error}") from None
+    # Types that NumPy does not have raise errors of other kinds.
+    except Exception as error:
+        raise InputError(f"{path}: expected a whole safetensors file: {one_line(error)}") from None
 
 
 def _read_mindspore(path: Path) -> dict[str, NDArray[Any]]:

@@ -1,115 +1,34 @@
-"""PyTorch's files without PyTorch, and without running what a pickle asks for.
+"""Reads PyTorch's files of weights without PyTorch.
 
 A `.pth` is a pickle of tensors that name their storages; the storages lie beside it in a zip, or
-behind it in files written before PyTorch 1.6. Only the few functions that `_Unpickler` knows are
-ever called; any other that a file names is refused.
+behind it in files written before PyTorch 1.6.
 """
 
 import io
-import math
+import os
 import pickle
 import struct
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import IO, Any
 
-import ml_dtypes
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from retinaface_tf.errors import InputError, one_line
+from retinaface_tf.model.weights.torch_pickle import StoredTensor, Unpickler
 
 _ZIP_START = b"PK\x03\x04"
 # Before PyTorch 1.6: a pickle of this number.
 _OLD_START = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)
 
-_DTYPES: dict[str, DTypeLike] = {
-    "DoubleStorage": np.float64,
-    "FloatStorage": np.float32,
-    "HalfStorage": np.float16,
-    "BFloat16Storage": ml_dtypes.bfloat16,
-    "LongStorage": np.int64,
-    "IntStorage": np.int32,
-    "ShortStorage": np.int16,
-    "CharStorage": np.int8,
-    "ByteStorage": np.uint8,
-    "BoolStorage": np.bool_,
-}
-
+# A pickle of 100,000 tensors is not as long. In memory it can be a hundred times as large.
+MAX_PICKLE = 4 * 2**20
+# Tensors may share a storage, but not so often that a small file fills the memory.
+MAX_SHARING = 4
 
 # Where training scripts keep the weights among other things.
 _INNER = ("state_dict", "model")
-
-
-@dataclass(frozen=True)
-class _Tensor:
-    """Where in a storage a tensor's numbers are."""
-
-    storage: str
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]  # in numbers
-
-    def read(self, numbers: NDArray[Any]) -> NDArray[Any]:
-        """The tensor as a view of its storage.
-
-        Raises:
-            ValueError: it reaches out of it, as only a made-up file can say.
-        """
-        steps = zip(self.shape, self.strides, strict=True)
-        last = self.offset + sum((size - 1) * stride for size, stride in steps)
-        inside = min((self.offset, *self.shape, *self.strides)) >= 0 and last < len(numbers)
-        count = math.prod(self.shape)
-        if count > len(numbers) or (count and not inside):
-            raise ValueError(f"a tensor of shape {self.shape} lies outside of its storage")
-        strides = [stride * numbers.itemsize for stride in self.strides]
-        return np.lib.stride_tricks.as_strided(numbers[self.offset :], self.shape, strides)
-
-
-# Written in Python: the one in C cannot be kept from changing what there is (BUILD).
-_PythonUnpickler: Any = pickle._Unpickler
-
-
-class _Unpickler(_PythonUnpickler):
-    """Knows tensors and plain data; calls nothing else, and changes nothing that there is."""
-
-    def __init__(self, file: IO[bytes]):
-        super().__init__(file)
-        self.dtypes: dict[str, DTypeLike] = {}  # of the storages met so far, by key
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module == "torch" and name in _DTYPES:
-            return name
-        known = {
-            ("collections", "Counter"): dict,
-            ("collections", "OrderedDict"): dict,
-            ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
-            ("torch._utils", "_rebuild_parameter"): lambda tensor, *_: tensor,
-            ("torch", "Size"): tuple,
-        }
-        if (module, name) not in known:
-            raise pickle.UnpicklingError(f"it calls {module}.{name}, which is not run")
-        return known[module, name]
-
-    def persistent_load(self, identity: Any) -> str:
-        kind, storage, key, _device, _count, *view = identity
-        if kind != "storage" or storage not in _DTYPES or any(view):
-            raise pickle.UnpicklingError(f"it refers to {identity!r:.60}, expected a storage")
-        self.dtypes[str(key)] = _DTYPES[storage]
-        return str(key)
-
-    def drop_state(self) -> None:
-        """Instead of BUILD: what a file says of an object besides its content is not needed."""
-        self.stack.pop()
-
-    dispatch: ClassVar = {**_PythonUnpickler.dispatch, pickle.BUILD[0]: drop_state}
-
-
-def _rebuild_tensor(
-    storage: str, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any
-) -> _Tensor:
-    return _Tensor(storage, offset, tuple(shape), tuple(strides))
 
 
 def is_torch_file(start: bytes) -> bool:
@@ -133,8 +52,9 @@ def read_torch_file(path: Path) -> dict[str, NDArray[Any]]:
             return read(file)
     # A broken pickle can raise nearly anything.
     except Exception as error:
-        reason = one_line(error)[:120] or type(error).__name__
-        raise InputError(f"{path}: expected a whole file of torch.save: {reason}") from None
+        raise InputError(
+            f"{path}: expected a whole file of torch.save: {one_line(error)}"
+        ) from None
 
 
 def _read_zip(file: IO[bytes]) -> dict[str, NDArray[Any]]:
@@ -143,32 +63,62 @@ def _read_zip(file: IO[bytes]) -> dict[str, NDArray[Any]]:
         pickles = [name for name in entries if name.endswith("data.pkl")]
         if not pickles:
             raise ValueError("it is a zip without data.pkl in it")
-        # PyTorch compresses nothing, and what is small here is to be small in memory too.
-        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries.values()):
-            raise ValueError("it is a compressed zip")
+        _check_entries(archive, file)
         folder = pickles[0].removesuffix("data.pkl")
         order = f"{folder}byteorder"
         _check_order(order not in entries or archive.read(order) == b"little")
-        unpickler = _Unpickler(io.BytesIO(archive.read(pickles[0])))
+        if entries[pickles[0]].file_size > MAX_PICKLE:
+            raise ValueError(f"its pickle is longer than {MAX_PICKLE:,} bytes")
+        unpickler = Unpickler(io.BytesIO(archive.read(pickles[0])))
         tensors = _tensors(unpickler.load())
         storages = {
             key: np.frombuffer(archive.read(f"{folder}data/{key}"), unpickler.dtypes[key])
             for key in {tensor.storage for tensor in tensors.values()}
         }
-    return {name: tensor.read(storages[tensor.storage]) for name, tensor in tensors.items()}
+    return _read_tensors(tensors, storages)
+
+
+def _check_entries(archive: zipfile.ZipFile, file: IO[bytes]) -> None:
+    """Refuses a zip that is larger in memory than it is on the disk.
+
+    PyTorch compresses nothing. Entries that share their bytes would be read once for each.
+
+    Raises:
+        ValueError: an entry is compressed, or entries overlap.
+    """
+    entries = archive.infolist()
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise ValueError("it is a compressed zip")
+    if sum(entry.file_size for entry in entries) > file.seek(0, os.SEEK_END):
+        raise ValueError("it is a zip whose entries overlap")
 
 
 def _read_old(file: IO[bytes]) -> dict[str, NDArray[Any]]:
     """Pickles of magic number, version, machine, content, keys; then each storage's numbers."""
-    unpickler = _Unpickler(file)
+    pickles = io.BytesIO(file.read(MAX_PICKLE))
+    unpickler = Unpickler(pickles)
     _magic, _version, machine, content, keys = (unpickler.load() for _ in range(5))
     _check_order(machine["little_endian"])
+    size = file.seek(0, os.SEEK_END)
+    file.seek(pickles.tell())
     storages = {}
     for key in keys:
+        if not isinstance(key, str) or key in storages:
+            raise ValueError("it names a storage twice, or not at all")
         dtype = np.dtype(unpickler.dtypes[key])
         (count,) = struct.unpack("<q", file.read(8))
-        storages[key] = np.frombuffer(file.read(count * dtype.itemsize), dtype, count)
-    tensors = _tensors(content)
+        if not 0 <= count * dtype.itemsize <= size - file.tell():
+            raise ValueError(f"it ends within storage {key}")
+        storages[key] = np.frombuffer(file.read(count * dtype.itemsize), dtype)
+    return _read_tensors(_tensors(content), storages)
+
+
+def _read_tensors(
+    tensors: dict[str, StoredTensor], storages: dict[str, NDArray[Any]]
+) -> dict[str, NDArray[Any]]:
+    size = sum(len(numbers) for numbers in storages.values())
+    if sum(tensor.count for tensor in tensors.values()) > MAX_SHARING * size:
+        raise ValueError("its tensors lie over each other, or outside of their storage")
     return {name: tensor.read(storages[tensor.storage]) for name, tensor in tensors.items()}
 
 
@@ -177,8 +127,8 @@ def _check_order(little: bool) -> None:
         raise ValueError("it was written on a big-endian machine")
 
 
-def _tensors(content: Any) -> dict[str, _Tensor]:
+def _tensors(content: Any) -> dict[str, StoredTensor]:
     inner = next((key for key in _INNER if isinstance(content, dict) and key in content), None)
     state = content if inner is None else content[inner]
     items = state.items() if isinstance(state, dict) else ()
-    return {str(name): tensor for name, tensor in items if isinstance(tensor, _Tensor)}
+    return {name: tensor for name, tensor in items if isinstance(tensor, StoredTensor)}

@@ -1,5 +1,6 @@
 """Asks a model on TensorFlow Serving for faces."""
 
-from retinaface_tf.serving.client.client import Client, FoundFaces
+from retinaface_tf.serving.client.answer import FoundFaces
+from retinaface_tf.serving.client.client import Client
 
 __all__ = ["Client", "FoundFaces"]

@@ -26,7 +26,7 @@ _NMS_IOU = flags.DEFINE_float("nms_iou", None, "Instead of the model's.", 0.0, 1
 _RESIZED = flags.DEFINE_bool("resized", False, "Let the server bring images to one size.")
 _BATCH = flags.DEFINE_integer("batch", 8, "Images of a request.", lower_bound=1)
 _TIMEOUT = flags.DEFINE_float(
-    "timeout", 60.0, "Seconds that a request may take.", lower_bound=0.001
+    "timeout", 60.0, "Seconds that a request may take, all attempts together.", lower_bound=0.001
 )
 
 

@@ -1,32 +1,11 @@
 """Sends images to a server, and returns faces."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from retinaface_tf.errors import ImageError, InputError
-
-
-@dataclass(frozen=True, eq=False)
-class FoundFaces:
-    """Faces that a server found in one image, best first.
-
-    Attributes:
-        boxes: float32 [N, 4], `x1 y1 x2 y2` in pixels of the upright image.
-        scores: float32 [N].
-        landmarks: float32 [N, 5, 2], `x y` of left eye, right eye, nose, left and right mouth
-            corner, in pixels of the upright image.
-        error: why the server could not look at the image, which then has no faces;
-            ImageError.NONE if it could.
-    """
-
-    boxes: NDArray[np.float32]
-    scores: NDArray[np.float32]
-    landmarks: NDArray[np.float32]
-    error: ImageError
+from retinaface_tf.errors import InputError
+from retinaface_tf.serving.client.answer import FoundFaces, read_answer
 
 
 class Client:
@@ -47,7 +26,7 @@ class Client:
             url: `grpc://host:8500` or `http://host:8501`; `grpcs` and `https` are encrypted.
             model: name of the model on the server.
             batch: images per request.
-            timeout: seconds that a request may take; by gRPC with all attempts, by REST each.
+            timeout: seconds that a request may take, all attempts and the whole answer together.
             attempts: how often to send a request to a server that is busy or not there.
 
         Raises:
@@ -55,7 +34,7 @@ class Client:
         """
         from retinaface_tf.serving.client.transport import connect  # TensorFlow
 
-        self.batch, self.is_rest = batch, url.startswith("http")
+        self.url, self.batch, self.is_rest = url, batch, url.startswith("http")
         self._transport = connect(url, model, timeout, attempts)
 
     def detect(
@@ -79,7 +58,8 @@ class Client:
             The faces of each image, in the order of the images.
 
         Raises:
-            InputError: the server is not there, takes too long or refuses.
+            InputError: the server is not there, takes too long, refuses, or answers with something
+                else than faces.
         """
         given = {"score_threshold": score_threshold, "nms_iou": nms_iou}
         thresholds = {name: value for name, value in given.items() if value is not None}
@@ -96,13 +76,8 @@ class Client:
             # A server that merges requests needs as many thresholds as there are images.
             per_image = {n: np.full(len(part), v, np.float32) for n, v in thresholds.items()}
             outputs = self._transport.predict(signature, {"image_bytes": part, **per_image})
-            answers += [_faces(outputs, index) for index in range(len(part))]
+            try:
+                answers += read_answer(outputs, len(part))
+            except InputError as error:
+                raise InputError(f"{self.url}: not the answer of a detector: {error}") from None
         return answers
-
-
-def _faces(outputs: dict[str, NDArray[Any]], index: int) -> FoundFaces:
-    count = int(outputs["num_detections"][index])
-    boxes, scores, landmarks = (
-        outputs[name][index][:count].astype(np.float32) for name in ("boxes", "scores", "landmarks")
-    )
-    return FoundFaces(boxes, scores, landmarks, ImageError(int(outputs["error"][index])))

@@ -1,5 +1,6 @@
 """Starts workers as processes on this machine, and starts all again when one dies."""
 
+import ctypes
 import json
 import logging
 import os
@@ -8,11 +9,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
 from retinaface_tf.errors import STOPPED, LostWorkerError
 
+_PR_SET_PDEATHSIG = 1  # of linux/prctl.h: the signal that a process gets when its parent dies
 GRACE = 10  # seconds in which the others may end by themselves
 
 log = logging.getLogger(__name__)
@@ -46,6 +48,10 @@ def launch(command: Sequence[str], count: int, restarts: int) -> int:
     Raises:
         LostWorkerError: workers died more often than that.
     """
+    log.warning(
+        "workers listen on all addresses of this machine, without authentication: who reaches "
+        "their ports reads and writes their files (docs/training.md)"
+    )
     stop = StopSignal()
     for restart in range(restarts + 1):
         if restart:
@@ -74,7 +80,7 @@ def run_workers(command: Sequence[str], count: int, stop: StopSignal) -> list[in
     """
     with ExitStack() as stack:
         workers = [
-            stack.enter_context(subprocess.Popen([sys.executable, *command], env=environment))
+            stack.enter_context(_start(command, environment))
             for environment in _environments(count)
         ]
         stack.callback(_kill, workers)
@@ -89,6 +95,21 @@ def run_workers(command: Sequence[str], count: int, stop: StopSignal) -> list[in
                 break
             time.sleep(0.1)
         return [STOPPED if (code := worker.poll()) is None else code for worker in workers]
+
+
+def _start(command: Sequence[str], environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    """Starts a worker that dies with this process, however this process ends."""
+    arguments = [sys.executable, *command]
+    if sys.platform != "linux":
+        return subprocess.Popen(arguments, env=environment)
+    launcher, library = os.getpid(), ctypes.CDLL(None)
+
+    def die_with_launcher() -> None:
+        library.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != launcher:  # it died before that
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return subprocess.Popen(arguments, env=environment, preexec_fn=die_with_launcher)
 
 
 def _environments(count: int) -> list[dict[str, str]]:

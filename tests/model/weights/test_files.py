@@ -1,6 +1,8 @@
 """Files of weights into networks and back."""
 
 import json
+import resource
+import shutil
 from dataclasses import replace
 
 import h5py
@@ -11,6 +13,7 @@ from retinaface_tf.config import ModelConfig
 from retinaface_tf.errors import InputError
 from retinaface_tf.model.network import build_backbone, build_network
 from retinaface_tf.model.weights.files import load_weights, save_weights
+from retinaface_tf.model.weights.h5_file import CHECKSUM
 
 MOBILENET = ModelConfig(backbone="mobilenet025")
 
@@ -94,6 +97,128 @@ def test_numbers_that_are_not_finite_are_refused(config, tmp_path):
     save_weights(broken, tmp_path / "nan.weights.h5")
     with pytest.raises(InputError, match="finite numbers, pyramid1_merge_norm/gamma has others"):
         load_weights(broken, tmp_path / "nan.weights.h5")
+
+
+@pytest.fixture(scope="module")
+def saved(mobilenet, tmp_path_factory):
+    path = tmp_path_factory.mktemp("saved") / "whole.weights.h5"
+    save_weights(mobilenet, path, {"source": "drawn"})
+    return path
+
+
+def largest(file):
+    """The name of the dataset with the most numbers."""
+    sizes = {}
+    file.visititems(lambda name, item: sizes.update({name: getattr(item, "size", 0)}))
+    return max(sizes, key=sizes.__getitem__)
+
+
+def compressed(file, name):
+    del file[name]
+    file.create_dataset(name, (2**29,), np.float32, chunks=(2**20,), compression="gzip")
+
+
+def never_written(file, name):
+    del file[name]
+    file.create_dataset(name, (2**29,), np.float32)
+
+
+def external(file, name):
+    shape = file[name].shape
+    del file[name]
+    file.create_dataset(name, shape, np.float32, external=[("/dev/zero", 0, h5py.h5f.UNLIMITED)])
+
+
+def virtual(file, name):
+    layout = h5py.VirtualLayout(file[name].shape, np.float32)
+    layout[:] = h5py.VirtualSource("/elsewhere.h5", "x", file[name].shape)
+    del file[name]
+    file.create_virtual_dataset(name, layout)
+
+
+def soft_link(file, name):
+    file["elsewhere"] = file[name][()]
+    del file[name]
+    file[name] = h5py.SoftLink("/elsewhere")
+
+
+def external_link(file, name):
+    del file[name]
+    file[name] = h5py.ExternalLink("/elsewhere.h5", "x")
+
+
+def references(file, name):
+    shape = file[name].shape
+    del file[name]
+    file.create_dataset(name, shape, h5py.ref_dtype)
+
+
+def texts(file, name):
+    shape = file[name].shape
+    del file[name]
+    file.create_dataset(name, shape, h5py.string_dtype())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(compressed, never_written, external, virtual),
+        *(soft_link, external_link, references, texts),
+    ],
+    ids=lambda change: change.__name__,
+)
+def test_a_file_that_is_larger_than_it_looks_or_leads_elsewhere_is_refused(
+    mobilenet, saved, tmp_path, change
+):
+    path = shutil.copy(saved, tmp_path / "bomb.weights.h5")
+    with h5py.File(path, "a") as file:
+        del file.attrs[CHECKSUM]
+        change(file, largest(file))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InputError, match=r"\A\S+bomb\.weights\.h5: not the weights"):
+        load_weights(mobilenet, path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # KiB
+
+
+def test_every_flipped_bit_is_found_or_changes_nothing(mobilenet, saved, tmp_path):
+    content = bytearray(saved.read_bytes())
+    expected = [variable.numpy() for variable in mobilenet.variables]
+    random = np.random.default_rng(0)
+    for place in random.integers(0, len(content), 20):
+        bit = 1 << int(random.integers(8))
+        content[place] ^= bit
+        (tmp_path / "flipped.weights.h5").write_bytes(content)
+        content[place] ^= bit
+        try:
+            load_weights(mobilenet, tmp_path / "flipped.weights.h5")
+        except InputError:
+            load_weights(mobilenet, saved)
+        for variable, values in zip(mobilenet.variables, expected, strict=True):
+            np.testing.assert_array_equal(variable.numpy(), values, err_msg=str(place))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda file: file[largest(file)].__setitem__(0, 0),
+        lambda file: file.move(largest(file), "elsewhere"),
+        lambda file: file.attrs.__setitem__("provenance", "{}"),
+    ],
+    ids=["a number", "a name", "an attribute"],
+)
+def test_what_was_changed_after_it_was_saved_is_refused(mobilenet, saved, tmp_path, change):
+    path = shutil.copy(saved, tmp_path / "changed.weights.h5")
+    with h5py.File(path, "a") as file:
+        change(file)
+    with pytest.raises(InputError, match=r"changed\.weights\.h5: .*checksum"):
+        load_weights(mobilenet, path)
+
+
+def test_files_of_before_there_were_checksums_still_load(mobilenet, saved, tmp_path):
+    path = shutil.copy(saved, tmp_path / "old.weights.h5")
+    with h5py.File(path, "a") as file:
+        del file.attrs[CHECKSUM]
+    load_weights(mobilenet, path)
 
 
 def test_published_weights_load_as_they_are(mobilenet, shared):

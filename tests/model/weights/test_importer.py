@@ -10,8 +10,9 @@ import pytest
 import safetensors.numpy
 from absl import flags
 
-from retinaface_tf import Detector, build_network, load_config
+from retinaface_tf import build_network, load_config
 from retinaface_tf.errors import InputError
+from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.model.network import build_backbone
 from retinaface_tf.model.weights import __main__ as command_line
 from retinaface_tf.model.weights.assignment import IncompleteWeightsError
@@ -77,7 +78,7 @@ def test_an_imported_detector_detects_as_its_source(theirs, config, tmp_path):
     for source in (theirs, tmp_path / "ours.weights.h5"):
         network = build_network(config)
         load_weights(network, source)
-        found.append(Detector(network, config)(image))
+        found.append(GraphDetector(network, config)(image))
     assert found[0].num_detections[0] > 10
     for source_part, imported_part in zip(*found, strict=True):
         np.testing.assert_array_equal(imported_part, source_part)

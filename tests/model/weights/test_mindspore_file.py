@@ -1,15 +1,14 @@
 """Checkpoints of MindSpore: what it saved itself (`tests/vectors`), older files, broken files."""
 
 import re
-from pathlib import Path
+import time
 
 import numpy as np
 import pytest
+from conftest import VECTORS
 
 from retinaface_tf.errors import InputError
 from retinaface_tf.model.weights.mindspore_file import Checkpoint, read_mindspore_checkpoint
-
-VECTORS = Path(__file__).parents[2] / "vectors"
 
 # Of each parameter the type, the shape and the first value; the next ones go up in eighths.
 PARAMETERS = {
@@ -155,6 +154,23 @@ def test_a_tensor_that_is_not_whole_is_answered_by_one_line(tensor, message, wri
     path = written(("whole", [1], "Int8", b"1"), tensor)
     with pytest.raises(InputError, match=rf"\A{re.escape(f'{path}: {message}')}.*\Z"):
         read_mindspore_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        pytest.param(("a", [127] * 2_000_000, "Int8", b""), id="dimensions"),
+        pytest.param(("a", [1], "T" * 1_000_000, b""), id="type"),
+        pytest.param(("a" * 1_000_000, [1], "Int8", b""), id="name"),
+        pytest.param(("a", [0, 2**62, 2**62], "Int8", b""), id="shape of nothing"),
+    ],
+)
+def test_long_heads_are_refused_at_once_in_a_short_line(tensor, written):
+    start = time.process_time()
+    with pytest.raises(InputError) as error:
+        read_mindspore_checkpoint(written(tensor))
+    assert len(str(error.value)) < 600
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize("size", [1, 40, 200, 1562])  # of 1563; the first tensor ends at 269

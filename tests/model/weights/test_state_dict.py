@@ -1,5 +1,6 @@
 """Where weights come from: files of three kinds, and the hub's folder of downloads."""
 
+import json
 import sys
 
 import numpy as np
@@ -57,6 +58,51 @@ def test_safetensors_cut_short_are_refused(tmp_path, part):
     (tmp_path / "cut.safetensors").write_bytes(content[: int(len(content) * part)])
     with pytest.raises(InputError, match=r"cut\.safetensors: expected a whole safetensors file"):
         read_state_dict(tmp_path / "cut.safetensors")
+
+
+def safetensors_of(header, numbers=b""):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + numbers
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param((2**40).to_bytes(8, "little") + b"{}", id="length of the header"),
+        pytest.param(safetensors_of(b"{" + b'"a":{' * 10_000), id="depth"),
+        pytest.param(
+            safetensors_of(
+                {"a": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 4]}}, b"1234"
+            ),
+            id="shape",
+        ),
+        pytest.param(
+            safetensors_of(
+                {n: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]} for n in "abc"}, b"1234"
+            ),
+            id="overlap",
+        ),
+        pytest.param(
+            safetensors_of(
+                {"a": {"dtype": "F8_E8M0", "shape": [4], "data_offsets": [0, 4]}}, b"1234"
+            ),
+            id="type that NumPy does not have",
+        ),
+    ],
+)
+def test_safetensors_that_say_what_cannot_be_are_refused_in_one_line(tmp_path, content):
+    (tmp_path / "made_up.safetensors").write_bytes(content)
+    with pytest.raises(InputError, match=r"made_up\.safetensors: ") as error:
+        read_state_dict(tmp_path / "made_up.safetensors")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["\x1b[31mred", "a\nb", "x" * 1000])
+def test_names_that_no_terminal_should_print_are_refused(tmp_path, name):
+    safetensors.numpy.save_file({name: np.ones(3)}, tmp_path / "names.safetensors")
+    with pytest.raises(InputError, match=r"names\.safetensors: expected names") as error:
+        read_state_dict(tmp_path / "names.safetensors")
+    assert str(error.value).isprintable()
 
 
 @pytest.mark.parametrize("content", [b"", b"these are no weights at all"])

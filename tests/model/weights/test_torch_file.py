@@ -1,9 +1,11 @@
 """PyTorch's files, read without PyTorch; `torch_files.py` draws two of them."""
 
+import copy
 import hashlib
 import io
 import os
 import pickle
+import time
 import zipfile
 from collections import Counter
 
@@ -13,7 +15,7 @@ import pytest
 from torch_files import TENSORS
 
 from retinaface_tf.errors import InputError
-from retinaface_tf.model.weights import torch_file
+from retinaface_tf.model.weights import torch_pickle
 from retinaface_tf.model.weights.torch_file import read_torch_file
 
 FILES = ["torch_tiny.pth", "torch_tiny_old.pth"]
@@ -113,14 +115,14 @@ def test_a_tensor_within_its_storage_is_read(tmp_path):
     "target", [b"ctorch\nBFloat16Storage\n", b"ctorch._utils\n_rebuild_tensor_v2\n"]
 )
 def test_a_file_changes_nothing_that_is_there_already(target, tmp_path):
-    before = np.dtype(ml_dtypes.bfloat16).itemsize, torch_file._rebuild_tensor.__defaults__
+    before = np.dtype(ml_dtypes.bfloat16).itemsize, torch_pickle._rebuild_tensor.__defaults__
     # BUILD hands a state to what was named: here the layout of a number, and a function's parts.
     state = pickle.dumps((3, "|", None, None, None, 1, 1, 0), protocol=2)[2:-1]
     if b"rebuild" in target:
         state = pickle.dumps((None, {"__defaults__": (1, 2)}), protocol=2)[2:-1]
     (tmp_path / "evil.pth").write_bytes(zip_with(b"\x80\x02" + target + state + b"b0}."))
     assert read_torch_file(tmp_path / "evil.pth") == {}
-    after = np.dtype(ml_dtypes.bfloat16).itemsize, torch_file._rebuild_tensor.__defaults__
+    after = np.dtype(ml_dtypes.bfloat16).itemsize, torch_pickle._rebuild_tensor.__defaults__
     assert after == before
 
 
@@ -143,3 +145,104 @@ def test_big_endian_files_are_refused(tmp_path):
     (tmp_path / "big.pth").write_bytes(content)
     with pytest.raises(InputError, match="big-endian"):
         read_torch_file(tmp_path / "big.pth")
+
+
+# Tuples of tuples, 60 deep: their hash, text or comparison takes 2**60 steps.
+DEEP = b"K\x00" + b"\x85" + b"2\x86" * 60
+STORAGE = b"(Vstorage\nctorch\nFloatStorage\nV0\nVcpu\nK\x04tQ"
+REBUILD = b"ctorch._utils\n_rebuild_tensor_v2\n("
+
+
+@pytest.mark.parametrize(
+    "pickled",
+    [
+        pytest.param(b"(" + DEEP + b"Vx\nVy\nVz\nK\x04tQ.", id="kind of a reference"),
+        pytest.param(b"(Vstorage\n" + DEEP + b"V0\nVcpu\nK\x04tQ.", id="kind of storage"),
+        pytest.param(
+            b"(Vstorage\nctorch\nFloatStorage\n" + DEEP + b"Vcpu\nK\x04tQ.", id="name of storage"
+        ),
+        pytest.param(DEEP + b"Q.", id="reference"),
+        pytest.param(b"}Va\n" + REBUILD + DEEP + b"K\x00))tRs.", id="storage of a tensor"),
+        pytest.param(b"}Va\n" + REBUILD + STORAGE + DEEP + b"))tRs.", id="offset"),
+        pytest.param(b"}Va\n" + REBUILD + STORAGE + b"K\x00" + DEEP + b")tRs.", id="shape"),
+        pytest.param(
+            b"}Va\n" + REBUILD + STORAGE + b"K\x00" + DEEP + b"\x85" + b"K\x01\x85tRs.", id="size"
+        ),
+        pytest.param(b"\x8f(" + DEEP + b"\x90.", id="set"),
+        pytest.param(b"(" + DEEP + b"\x91.", id="frozen set"),
+        pytest.param(b"\x96" + (2**40).to_bytes(8, "little") + b".", id="array of a terabyte"),
+        pytest.param(b"ccollections\nOrderedDict\n" + DEEP + b"\x85R.", id="dictionary of pairs"),
+    ],
+)
+@pytest.mark.parametrize("old", [True, False])
+def test_a_small_pickle_that_would_take_for_ever_is_refused(pickled, old, tmp_path):
+    system = pickle.dumps({"little_endian": True}, protocol=2)
+    start = b"".join(pickle.dumps(part, protocol=2) for part in (0x1950A86A20F9469CFC6C, 1001))
+    pickled = b"\x80\x04" + pickled
+    content = start + system + pickled if old else zip_with(pickled)
+    (tmp_path / "bomb.pth").write_bytes(content)
+    with pytest.raises(InputError, match=r"bomb\.pth: ") as error:
+        read_torch_file(tmp_path / "bomb.pth")
+    assert len(str(error.value)) < 400
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        pytest.param(b"}" + DEEP + b"K\x01s", id="one item"),
+        pytest.param(b"}(" + DEEP + b"K\x01u", id="several"),
+        pytest.param(b"(" + DEEP + b"K\x01d", id="all at once"),
+        pytest.param(b"ccollections\nOrderedDict\n(](" + DEEP + b"K\x01\x86etR", id="pairs"),
+    ],
+)
+def test_keys_that_are_no_text_are_left_out_and_not_hashed(items, tmp_path):
+    (tmp_path / "keys.pth").write_bytes(zip_with(b"\x80\x02" + items + b"."))
+    assert read_torch_file(tmp_path / "keys.pth") == {}
+
+
+def test_a_dictionary_asked_for_again_and_again_is_not_copied(tmp_path):
+    many = b"}q\x00(" + b"".join(b"V%d\nN" % i for i in range(50_000)) + b"u"
+    call = b"ccollections\nOrderedDict\nh\x00\x85R" * 20_000  # with the dictionary of memo 0
+    (tmp_path / "copies.pth").write_bytes(zip_with(b"\x80\x02" + many + call + b"."))
+    start = time.process_time()
+    assert read_torch_file(tmp_path / "copies.pth") == {}
+    assert time.process_time() - start < 5
+
+
+def test_storages_in_the_room_of_one_are_refused(tmp_path):
+    stream = io.BytesIO(zip_with(b"\x80\x02}.", **{"data/0": bytes(10_000)}))
+    with zipfile.ZipFile(stream, "a") as archive:
+        first = archive.getinfo("archive/data/0")
+        for number in range(1, 50):
+            again = copy.copy(first)
+            again.filename = f"archive/data/{number}"
+            archive.filelist.append(again)
+        archive._didModify = True
+    (tmp_path / "overlap.pth").write_bytes(stream.getvalue())
+    with pytest.raises(InputError, match=r"overlap\.pth.*overlap"):
+        read_torch_file(tmp_path / "overlap.pth")
+
+
+def test_tensors_that_share_a_storage_a_thousand_times_are_refused(tmp_path):
+    view = b"K\x00K\x04\x85K\x01\x85tR"
+    items = b"".join(b"V%d\n" % i + REBUILD + STORAGE + view for i in range(1000))
+    content = zip_with(b"\x80\x02}(" + items + b"u.", **{"data/0": bytes(16)})
+    (tmp_path / "shared.pth").write_bytes(content)
+    with pytest.raises(InputError, match=r"shared\.pth"):
+        read_torch_file(tmp_path / "shared.pth")
+
+
+def test_a_pickle_of_many_megabytes_is_refused_unread(tmp_path):
+    (tmp_path / "long.pth").write_bytes(zip_with(b"\x80\x02" + b"]" * 5_000_000 + b"."))
+    with pytest.raises(InputError, match=r"long\.pth.*longer than"):
+        read_torch_file(tmp_path / "long.pth")
+
+
+def test_an_old_file_that_names_a_storage_larger_than_itself_is_refused(torch_files, tmp_path):
+    content = (torch_files / "torch_tiny_old.pth").read_bytes()
+    last = content.rindex((1).to_bytes(8, "little"))  # the count of the last storage's numbers
+    (tmp_path / "made_up.pth").write_bytes(
+        content[:last] + (2**40).to_bytes(8, "little") + content[last + 8 :]
+    )
+    with pytest.raises(InputError, match=r"made_up\.pth"):
+        read_torch_file(tmp_path / "made_up.pth")

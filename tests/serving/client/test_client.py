@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -121,7 +122,8 @@ def test_a_server_that_is_not_there_is_named(kinds):
         unused.bind(("localhost", 0))
         place = f"localhost:{unused.getsockname()[1]}"
         for scheme, said in (("grpc", "UNAVAILABLE"), ("http", "no answer")):
-            with pytest.raises(InputError, match=f"{scheme}://{place}.*: {said}"):
+            expected = rf"{scheme}://{place}.*: {said}: .*docker compose .*compose\.yaml up"
+            with pytest.raises(InputError, match=expected):
                 Client(f"{scheme}://{place}", attempts=1).detect([kinds["PNG"]])
 
 
@@ -206,6 +208,12 @@ def test_the_compose_file_mounts_what_it_names():
         assert f"./{file}" in mounted
         assert (CONFIGS / file).is_file()
         assert any(f"/etc/serving/{file}" in argument for argument in service["command"])
+
+
+def test_the_compose_file_serves_a_fixed_version_to_this_machine_alone():
+    [service] = yaml.safe_load((CONFIGS / "compose.yaml").read_text())["services"].values()
+    assert re.fullmatch(r"tensorflow/serving:\$\{TAG:-\d+\.\d+\.\d+\}", service["image"])
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,12 @@
 """The launcher over workers of a line of Python, which start no TensorFlow."""
 
 import json
+import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -39,7 +43,7 @@ def test_a_worker_that_is_killed_has_all_started_again(tmp_path, caplog):
     file = str(tmp_path / "was_here")
     dies_once = f"(not os.path.exists({file!r}) and (open({file!r}, 'w'), {DIES}))"
     assert run(f"who == 1 and {dies_once}", restarts=1) == 0
-    assert [record.args for record in caplog.records] == [(2, "SIGKILL"), (1, 1)]
+    assert [record.args for record in caplog.records[1:]] == [(2, "SIGKILL"), (1, 1)]
 
 
 def test_workers_that_are_lost_too_often_end_the_run():
@@ -67,3 +71,29 @@ def test_a_sigterm_goes_on_to_all_workers_and_starts_none_again(tmp_path):
     tell = f"\nwhile len(os.listdir({str(tmp_path)!r})) < 2: time.sleep(0.01)\n"
     tell += "if who: os.kill(os.getppid(), signal.SIGTERM)\ntime.sleep(60)"
     assert run(waits + ready + tell, restarts=1) == STOPPED
+
+
+def is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers die with their launcher on Linux")
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGABRT])
+def test_a_killed_launcher_takes_its_workers_with_it(tmp_path, by):
+    waits = f"open({str(tmp_path)!r} + '/' + str(os.getpid()), 'w'); time.sleep(60)"
+    code = f"from {launch.__module__} import launch; launch({['-c', WHO + waits]}, 2, 0)"
+    launcher = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while len(workers := [int(file.name) for file in tmp_path.iterdir()]) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.kill(launcher.pid, by)
+    _, log = launcher.communicate()
+    while any(map(is_running, workers)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert "without authentication" in log.splitlines()[0]

@@ -6,7 +6,7 @@ import pytest
 
 from retinaface_tf.config import Config, DetectorConfig
 from retinaface_tf.errors import InputError
-from retinaface_tf.runtimes.detector import Detector
+from retinaface_tf.runtimes.interface import Detector
 from retinaface_tf.structures import DetectionBatch
 
 LARGEST = 64  # pixels of a side, from which on an image is refused

@@ -1,0 +1,162 @@
+"""Reads the pickles in PyTorch's files without running what they ask for.
+
+Only the few functions that `Unpickler` knows are ever called; any other that a file names is
+refused. A pickle of a few hundred bytes can hold tuples of tuples whose hash, comparison or text
+takes for ever, and can ask to copy a long list again and again. So nothing here hashes, compares,
+prints or copies a value of a file before its type and length are known.
+"""
+
+import math
+import pickle
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import IO, Any, ClassVar
+
+import ml_dtypes
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+MAX_DIMENSIONS = 32  # as NumPy has
+
+_DTYPES: dict[str, DTypeLike] = {
+    "DoubleStorage": np.float64,
+    "FloatStorage": np.float32,
+    "HalfStorage": np.float16,
+    "BFloat16Storage": ml_dtypes.bfloat16,
+    "LongStorage": np.int64,
+    "IntStorage": np.int32,
+    "ShortStorage": np.int16,
+    "CharStorage": np.int8,
+    "ByteStorage": np.uint8,
+    "BoolStorage": np.bool_,
+}
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """Where in a storage a tensor's numbers are."""
+
+    storage: str
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]  # in numbers
+
+    @property
+    def count(self) -> int:
+        return math.prod(self.shape)
+
+    def read(self, numbers: NDArray[Any]) -> NDArray[Any]:
+        """The tensor as a view of its storage.
+
+        Raises:
+            ValueError: it reaches out of it, as only a made-up file can say.
+        """
+        steps = zip(self.shape, self.strides, strict=True)
+        last = self.offset + sum((size - 1) * stride for size, stride in steps)
+        inside = min((self.offset, *self.shape, *self.strides)) >= 0 and last < len(numbers)
+        if self.count > len(numbers) or (self.count and not inside):
+            raise ValueError(f"a tensor of shape {self.shape} lies outside of its storage")
+        strides = [stride * numbers.itemsize for stride in self.strides]
+        return np.lib.stride_tricks.as_strided(numbers[self.offset :], self.shape, strides)
+
+
+# Written in Python: the one in C cannot be kept from changing what there is (BUILD).
+_PythonUnpickler: Any = pickle._Unpickler
+
+
+class Unpickler(_PythonUnpickler):
+    """Knows tensors and plain data; calls nothing else, and changes nothing that there is."""
+
+    def __init__(self, file: IO[bytes]):
+        super().__init__(file)
+        self.dtypes: dict[str, DTypeLike] = {}  # of the storages met so far, by key
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module == "torch" and name in _DTYPES:
+            return name
+        known = {
+            ("collections", "Counter"): _make_dictionary,
+            ("collections", "OrderedDict"): _make_dictionary,
+            ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
+            ("torch._utils", "_rebuild_parameter"): lambda tensor, *_: tensor,
+            ("torch", "Size"): lambda shape: shape,
+        }
+        if (module, name) not in known:
+            raise pickle.UnpicklingError(f"it calls {module}.{name}, which is not run")
+        return known[module, name]
+
+    def persistent_load(self, identity: Any) -> str:
+        if not isinstance(identity, tuple) or not 5 <= len(identity) <= 6:
+            raise pickle.UnpicklingError("it refers to something else than a storage")
+        kind, storage, key, _device, _count, *view = identity
+        if not all(isinstance(part, str) for part in (kind, storage, key)):
+            raise pickle.UnpicklingError("it refers to something unnamed, expected a storage")
+        if kind != "storage" or storage not in _DTYPES or any(view):
+            raise pickle.UnpicklingError(f"it refers to {kind} {storage}, expected a storage")
+        self.dtypes[key] = _DTYPES[storage]
+        return key
+
+    def drop_state(self) -> None:
+        """Instead of BUILD: what a file says of an object besides its content is not needed."""
+        self.stack.pop()
+
+    def set_items(self) -> None:
+        """Instead of SETITEMS and DICT: keeps the items that have a name."""
+        items = self.pop_mark()
+        self.stack[-1].update(_keep_named(zip(items[::2], items[1::2], strict=True)))
+
+    def set_item(self) -> None:
+        key, value = self.stack[-2:]
+        del self.stack[-2:]
+        self.stack[-1].update(_keep_named([(key, value)]))
+
+    def make_dictionary(self) -> None:
+        items = self.pop_mark()
+        self.stack.append(_keep_named(zip(items[::2], items[1::2], strict=True)))
+
+    def refuse(self) -> None:
+        raise pickle.UnpicklingError("it holds a set or an array of bytes, expected tensors")
+
+    dispatch: ClassVar = {
+        **_PythonUnpickler.dispatch,
+        pickle.BUILD[0]: drop_state,
+        pickle.SETITEM[0]: set_item,
+        pickle.SETITEMS[0]: set_items,
+        pickle.DICT[0]: make_dictionary,
+        pickle.ADDITEMS[0]: refuse,  # hashes them
+        pickle.FROZENSET[0]: refuse,
+        pickle.BYTEARRAY8[0]: refuse,  # fills as much memory as its head says
+    }
+
+
+def _keep_named(pairs: Iterable[Any]) -> dict[str, Any]:
+    """Makes a dictionary of those pairs whose key is a text; to hash another may take for ever."""
+    return {key: value for key, value in pairs if isinstance(key, str)}
+
+
+def _make_dictionary(items: Any = None) -> dict[str, Any]:
+    """Makes what a Counter or an OrderedDict is called with, without copying it twice."""
+    if isinstance(items, dict):
+        return items
+    if not isinstance(items, list | None):
+        raise TypeError("a dictionary made of something else than pairs")
+    pairs = list(items or ())
+    if items:
+        items.clear()
+    return _keep_named(pairs)
+
+
+def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> StoredTensor:
+    """Checks what a file says of a tensor.
+
+    Raises:
+        ValueError: it is not a storage and numbers.
+    """
+    if not (isinstance(shape, tuple) and isinstance(strides, tuple) and isinstance(storage, str)):
+        raise ValueError("a tensor without storage, shape and strides")
+    if len(shape) > MAX_DIMENSIONS or len(shape) != len(strides):
+        raise ValueError(f"a tensor of {len(shape)} dimensions and {len(strides)} strides")
+    measures = (offset, *shape, *strides)
+    if not all(type(number) is int and abs(number) < 2**63 for number in measures):
+        raise ValueError("a tensor whose place, shape or strides are no numbers")
+    return StoredTensor(storage, offset, shape, strides)

@@ -1,0 +1,96 @@
+"""Paths in, results out: by a detector that finds a face wherever an image is bright."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from retinaface_tf.config import Config
+from retinaface_tf.detect.output import OutputOptions
+from retinaface_tf.detect.run import detect_paths
+from retinaface_tf.errors import InputError
+from retinaface_tf.runtimes.interface import Detector
+from retinaface_tf.samples import GRACE_HOPPER
+from retinaface_tf.structures import DetectionBatch
+
+
+class Brightness(Detector):
+    """Finds the whole image, as probable as it is bright."""
+
+    def __init__(self):
+        self.config, self.source = Config(), "made up"
+
+    def __call__(self, images, scale=1.0, *, score_threshold=None, nms_iou=None):
+        count, height, width, _ = images.shape
+        return DetectionBatch(
+            boxes=np.tile(np.array([0, 0, width, height], np.float32), (count, 1, 1)),
+            scores=images.mean(axis=(1, 2, 3), dtype=np.float32)[:, None] / 255,
+            landmarks=np.zeros((count, 1, 5, 2), np.float32),
+            num_detections=np.ones(count, np.int32),
+        )
+
+
+def lines(out: Path) -> list[dict]:
+    return [json.loads(line) for line in (out / "detections.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture
+def album(tmp_path, video) -> Path:
+    """A video that gets brighter, a white image, and a file that is neither."""
+    folder = tmp_path / "album"
+    folder.mkdir()
+    video.rename(folder / "clip.avi")
+    (folder / "broken.jpg").write_bytes(b"garbage")
+    cv2.imwrite(str(folder / "white.png"), np.full((48, 64, 3), 255, np.uint8))
+    return folder
+
+
+def test_all_that_can_be_read_is_detected_in_order_before_what_cannot_is_named(album, tmp_path):
+    with pytest.raises(InputError, match=r"1 of 3") as error:
+        detect_paths(
+            Brightness(),
+            [str(album)],
+            tmp_path / "out",
+            OutputOptions(),
+            batch_size=5,
+            score_threshold=0.3,
+        )
+    assert str(album / "broken.jpg") in str(error.value)
+    found = lines(tmp_path / "out")
+    assert [line["frame"] for line in found] == [*range(12), None]
+    # Frames have the brightness 20, 30, ... 130, of 255.
+    assert [len(line["faces"]) for line in found] == [0] * 6 + [1] * 7
+    assert (tmp_path / "out" / "clip.avi.mp4").exists()
+    assert (tmp_path / "out" / "white.png.jpg").exists()
+
+
+def test_frames_of_a_video_may_be_few_and_pictures_none(album, tmp_path):
+    options = OutputOptions(pictures=False)
+    results = detect_paths(
+        Brightness(), [str(album / "clip.avi")], tmp_path / "out", options, max_frames=3
+    )
+    assert (results.images, results.faces) == (3, 0)
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
+        "detections.csv",
+        "detections.jsonl",
+    ]
+
+
+def test_the_command_detects_by_an_onnx_model_without_tensorflow(onnx_file, tmp_path):
+    code = (
+        "import sys; from retinaface_tf import cli\n"
+        "try: cli.main()\n"
+        "except SystemExit as done: assert not done.code\n"
+        "assert 'onnxruntime' in sys.modules\n"
+        "sys.exit(', '.join({'tensorflow', 'keras'} & sys.modules.keys()) or 0)"
+    )
+    command = ["detect", GRACE_HOPPER, f"--saved_model={onnx_file}", f"--out={tmp_path}"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(lines(tmp_path)) == 1
