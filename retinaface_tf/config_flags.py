@@ -55,6 +55,11 @@ def read_config(
     return load_config(path, settings)
 
 
+def config_arguments() -> list[str]:
+    """Returns the flags by which another command reads the same config."""
+    return ["--cfg", _CFG.value or DEFAULT, *(f"--set={override}" for override in _SET.value)]
+
+
 def _named_config(
     weights: str | None, find_config: FindConfig | None
 ) -> tuple[str | Path, list[str]]:

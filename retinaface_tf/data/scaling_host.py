@@ -1,4 +1,7 @@
-"""Resizes images without TensorFlow, bit for bit as `data.scaling` does, and maps detections back."""
+"""Resizes images without TensorFlow, bit for bit as in graphs, and maps detections back.
+
+The twin in graphs is `data.scaling`.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +29,7 @@ def letterbox(image: Pixels, side: int) -> tuple[Pixels, Floats]:
     height, width = (max(round(length * scale), 1) for length in image.shape[:2])
     square = np.tile(np.array(MEAN_RGB, np.uint8), (side, side, 1))
     square[:height, :width] = _resize(image, height, width)
-    return square, np.float32([width / image.shape[1], height / image.shape[0]])
+    return square, np.array([width / image.shape[1], height / image.shape[0]], np.float32)
 
 
 def undo_scale(detections: DetectionBatch, scale: float | Array) -> DetectionBatch:

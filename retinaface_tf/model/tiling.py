@@ -109,7 +109,8 @@ class TiledDetector:
             return self.detector.candidates(images, scale)
         if len(images) > 1:
             scales = tf.broadcast_to(scale_of_axes(scale), [len(images), 2])
-            return _stack([self.candidates(*each) for each in zip(images[:, None], scales)])
+            each = zip(images[:, None], scales, strict=True)
+            return _stack([self.candidates(image, scale) for image, scale in each])
         _, height, width, _ = images.shape
         tiles = plan_tiles(height, width, self.detector.config.detector.max_pixels)
         scale = scale_of_axes(scale)

@@ -79,7 +79,7 @@ class LiteRtDetector(Detector):
             Predictions(**{name: rows[0] for name, rows in heads.items()}),
             self._anchors,
             self.config.anchors.variances,
-            self.side / (factor * scale),
+            np.float32(self.side) / (factor * scale),
             limits,
         )
 

@@ -226,7 +226,11 @@ def test_thresholds_of_a_call_replace_those_of_the_config(small, detector, noise
 
 
 def test_images_of_a_batch_may_have_scales_and_thresholds_of_their_own(detector, noise):
-    settings = {"scale": [[1.0, 1.1], [2.0, 1.9]], "score_threshold": [0.3, 0.7], "nms_iou": [0.4, 0.1]}
+    settings = {
+        "scale": [[1.0, 1.1], [2.0, 1.9]],
+        "score_threshold": [0.3, 0.7],
+        "nms_iou": [0.4, 0.1],
+    }
     together = detector(noise, **settings)
     for number in range(2):
         own = {name: values[number] for name, values in settings.items()}
