@@ -62,6 +62,7 @@ def take_turns(config: Config) -> tuple[list[float], list[float]]:
     from retinaface_tf.training.loop import train_from
     from retinaface_tf.training.prepare import prepare
     from retinaface_tf.training.run import Run
+    from retinaface_tf.training.stopping import StopSignal
 
     prepared = prepare(config)
     batches = prepared.batches(0)
@@ -93,7 +94,7 @@ def take_turns(config: Config) -> tuple[list[float], list[float]]:
     parts = vars(prepared) | {"rates": prepared.rates[:total]}
     for _ in range(WARM_UP):
         bare()
-    train_from(Watched(**parts), 0)
+    train_from(Watched(**parts), 0, StopSignal())
     return loop_times, bare_times
 
 

@@ -6,10 +6,11 @@ r"""A served model from the bytes of a JPEG to faces: what it spends where, alon
 
 Images are of the validation set, resized to each size and encoded again. Of the model that
 `export.py` writes, `serving_default` is timed, beside its parts: decoding of the JPEG, network,
-decode and NMS; and beside its ONNX in onnxruntime, the peer's PyTorch with the same weights as its
-test_widerface.py goes about an image (see peers.py), and OpenCV's YuNet. All begin with the bytes
-and use all cores. Without --weights they are random and nothing is above the threshold, so that
-what follows the network has nothing to do.
+decode and NMS, of one pass at the image's own size each; and beside its ONNX in onnxruntime, the
+peer's PyTorch with the same weights as its test_widerface.py goes about an image (see peers.py),
+and OpenCV's YuNet. Ours find faces of every size, by as many passes as that takes; "one pass" is
+the signature `detect_images`. All begin with the bytes and use all cores. Without --weights they
+are random and nothing is above the threshold, so that what follows the network has nothing to do.
 
 Under load each client sends an image, waits for the answer, and sends the next.
 """
@@ -128,7 +129,10 @@ def _runners(config: Config, folder: Path, peer: dict[str, Any]) -> Runners:
     whole = {
         "JPEG to faces": lambda files: [part.numpy() for part in served.detect_bytes(files)],
         "onnxruntime": lambda files: [
-            onnx(part) for part in _parts(files, config.detector.max_pixels)
+            onnx.detect_together(part) for part in _parts(files, config.detector.max_pixels)
+        ],
+        "one pass": lambda files: [
+            [part.numpy() for part in served(decode_image(data)[None])] for data in files
         ],
         **peer,
     }

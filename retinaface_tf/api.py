@@ -61,7 +61,7 @@ def load_detector(source: str | Path, *, config: Config | None = None) -> Detect
 
 
 def train(config: Config, *, resume: bool = True) -> TrainResult:
-    """Trains a network until its last epoch, or until SIGTERM asks to stop.
+    """Trains a network until its last epoch, or until SIGTERM, SIGHUP or Ctrl-C asks to stop.
 
     Example:
         >>> result = train(load_config("quickstart"))
@@ -76,6 +76,7 @@ def train(config: Config, *, resume: bool = True) -> TrainResult:
     Raises:
         InputError: data, weights or the folder cannot be used as they are.
         LostWorkerError: another worker of the run is gone; the same call goes on.
+        StoppedError: a signal asked to stop before the first step.
     """
     from retinaface_tf.runtimes.run_folder import BEST_FILE, newest_step
     from retinaface_tf.training import loop

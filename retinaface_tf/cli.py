@@ -16,7 +16,8 @@ from types import MappingProxyType, ModuleType
 from absl import app
 from absl import logging as absl_logging
 
-from retinaface_tf.errors import BAD_INPUT, InputError, RetinaFaceError, one_line
+from retinaface_tf.errors import BAD_INPUT, INTERRUPTED, InputError, RetinaFaceError, one_line
+from retinaface_tf.printing import PrintableFormatter, printable
 from retinaface_tf.usage import VERSION, did_you_mean, parse_flags
 
 Main = Callable[[list[str]], int | None]
@@ -116,8 +117,10 @@ def run(main: Main) -> None:
             sys.exit(error.exit_code)
 
     def log_and_call(argv: list[str]) -> int | None:
-        logging.basicConfig(format="%(message)s", level=logging.INFO, force=True)
-        logging.getLogger().handlers[0].setLevel(logging.INFO)  # files may take more
+        logging.basicConfig(level=logging.INFO, force=True)
+        (handler,) = logging.getLogger().handlers
+        handler.setLevel(logging.INFO)  # files may take more
+        handler.setFormatter(PrintableFormatter("%(message)s"))
         return call(main, argv[1:])
 
     app.run(log_and_call, flags_parser=parse)
@@ -133,6 +136,9 @@ def call(main: Main, arguments: list[str]) -> int | None:
     except OSError as error:
         # A folder that cannot be written, a full disk.
         _print_error(f"{error.filename}: {error.strerror}" if error.filename else one_line(error))
+    except KeyboardInterrupt:
+        _print_error("interrupted")
+        return INTERRUPTED
     return BAD_INPUT
 
 
@@ -216,4 +222,4 @@ def _example(module: ModuleType) -> str:
 
 
 def _print_error(message: str) -> None:
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {printable(message)}", file=sys.stderr)

@@ -20,6 +20,9 @@ Stage = Literal["stem", "stage1", "stage2", "stage3", "stage4"]
 
 # Pixels between anchors, by level: every backbone of `model.backbones` is tapped at these.
 STRIDES = (8, 16, 32)
+# Of an image file that anybody may have sent. Larger ones are not decoded.
+MAX_SIDE = 16_384
+MAX_PIXELS = 67_108_864
 
 _RULES = ConfigDict(extra="forbid")
 
@@ -163,11 +166,15 @@ class DetectorConfig:
     max_detections: Count | None = 750
     # Pixels that the network sees at once; larger images are detected in tiles.
     max_pixels: Annotated[int, Field(ge=4_000_000)] = 8_388_608
+    # Sizes in pixels of the faces wanted, where all sizes are: they save passes. Smaller and larger
+    # faces may still be found. None is as large as the image.
+    min_face: Positive = 1
+    max_face: Positive | None = None
 
 
 @dataclass(frozen=True, kw_only=True, config=_RULES)
 class EvalConfig:
-    protocol: Literal["resized", "original", "vga", "ms_flip"] = "resized"
+    protocol: Literal["resized", "original", "vga", "ms_flip", "all_sizes"] = "resized"
     short_side: Count = 1600  # of protocol resized
     long_side: Count = 2176
     # Of protocol ms_flip, each also mirrored.
@@ -182,9 +189,9 @@ class EvalConfig:
 @dataclass(frozen=True, kw_only=True, config=_RULES)
 class ExportConfig:
     resized_side: Annotated[int, Field(ge=32, le=2000)] = 640  # of what `detect_resized` sees
-    # Of an encoded image that a served model decodes; beyond, it is answered with an error.
-    max_side: Count = 16_384
-    max_pixels: Count = 67_108_864
+    # Of an image that a served model takes; beyond, it is answered with an error.
+    max_side: Count = MAX_SIDE
+    max_pixels: Count = MAX_PIXELS
     parity_images: Count = 8  # on which an export has to answer as its source does
 
 

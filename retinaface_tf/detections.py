@@ -1,7 +1,7 @@
 """Holds the faces of one image, and what one does with them: draw, crop, align, hand on."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
@@ -66,6 +66,12 @@ class Detections:
         return cls(boxes, np.zeros(0, np.float32), landmarks, error)
 
     @classmethod
+    def of_batch(cls, batch: DetectionBatch) -> list["Detections"]:
+        """Takes a batch apart by image."""
+        arrays = DetectionBatch(*(np.asarray(part) for part in batch))
+        return [cls.of_image(arrays, image) for image in range(len(arrays.scores))]
+
+    @classmethod
     def of_image(cls, batch: DetectionBatch, image: int) -> "Detections":
         """Takes the faces of one image out of a batch."""
         count = int(batch.num_detections[image])
@@ -73,6 +79,11 @@ class Detections:
             np.asarray(rows[image], np.float32)[:count] for rows in batch[:3]
         )
         return cls(boxes, scores, landmarks)
+
+    def as_batch(self) -> DetectionBatch:
+        """Returns the faces as a batch of one image."""
+        count = np.array([len(self)], np.int32)
+        return DetectionBatch(self.boxes[None], self.scores[None], self.landmarks[None], count)
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -100,6 +111,12 @@ class Detections:
     def above(self, score: float) -> "Detections":
         """Selects the faces with at least a score."""
         return self[self.scores >= score]
+
+    def scaled(self, factor: float | Floats) -> "Detections":
+        """Returns the faces in an image that is larger by a factor, or by those of x and y [2]."""
+        ratio = np.ones(2, np.float32) * np.asarray(factor, np.float32)
+        boxes = self.boxes * np.tile(ratio, 2)
+        return replace(self, boxes=boxes, landmarks=self.landmarks * ratio)
 
     def draw(self, image: ImageInput) -> Picture:
         """Draws boxes, landmarks and scores into a copy of the RGB image.

@@ -3,7 +3,8 @@
     RetinaFaceError
     ├── InputError         exit code 1: a file, a setting or a flag that the user can mend
     ├── DoesNotHold        exit code 2: a check that the command exists for
-    └── LostWorkerError    exit code 75: another worker of the run is gone; start again
+    ├── LostWorkerError    exit code 75: another worker of the run is gone; start again
+    └── StoppedError       exit code 75: a signal stopped training before its first step
 
 What is raised beside these is a bug and keeps its traceback; a TypeError is a bug of the caller.
 """
@@ -11,7 +12,10 @@ What is raised beside these is a bug and keeps its traceback; a TypeError is a b
 import re
 from enum import IntEnum
 
+from retinaface_tf.printing import printable
+
 BAD_INPUT, DOES_NOT_HOLD, STOPPED = 1, 2, 75  # exit codes; 75 asks to be started again
+INTERRUPTED = 130  # the exit code of a command that Ctrl-C has ended, as shells have it
 
 _LENGTH, _BEGINNING, _END = 200, 75, 120  # letters of a line, and what stays of a longer one
 # In TensorFlow's messages: nodes and operations of the graph, and where they were made.
@@ -37,6 +41,9 @@ class RetinaFaceError(Exception):
     """
 
     exit_code = BAD_INPUT
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class InputError(RetinaFaceError):
@@ -64,6 +71,12 @@ class LostWorkerError(RetinaFaceError):
     exit_code = STOPPED
 
 
+class StoppedError(RetinaFaceError):
+    """Says that a signal stopped training before its first step: there was nothing to save."""
+
+    exit_code = STOPPED
+
+
 def one_line(error: object) -> str:
     """Shortens the message of another library's error to a part of one line.
 
@@ -87,3 +100,4 @@ class ImageError(IntEnum):
     BROKEN = 2  # of such a kind, but cut short or damaged
     TOO_SMALL = 3  # a side has not even the pixels of the finest stride, so that no anchor fits
     TOO_LARGE = 4  # more pixels, or a longer side, than the model was exported for
+    TOO_COMPLEX = 5  # a JPEG, PNG or GIF of more parts than the limits of `data.outline` allow

@@ -6,6 +6,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from retinaface_tf.errors import InputError
+
+# TensorFlow finds the files of a checkpoint or SavedModel by a pattern that begins with their path.
+_PATTERN_CHARACTERS = "*?[]\\"
+
+
+def check_literal(path: str | Path) -> None:
+    r"""Refuses a path that TensorFlow would take for a pattern.
+
+    Raises:
+        InputError: the path has one of the characters `* ? [ ] \`.
+    """
+    found = [character for character in _PATTERN_CHARACTERS if character in str(path)]
+    if found:
+        raise InputError(
+            f"{path}: expected a path without {' '.join(_PATTERN_CHARACTERS)}, which TensorFlow "
+            f"reads as a pattern; found {' '.join(found)}"
+        )
+
+
+def scratch_of(file: Path) -> Path:
+    """Returns the hidden path that `atomic_file` writes to before it renames it to `file`."""
+    return file.with_name(f".{file.name}")
+
 
 @contextmanager
 def atomic_file(file: Path) -> Iterator[Path]:
@@ -17,7 +41,7 @@ def atomic_file(file: Path) -> Iterator[Path]:
     Raises:
         OSError: the file cannot be written.
     """
-    scratch = file.with_name(f".{file.name}")
+    scratch = scratch_of(file)
     try:
         yield scratch
         scratch.replace(file)

@@ -7,6 +7,8 @@ from retinaface_tf.config import STRIDES, AnchorConfig
 
 # One anchor per cell of each level, which is the cell itself.
 ANCHORS_OF_CELLS = AnchorConfig(sizes=((8,), (16,), (32,)))
+# Passes over an image reach from 8 to 28 pixels, the last to any size.
+ANCHORS_OF_SQUARES = AnchorConfig(sizes=((4,), (16,), (32,)))
 
 
 class BrightCells:
@@ -35,6 +37,15 @@ class BrightCells:
         corners = images[:, ::stride, ::stride, 0]
         certain = self.certain if stride == self.cell else np.inf
         return tf.reshape(tf.cast(corners, tf.float32) / certain, [tf.shape(images)[0], -1])
+
+
+class BrightSquares(BrightCells):
+    """Finds a face in each cell of one level, as probable as all of the cell is bright."""
+
+    def _face(self, images, stride):
+        cells = tf.nn.avg_pool2d(tf.cast(images[..., :1], tf.float32), stride, stride, "SAME")
+        certain = self.certain if stride == self.cell else np.inf
+        return tf.reshape(cells / certain, [tf.shape(images)[0], -1])
 
 
 def thousand_faces(cell):

@@ -93,6 +93,23 @@ def test_fewer_images_than_a_batch_are_counted(complaint, data):
     assert "16" in message
 
 
+@pytest.mark.parametrize(
+    ("settings", "largest"),
+    [
+        (("train.batch_per_device=20",), ["train.batch_per_device=16"]),
+        (("train.batch_per_device=9", "train.num_devices=2"), ["train.batch_per_device=8"]),
+        (("train.num_devices=20",), ["train.num_devices=1", "train.batch_per_device=16"]),
+    ],
+)
+def test_a_batch_of_more_images_than_there_are_is_told_its_largest_size(
+    complaint, data, settings, largest
+):
+    message = complaint(*settings)
+    assert f"{data / 'train/label.txt'}: 16 images" in message
+    for setting in largest:
+        assert setting in message
+
+
 def test_a_broken_image_is_named_with_the_line_of_its_label(complaint, data):
     for image in (data / "train").rglob("*.jpg"):
         image.write_bytes(image.read_bytes()[:-500])

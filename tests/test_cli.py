@@ -82,6 +82,14 @@ def test_errors_are_one_line_and_an_exit_code(error, code, capsys):
     assert capsys.readouterr().err == "error: a.jpg: broken\n"
 
 
+def test_an_interrupt_is_one_line_and_the_exit_code_of_a_shell(capsys):
+    def main(arguments):
+        raise KeyboardInterrupt
+
+    assert cli.call(main, []) == 130
+    assert capsys.readouterr().err == "error: interrupted\n"
+
+
 def run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False

@@ -17,8 +17,11 @@ from retinaface_tf.data.crops import (
     choose_window_mindspore,
     crop_faces,
     drop_small_faces,
+    mask_hidden_landmarks,
 )
 from retinaface_tf.structures import MEAN_RGB, MIRRORED_LANDMARKS, Faces
+
+MAX_PADDED_SIDE = 4096  # pixels; a square of them in float32 takes 200 MB
 
 # From a window int32 [4] to its pixels, uint8 [h, w, 3], and to the window that these really show:
 # a decoder that reduces large images rounds it to whole pixels of the reduced image.
@@ -56,7 +59,7 @@ def augment(
     crop_seed, colour_seed, mirror_seed = tf.unstack(tf.random.split(seed, 3))
     if recipe == "biubug6":
         pixels, window = decode(choose_window_biubug6(size, faces, crop_seed))
-        faces = crop_faces(faces, window)
+        faces = mask_hidden_landmarks(crop_faces(faces, window), window)
         image = jitter_colour(tf.cast(pixels, tf.float32), colour_seed)
     else:
         pixels, window = decode(choose_window_mindspore(size, faces, crop_seed, image_size))
@@ -65,10 +68,24 @@ def augment(
     side = tf.cast(tf.reduce_max(window[2:]), tf.float32)
     faces = faces._replace(boxes=faces.boxes / side, landmarks=faces.landmarks / side)
     # In range already, so the half rounds; before resizing there are fewer pixels to add it to.
-    image = tf.image.resize(pad_to_square(image) + 0.5, [image_size, image_size])
-    image = tf.cast(image, tf.uint8)
+    image = tf.cast(resize_to_square(image + 0.5, image_size), tf.uint8)
     is_mirrored = tf.random.stateless_uniform([], mirror_seed) < 0.5
     return tf.cond(is_mirrored, lambda: mirror(image, faces), lambda: Augmented(image, faces))
+
+
+def resize_to_square(image: tf.Tensor, size: int) -> tf.Tensor:
+    """Pads a float image [H, W, 3] to a square, and resizes it to [size, size, 3].
+
+    A whole image that is so long that the square would take too much memory is resized first.
+    """
+    shape = tf.shape(image)[:2]
+    side = tf.reduce_max(shape)
+    resized = tf.cond(
+        side <= MAX_PADDED_SIDE,
+        lambda: tf.image.resize(pad_to_square(image), [size, size]),
+        lambda: pad_to_square(tf.image.resize(image, -(-shape * size // side))),
+    )
+    return tf.ensure_shape(resized, [size, size, 3])
 
 
 def pad_to_square(image: tf.Tensor) -> tf.Tensor:

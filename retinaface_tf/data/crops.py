@@ -100,8 +100,7 @@ def _corners(window: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 def crop_faces(faces: Faces, window: tf.Tensor) -> Faces:
     """Keeps the faces whose centre is in a window, clipped to it, in pixels from its corner.
 
-    A face of which a landmark lies outside keeps its box but trains no landmarks: the originals
-    clamp such points to the border and train the wrong place.
+    Landmarks stay where they are, in the window or outside of it.
 
     Args:
         faces: [G], in pixels of the image.
@@ -114,13 +113,28 @@ def crop_faces(faces: Faces, window: tf.Tensor) -> Faces:
         tf.boolean_mask(part, kept) for part in (faces.boxes, faces.landmarks, faces.has_landmarks)
     )
     corners = tf.clip_by_value(tf.reshape(boxes, [-1, 2, 2]), top_left, bottom_right) - top_left
-    is_shown = (landmarks >= top_left) & (landmarks <= bottom_right)
     return Faces(
         boxes=tf.reshape(corners, [-1, 4]),
         landmarks=landmarks - top_left,
-        has_landmarks=has_landmarks & tf.reduce_all(is_shown, axis=[1, 2]),
+        has_landmarks=has_landmarks,
         valid=tf.ones_like(has_landmarks),
     )
+
+
+def mask_hidden_landmarks(faces: Faces, window: tf.Tensor) -> Faces:
+    """Lets a face of which a landmark lies outside of the window train no landmarks.
+
+    It keeps its box. biubug6's recipe clamps such landmarks to the border, and trains the wrong
+    place (biubug6/Pytorch_Retinaface, data/data_augment.py, `_crop`); the recipe of MindSpore's
+    models trains them at their true place.
+
+    Args:
+        faces: [G], in pixels of the window.
+        window: int32 [4], x y width height.
+    """
+    extent = tf.cast(window[2:], tf.float32)
+    is_shown = tf.reduce_all((faces.landmarks >= 0) & (faces.landmarks <= extent), axis=[1, 2])
+    return faces._replace(has_landmarks=faces.has_landmarks & is_shown)
 
 
 def drop_small_faces(faces: Faces, window: tf.Tensor, image_size: int) -> Faces:

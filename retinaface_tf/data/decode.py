@@ -13,6 +13,9 @@ from retinaface_tf.data.exif import (
     exif_orientation,
     turn_upright,
 )
+from retinaface_tf.data.header import image_kind, read_header
+from retinaface_tf.data.outline import UNFILLED, Kind, is_animated_webp
+from retinaface_tf.data.segments import with_more_data
 from retinaface_tf.errors import one_line
 
 RATIOS = (1, 2, 4, 8)  # by which a JPEG can be reduced while it is decoded
@@ -27,17 +30,64 @@ def decode_image(data: tf.Tensor) -> tf.Tensor:
 
     Returns:
         uint8 [H, W, 3], RGB, turned upright by the EXIF orientation of a JPEG.
+
+    Raises:
+        tf.errors.InvalidArgumentError: no image, one that is cut short, or a JPEG that claims more
+            pixels than it holds.
     """
+    kind = image_kind(data)
+    is_jpeg = kind == int(Kind.JPEG)
+    return decode_first_frame(
+        tf.cond(is_jpeg, lambda: data, lambda: read_header(data, kind).first_frame)
+    )
+
+
+def decode_first_frame(data: tf.Tensor) -> tf.Tensor:
+    """Decodes the bytes that `read_header` leaves of an image, as `decode_image` does."""
     image = tf.cond(
         tf.io.is_jpeg(data),
-        # The accurate transform is as fast and equals what OpenCV and PIL decode.
-        lambda: turn_upright(
-            tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE"),
-            exif_orientation(data),
-        ),
+        lambda: turn_upright(_decode_jpeg(data), exif_orientation(data)),
         lambda: tf.io.decode_image(data, channels=3, expand_animations=False),
     )
     return tf.ensure_shape(image, [None, None, 3])
+
+
+def _decode_jpeg(data: tf.Tensor) -> tf.Tensor:
+    """Decodes a JPEG as it is stored, if it holds all pixels; the decoder makes missing ones grey.
+
+    They are missed from the end, so that a last pixel of another colour proves that all are there.
+    """
+
+    def decode(data: tf.Tensor) -> tf.Tensor:
+        # The accurate transform is as fast and equals what OpenCV and PIL decode.
+        return tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")
+
+    def checked() -> tf.Tensor:
+        # More data changes nothing in an image that has all its pixels.
+        same = tf.reduce_all(decode(with_more_data(data)) == pixels)
+        message = ["the file claims more pixels than it holds:", tf.shape(pixels)]
+        with tf.control_dependencies([tf.debugging.Assert(same, message)]):
+            return tf.identity(pixels)
+
+    pixels = decode(data)
+    may_miss = tf.reduce_any([tf.reduce_all(pixels[-1, -1] == grey) for grey in UNFILLED])
+    return tf.cond(may_miss, checked, lambda: pixels)
+
+
+def decode_fully(data: tf.Tensor) -> tf.Tensor:
+    """Decodes an image as `decode_image` does, and a JPEG also reduced, as training may do.
+
+    Checks use it, so that what passes them can be trained on.
+    """
+    image = decode_image(data)
+
+    def reduced() -> tf.Tensor:
+        height, width = tf.unstack(tf.shape(image)[:2])
+        return decode_window(open_image(data), tf.stack([0, 0, width, height]), 1)[0]
+
+    other = tf.cond(tf.io.is_jpeg(data), reduced, lambda: image[:0])
+    with tf.control_dependencies([other]):
+        return tf.identity(image)
 
 
 class Encoded(NamedTuple):
@@ -81,7 +131,7 @@ def decode_window(image: Encoded, window: tf.Tensor, side: int) -> tuple[tf.Tens
         `decode_image` and a crop would give, but the colours of a JPEG's outermost pixels may be
         blended otherwise with those beyond. Where the window of a JPEG has at least 2, 4 or 8 times
         the pixels that suffice, each pixel is the mean of 2 x 2, 4 x 4 or 8 x 8, and the window is
-        cut and moved to whole pixels of the result.
+        cut and moved to whole pixels of the result, at least one in each direction.
     """
 
     def jpeg() -> tuple[tf.Tensor, tf.Tensor]:
@@ -90,7 +140,7 @@ def decode_window(image: Encoded, window: tf.Tensor, side: int) -> tuple[tf.Tens
             tf.reduce_max(window[2:]) >= side * tf.constant(RATIOS[1:]), dtype=tf.int32
         )
         ratio = tf.gather(RATIOS, step)
-        reduced = _as_stored(image, window) // ratio
+        reduced = tf.maximum(_as_stored(image, window) // ratio, [0, 0, 1, 1])
         pixels = tf.switch_case(step, [partial(_decode_stored, image, reduced, r) for r in RATIOS])
         return turn_upright(pixels, image.orientation), _as_upright(image, reduced * ratio)
 
@@ -137,9 +187,12 @@ def _transpose(image: Encoded, window: tf.Tensor) -> tf.Tensor:
 
 
 def why_undecodable(path: str) -> str | None:
-    """Returns why a file is no image, in TensorFlow's words, or None if it is one."""
+    """Returns why a file is no image that can be trained on, or None if it is one."""
     try:
-        decode_image(tf.io.read_file(path))
+        data = tf.io.read_file(path)
+        if is_animated_webp(data.numpy()):
+            return "an animated WebP; expected an image that stands still"
+        decode_fully(data)
     except tf.errors.OpError as error:
         return one_line(error)
     return None
@@ -149,7 +202,7 @@ def find_undecodable(paths: Sequence[str]) -> list[int]:
     """Decodes all files, and returns the numbers of those that cannot be decoded."""
     files = tf.data.Dataset.from_tensor_slices(tf.constant(paths, tf.string)).enumerate()
     sizes = files.map(
-        lambda number, path: (number, tf.size(decode_image(tf.io.read_file(path)))),
+        lambda number, path: (number, tf.size(decode_fully(tf.io.read_file(path)))),
         num_parallel_calls=tf.data.AUTOTUNE,
     )
     decoded = {int(number) for number, _ in sizes.ignore_errors(log_warning=False)}

@@ -8,7 +8,11 @@ for JPEG, PNG, BMP, WebP and GIF, with these exceptions:
   them; TensorFlow takes them as they are, and shows the negative of that.
 - BMPs with a palette: the colours of the palette; TensorFlow returns the indices as grey.
 - GIFs whose first frame does not fill the canvas: the whole canvas; TensorFlow returns the frame.
-- WebP with transparency or animation, TIFF and other kinds: TensorFlow refuses them.
+- WebP with transparency, TIFF and other kinds: TensorFlow refuses them.
+- Animated WebP: the first frame; TensorFlow refuses it.
+
+Nothing is decoded that claims more than MAX_SIDE or MAX_PIXELS of `config`, or that passes a limit
+of `data.outline`.
 """
 
 from pathlib import Path
@@ -17,9 +21,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from retinaface_tf.config import MAX_PIXELS, MAX_SIDE
+from retinaface_tf.data.outline import UNFILLED, Kind, Outline, outline, with_more_data
 from retinaface_tf.errors import InputError
-
-JPEG_START = b"\xff\xd8\xff"
 
 
 def read_image(file: Path) -> NDArray[np.uint8]:
@@ -49,16 +53,52 @@ def decode_bytes(data: bytes, name: str) -> NDArray[np.uint8]:
         uint8 [H, W, 3], RGB, turned upright by the EXIF orientation of a JPEG.
 
     Raises:
-        InputError: no image, or one that is cut short; the message begins with `name`.
+        InputError: no image, one that is cut short or claims more pixels than it holds, or one
+            beyond the limits; the message begins with `name`.
     """
+    outlined = outline(data)
+    _check(outlined, name)
+    image = _decode(data, outlined.kind)
+    if image is None:
+        raise InputError(f"{name}: not an image")
+    if outlined.kind == Kind.JPEG and _may_be_unfilled(image):
+        # More data changes nothing in an image that holds all its pixels.
+        again = _decode(with_more_data(data, outlined.first_scan_end), outlined.kind)
+        if again is None or not np.array_equal(image, again):
+            height, width = image.shape[:2]
+            raise InputError(f"{name}: claims {width} x {height} pixels and holds fewer")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def _check(outlined: Outline, name: str) -> None:
+    """Refuses, before it is decoded, a file that is not whole or asks for too much.
+
+    Raises:
+        InputError: the file is refused.
+    """
+    height, width = outlined.height, outlined.width
+    if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
+        limits = f"at most {MAX_PIXELS} pixels, {MAX_SIDE} on a side"
+        raise InputError(f"{name}: claims {width} x {height} pixels, expected {limits}")
+    if outlined.excess:
+        raise InputError(f"{name}: {outlined.excess}")
+    if outlined.kind == Kind.JPEG and not outlined.is_whole:
+        raise InputError(f"{name}: is cut short, no end of the image found")
+
+
+def _decode(data: bytes, kind: Kind) -> NDArray[np.uint8] | None:
+    """Decodes an image to BGR, or returns None where it cannot be decoded."""
     flags = cv2.IMREAD_COLOR
-    if not data.startswith(JPEG_START):
+    if kind != Kind.JPEG:
         # OpenCV turns PNG and WebP, too; graphs turn JPEG alone.
         flags |= cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:  # no bytes, or more pixels than OpenCV allows
-        image = None
-    if image is None:
-        raise InputError(f"{name}: not an image")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        return None
+
+
+def _may_be_unfilled(image: NDArray[np.uint8]) -> bool:
+    """Tells whether a JPEG, turned upright, may end in pixels that it does not hold."""
+    corners = image[[0, 0, -1, -1], [0, -1, 0, -1]]
+    return bool(np.isin(corners, UNFILLED).all(axis=1).any())

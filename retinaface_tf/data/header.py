@@ -4,33 +4,29 @@ The size of a file that anybody may have sent has to be known first: a few kilob
 image of gigabytes.
 """
 
-from enum import IntEnum
 from typing import NamedTuple
 
 import tensorflow as tf
 
+from retinaface_tf.data.gif import find_first_frame
+from retinaface_tf.data.outline import (
+    COMPRESSED_TEXTS,
+    MAX_COMPRESSED_TEXTS,
+    MAX_SCANS,
+    Kind,
+)
+from retinaface_tf.data.segments import count_scans
+
 HEADER_BYTES = 32
-GIF_HEADER_BYTES = 13  # before the first block of a GIF
-EXTENSION, FRAME, TRAILER = 0x21, 0x2C, b"\x3b"  # the blocks of a GIF
-MAX_SUB_BLOCKS = 1 << 17  # of a GIF's first frame and what stands before it
-
-
-class Kind(IntEnum):
-    """Kinds of image files."""
-
-    UNKNOWN = 0
-    JPEG = 1
-    PNG = 2
-    GIF = 3
-    BMP = 4
-    WEBP = 5
+TRAILER = b"\x3b"  # the end of a GIF
 
 
 class Header(NamedTuple):
     """The facts that a header states."""
 
     size: tf.Tensor  # int64 [2], height and width as stored; those of GIFs: of frame or canvas
-    first_frame: tf.Tensor  # string scalar, the bytes to decode: a GIF without its later frames
+    first_frame: tf.Tensor  # string scalar, the bytes to decode
+    is_excessive: tf.Tensor  # bool scalar, whether the file passes a limit of `data.outline`
 
 
 def image_kind(data: tf.Tensor) -> tf.Tensor:
@@ -60,25 +56,43 @@ def read_header(data: tf.Tensor, kind: tf.Tensor) -> Header:
 
     Returns:
         The size, which for a GIF is the larger of canvas and first frame in each direction, and
-        0 x 0 for an unknown kind; and the bytes to decode, which for a GIF end with its first
-        frame, since TensorFlow unpacks all frames even where only the first is wanted.
+        0 x 0 for an unknown kind. The bytes to decode, which for a GIF end with its first frame,
+        since TensorFlow unpacks all frames even where only the first is wanted, and for a BMP with
+        its last row, since TensorFlow refuses more. And whether the file is excessive: one that
+        asks for absurd work is excessive: a JPEG of more than MAX_SCANS scans, a PNG of more
+        than MAX_COMPRESSED_TEXTS chunks of compressed text, a GIF of more than MAX_BLOCKS blocks
+        up to the end of its first frame. No more is walked through than these limits allow.
 
     Raises:
         tf.errors.InvalidArgumentError: a JPEG whose header is broken.
     """
 
     def jpeg() -> Header:
-        return Header(tf.cast(tf.image.extract_jpeg_shape(data)[:2], tf.int64), data)
+        size = tf.cast(tf.image.extract_jpeg_shape(data)[:2], tf.int64)
+        return Header(size, data, count_scans(data, MAX_SCANS) > MAX_SCANS)
+
+    def png() -> Header:
+        texts = [_count_word(data, word, MAX_COMPRESSED_TEXTS) for word in COMPRESSED_TEXTS]
+        is_excessive = tf.add_n(texts) > MAX_COMPRESSED_TEXTS
+        return Header(_png_size(_header_values(data)), data, is_excessive)
+
+    def plain(size: tf.Tensor) -> Header:
+        return Header(size, data, tf.constant(False))
 
     branches = {
-        Kind.UNKNOWN: lambda: Header(tf.zeros([2], tf.int64), data),
+        Kind.UNKNOWN: lambda: plain(tf.zeros([2], tf.int64)),
         Kind.JPEG: jpeg,
-        Kind.PNG: lambda: Header(_png_size(_header_values(data)), data),
+        Kind.PNG: png,
         Kind.GIF: lambda: _read_gif(data),
-        Kind.BMP: lambda: Header(_bmp_size(_header_values(data)), data),
-        Kind.WEBP: lambda: Header(_webp_size(_header_values(data)), data),
+        Kind.BMP: lambda: _read_bmp(data),
+        Kind.WEBP: lambda: plain(_webp_size(_header_values(data))),
     }
     return tf.switch_case(kind, {int(kind): read for kind, read in branches.items()})
+
+
+def _count_word(data: tf.Tensor, word: bytes, limit: int) -> tf.Tensor:
+    """Counts a word in a file's bytes, up to a little more than a limit, int32 scalar."""
+    return tf.size(tf.strings.split(data, word, maxsplit=limit + 1)) - 1
 
 
 def _first_bytes(data: tf.Tensor) -> tf.Tensor:
@@ -101,10 +115,18 @@ def _png_size(header: tf.Tensor) -> tf.Tensor:
     return tf.stack([_number(header[end - 4 : end][::-1], 0, 4) for end in (24, 20)])
 
 
-def _bmp_size(header: tf.Tensor) -> tf.Tensor:
+def _read_bmp(data: tf.Tensor) -> Header:
+    header = _header_values(data)
     height, width = _number(header, 22, 4), _number(header, 18, 4)
     # A negative height is that of an image stored from its top.
-    return tf.stack([tf.minimum(height, (1 << 32) - height), width])
+    height = tf.minimum(height, (1 << 32) - height)
+    length = tf.cast(tf.strings.length(data), tf.int64)
+    row = (_number(header, 28, 2) // 8 * width + 3) // 4 * 4
+    # Neither is longer than the file in one that is whole; the product of others might not fit.
+    pixels = tf.minimum(row, length) * tf.minimum(height, length)
+    end = tf.minimum(_number(header, 10, 4) + pixels, length)
+    rows = tf.strings.substr(data, 0, tf.cast(end, tf.int32))
+    return Header(tf.stack([height, width]), rows, tf.constant(False))
 
 
 def _webp_size(header: tf.Tensor) -> tf.Tensor:
@@ -125,54 +147,6 @@ def _webp_size(header: tf.Tensor) -> tf.Tensor:
 def _read_gif(data: tf.Tensor) -> Header:
     header = _header_values(data)
     canvas = tf.stack([_number(header, 8, 2), _number(header, 6, 2)])
-    frame, end = _find_first_frame(data)
-    first_frame = tf.strings.join([tf.strings.substr(data, 0, end), TRAILER])
-    return Header(tf.maximum(canvas, frame), first_frame)
-
-
-def _find_first_frame(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Finds the first frame of a GIF.
-
-    Source: GIF89a, sections 15 (sub-blocks), 18 to 25 (the order of blocks).
-
-    Returns:
-        Height and width of the frame, int64 [2], 0 where there is none; and the place where it
-        ends, int32.
-    """
-    # Zeros at the end, so that whatever is looked up is there; two of them end a frame.
-    values = tf.cast(tf.io.decode_raw(data + bytes(HEADER_BYTES), tf.uint8), tf.int64)
-    last = tf.size(values) - HEADER_BYTES
-
-    def goes_on(place: tf.Tensor, frame: tf.Tensor, in_block: tf.Tensor) -> tf.Tensor:
-        byte = values[place]
-        starts_block = (byte == EXTENSION) | (byte == FRAME)
-        # A frame ends with an empty sub-block; an extension leads on to another block.
-        return (place < last) & tf.where(in_block, (frame < 0) | (byte > 0), starts_block)
-
-    def step(place: tf.Tensor, frame: tf.Tensor, in_block: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        next_place = tf.where(
-            in_block,
-            place + 1 + tf.cast(values[place], tf.int32),  # behind a sub-block
-            _end_of_block_header(values, place, last),
-        )
-        frame = tf.where(~in_block & (values[place] == FRAME), place, frame)
-        in_block = tf.where(in_block, values[place] > 0, True)
-        return tf.minimum(next_place, last), frame, in_block
-
-    start = tf.minimum(GIF_HEADER_BYTES + _colour_table_bytes(values[10]), last)
-    state = (start, tf.constant(-1), tf.constant(False))
-    end, frame, _ = tf.while_loop(goes_on, step, state, maximum_iterations=MAX_SUB_BLOCKS)
-    size = tf.stack([_number(values, tf.maximum(frame, 0) + place, 2) for place in (7, 5)])
-    return tf.where(frame >= 0, size, 0), tf.minimum(end + 1, last)
-
-
-def _end_of_block_header(values: tf.Tensor, place: tf.Tensor, last: tf.Tensor) -> tf.Tensor:
-    """Returns where the sub-blocks begin of an extension or a frame at `place`, int32."""
-    colours = _colour_table_bytes(values[tf.minimum(place + 9, last)])
-    return place + tf.where(values[place] == FRAME, 11 + colours, 2)
-
-
-def _colour_table_bytes(flags: tf.Tensor) -> tf.Tensor:
-    """Returns the size of the colour table that a GIF's flags announce, int32."""
-    size = tf.gather([6, 12, 24, 48, 96, 192, 384, 768], flags % 8)
-    return tf.where(flags >= 128, size, 0)
+    frame = find_first_frame(data)
+    first_frame = tf.strings.join([tf.strings.substr(data, 0, frame.end), TRAILER])
+    return Header(tf.maximum(canvas, frame.size), first_frame, frame.is_excessive)

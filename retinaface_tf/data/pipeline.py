@@ -14,7 +14,7 @@ from retinaface_tf.config import DataConfig
 from retinaface_tf.data.augment import augment
 from retinaface_tf.data.decode import decode_window, open_image, why_undecodable
 from retinaface_tf.data.records import Records
-from retinaface_tf.errors import InputError
+from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.structures import Batch, Faces
 
 READ_AHEAD = 8  # batches by which the pipeline may be ahead of its reader
@@ -107,7 +107,7 @@ class TrainingData:
             count: how many it takes.
 
         Raises:
-            InputError: the block raised an error of TensorFlow, and an image cannot be decoded.
+            InputError: the block raised an error of TensorFlow, and a sample cannot be made.
         """
         try:
             yield
@@ -118,13 +118,23 @@ class TrainingData:
             raise fault from None
 
     def find_unreadable(self, start: int, count: int) -> InputError | None:
-        """Finds the first image of `count` batches from batch `start` that cannot be decoded."""
-        for index in self.images_of(start, count):
-            path = self.records.path(index)
-            if reason := why_undecodable(str(path)):
-                place = self.records.where(index)
-                return InputError(f"{place}: {path} cannot be decoded: {reason}")
+        """Finds the first image of `count` batches from batch `start` that cannot be trained on."""
+        images = list(self.images_of(start, count))
+        for index in images:
+            if reason := why_undecodable(str(self.records.path(index))):
+                return self._unreadable(index, reason)
+        # An image that can be decoded may still have no window to train on.
+        sample = tf.function(self._sampler(), input_signature=[tf.TensorSpec([], tf.int64)])
+        for counter, index in enumerate(images, start * self.batch):
+            try:
+                sample(tf.constant(counter, tf.int64))
+            except tf.errors.OpError as error:
+                return self._unreadable(index, one_line(error))
         return None
+
+    def _unreadable(self, index: int, reason: str) -> InputError:
+        place, path = self.records.where(index), self.records.path(index)
+        return InputError(f"{place}: {path} cannot be decoded: {reason}")
 
 
 def _pad_faces(batch: Batch) -> Batch:

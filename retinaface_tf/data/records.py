@@ -7,13 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from retinaface_tf.data.outline import Kind, outline
 from retinaface_tf.errors import InputError
-
-# By how a file begins, how it ends if it is complete: a JPEG cut short may still decode, with grey
-# where faces were. The suffix does not count, since many a .jpg of the web is a PNG.
-_ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89P": b"IEND\xaeB`\x82"}
-# Some cameras append a few bytes to a complete file.
-_TAIL_BYTES = 1024
 
 
 @dataclass(frozen=True)
@@ -37,10 +32,19 @@ class Records:
         return self.label_file.parent / "images" / self.images[index]
 
     def files(self) -> dict[str, Path]:
-        """Returns paths by WIDER FACE's names of images, `event/image` without extension."""
-        return {
-            str(Path(image).with_suffix("")): self.path(i) for i, image in enumerate(self.images)
-        }
+        """Returns paths by WIDER FACE's names of images, `event/image` without extension.
+
+        Raises:
+            InputError: two images differ in their extension alone.
+        """
+        files: dict[str, Path] = {}
+        for i, image in enumerate(self.images):
+            name = str(Path(image).with_suffix(""))
+            other = files.setdefault(name, self.path(i))
+            if other != self.path(i):
+                both = f"{other.name} and {self.path(i).name} in {self.path(i).parent}"
+                raise InputError(f"{self.where(i)}: {both} would share the predictions of {name}")
+        return files
 
     def only(self, indices: Sequence[int]) -> "Records":
         """Returns the records of these images alone, in the order given."""
@@ -77,19 +81,22 @@ def check_images(records: Records) -> None:
 
 
 def find_faults(records: Records) -> dict[int, str]:
-    """Returns what is wrong with images that are missing or cut short, by their numbers."""
+    """Returns what is wrong with images that are missing or cut short, by their numbers.
+
+    The files are read whole, and not decoded.
+    """
     found = ((i, _fault(records.path(i))) for i in range(len(records)))
     return {i: fault for i, fault in found if fault}
 
 
 def _fault(image: Path) -> str | None:
     try:
-        with image.open("rb") as file:
-            start = file.read(2)
-            size = file.seek(0, 2)
-            file.seek(max(0, size - _TAIL_BYTES))
-            tail = file.read()
+        data = image.read_bytes()
     except OSError as error:
         return f"cannot be read ({error.strerror}); expected an image there"
-    end = _ENDS.get(start, b"")
-    return None if end in tail and size else f"is cut short: {size} bytes without an end marker"
+    outlined = outline(data)
+    if not data or not outlined.is_whole:
+        return f"is cut short: {len(data)} bytes without the end of an image"
+    if outlined.kind is Kind.UNKNOWN:
+        return "is no JPEG, PNG, GIF, BMP or WebP"
+    return f"has {outlined.excess}" if outlined.excess else None

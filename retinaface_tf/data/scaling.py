@@ -45,3 +45,17 @@ def letterbox(image: tf.Tensor, side: int) -> tuple[tf.Tensor, tf.Tensor]:
     shifted = tf.cast(resized, tf.int32) - mean
     square = tf.image.pad_to_bounding_box(shifted, 0, 0, side, side) + mean
     return tf.cast(square, tf.uint8), scale_between(image, resized)
+
+
+def halve(image: tf.Tensor) -> tf.Tensor:
+    """Halves an image uint8 [H, W, 3], H and W rounded up: each pixel is the mean of 2 x 2.
+
+    The last row and column of an odd size count twice.
+    """
+    height, width = tf.shape(image)[0], tf.shape(image)[1]
+    even = tf.pad(image, [[0, height % 2], [0, width % 2], [0, 0]], mode="SYMMETRIC")
+    cells = tf.reshape(even, [(height + 1) // 2, 2, (width + 1) // 2, 2, 3])
+    # Sums of a photo in float32 would take the memory of a tile.
+    upper, lower = (tf.cast(rows, tf.uint16) for rows in tf.unstack(cells, axis=1))
+    left, right = tf.unstack(upper + lower, axis=2)
+    return tf.cast(tf.bitwise.right_shift(left + right + 2, 2), tf.uint8)

@@ -3,6 +3,7 @@
 The twin in graphs is `data.scaling`.
 """
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,9 +28,34 @@ def letterbox(image: Pixels, side: int) -> tuple[Pixels, Floats]:
     """
     scale = side / max(image.shape[:2])
     height, width = (max(round(length * scale), 1) for length in image.shape[:2])
+    factors = np.array([width / image.shape[1], height / image.shape[0]], np.float32)
+    return fill(_resize(image, height, width), side), factors
+
+
+def fill(image: Pixels, side: int) -> Pixels:
+    """Fills a square beside and below an image with the colour that the network subtracts.
+
+    Args:
+        image: uint8 [H, W, 3], both at most `side`.
+        side: of the square, in pixels.
+
+    Returns:
+        uint8 [side, side, 3].
+    """
     square = np.tile(np.array(MEAN_RGB, np.uint8), (side, side, 1))
-    square[:height, :width] = _resize(image, height, width)
-    return square, np.array([width / image.shape[1], height / image.shape[0]], np.float32)
+    square[: image.shape[0], : image.shape[1]] = image
+    return square
+
+
+def halve(image: Pixels) -> Pixels:
+    """Halves an image uint8 [H, W, 3], H and W rounded up: each pixel is the mean of 2 x 2.
+
+    The last row and column of an odd size count twice.
+    """
+    height, width = image.shape[:2]
+    even = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+    halved = cv2.resize(even, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    return np.asarray(halved, np.uint8)
 
 
 def undo_scale(detections: DetectionBatch, scale: float | Array) -> DetectionBatch:

@@ -14,8 +14,8 @@ from absl import flags
 from retinaface_tf import cli
 from retinaface_tf.alignment import TEMPLATES
 from retinaface_tf.config_flags import read_config
+from retinaface_tf.detect import run
 from retinaface_tf.detect.output import OutputOptions
-from retinaface_tf.detect.run import detect_paths
 from retinaface_tf.errors import InputError
 from retinaface_tf.runtimes.interface import DEFAULT_BATCH, DEFAULT_SCORE, Detector
 from retinaface_tf.runtimes.locate import find_model
@@ -42,6 +42,14 @@ _MARGIN = flags.DEFINE_float("margin", 0.2, "Of a crop, on each side, by the box
 _ALIGN = flags.DEFINE_enum(
     "align", None, list(TEMPLATES), "Writes each face aligned by its landmarks."
 )
+# absl's own -v is a number, and sets its own log.
+_VERBOSE = flags.DEFINE_bool(
+    "verbose",
+    False,
+    "Says the passes over each image, by the size at which they see it.",
+    short_name="v",
+    allow_override=True,
+)
 flags.mark_flags_as_mutual_exclusive(["weights", "saved_model"], required=False)
 
 
@@ -51,8 +59,11 @@ def main(arguments: list[str]) -> int:
         raise InputError("expected images, videos or folders: retinaface detect PATH...")
     if _BLUR.value and (_CROP.value or _ALIGN.value):
         raise InputError("--blur: its faces would be seen in those of --crop and --align")
+    if _VERBOSE.value:
+        logging.getLogger(run.__name__).setLevel(logging.DEBUG)
+        logging.getLogger().handlers[0].setLevel(logging.DEBUG)
     options = OutputOptions(_PICTURES.value, _BLUR.value, _CROP.value, _MARGIN.value, _ALIGN.value)
-    results = detect_paths(
+    results = run.detect_paths(
         _open_detector(),
         paths,
         Path(_OUT.value),

@@ -59,6 +59,9 @@ def detect_paths(
                 )
                 for frame, faces in zip(frames, answers, strict=True):
                     if faces.error is None:
+                        height, width, _ = frame.pixels.shape
+                        plan = detector.plan_passes(height, width)
+                        log.debug("%s: %d x %d, passes %s", frame.source.path, width, height, plan)
                         output.write(frame, faces)
                     else:
                         reader.errors.append(f"{frame.source.path}: {faces.error}")

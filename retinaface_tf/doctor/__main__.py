@@ -22,6 +22,7 @@ from retinaface_tf import cli
 from retinaface_tf.config import Config
 from retinaface_tf.config_flags import config_arguments, read_config
 from retinaface_tf.errors import DOES_NOT_HOLD, InputError
+from retinaface_tf.printing import say
 
 _SECONDS = flags.DEFINE_float("seconds", 10, "How long to measure each part.", lower_bound=0)
 _OUT = flags.DEFINE_string("out", "doctor", "Folder of what `data` found, as JSON and HTML.")
@@ -52,12 +53,12 @@ def _examine_data(config: Config, root: str | None = None) -> int:
     out = Path(_OUT.value)
     diagnosis.save(out / "data.json")
     write_contact_sheet(out / "data.html", diagnosis)
-    print(diagnosis)
-    print(f"all findings: {out / 'data.json'}, pictures: {out / 'data.html'}")
+    say(diagnosis)
+    say(f"all findings: {out / 'data.json'}, pictures: {out / 'data.html'}")
     if diagnosis.blocking():
         return DOES_NOT_HOLD
     command = ["python", "-m", "retinaface_tf.training", *config_arguments()]
-    print(f"next: {shlex.join([*command, '--set', f'data.root={config.data.root}'])}")
+    say(f"next: {shlex.join([*command, '--set', f'data.root={config.data.root}'])}")
     return 0
 
 
@@ -66,7 +67,7 @@ def _examine_machine(config: Config) -> int:
     from retinaface_tf.doctor.machine import examine_machine
 
     for line in examine_machine(config, _SECONDS.value):
-        print(line, flush=True)
+        say(line)
     return 0
 
 
@@ -75,7 +76,7 @@ def _replay(file: Path) -> int:
     from retinaface_tf.doctor.replay import replay
 
     replayed = replay(file)
-    print(replayed)
+    say(replayed)
     return 0 if replayed.is_finite else DOES_NOT_HOLD
 
 

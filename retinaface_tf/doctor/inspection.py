@@ -13,7 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from retinaface_tf.data.decode import decode_image
+from retinaface_tf.data.decode import decode_fully
 from retinaface_tf.data.exif import TRANSPOSED, exif_orientation
 
 # Grey pixels of which a fingerprint compares neighbours: 16 x 16 comparisons, 256 bits.
@@ -63,7 +63,7 @@ def inspect_images(paths: Sequence[str], name: str) -> ImageFacts:
 
 def _inspect(number: tf.Tensor, path: tf.Tensor) -> tuple[tf.Tensor, ...]:
     data = tf.io.read_file(path)
-    image = decode_image(data)
+    image = decode_fully(data)
     orientation = tf.cond(tf.io.is_jpeg(data), lambda: exif_orientation(data), lambda: 1)
     grey = tf.reduce_mean(tf.image.resize(image, [ROWS, COLUMNS], method="area"), axis=2)
     return number, tf.shape(image)[1::-1], orientation, grey

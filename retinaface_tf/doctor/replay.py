@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -17,7 +16,7 @@ from retinaface_tf.geometry.targets import make_targets
 from retinaface_tf.model.losses import TERMS, Counts, Losses, MultiBoxLoss
 from retinaface_tf.model.network import build_network
 from retinaface_tf.model.weights.files import SUFFIX, load_saved
-from retinaface_tf.structures import Batch, Faces, Predictions, Targets
+from retinaface_tf.structures import Array, Batch, Faces, Predictions, Targets
 
 
 @dataclass(frozen=True)
@@ -74,14 +73,40 @@ def read_batch(file: Path) -> tuple[list[str], Batch]:
     try:
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as kept:
             faces = Faces(*(kept[name] for name in Faces._fields))
-            return kept["names"].tolist(), Batch(kept["images"], faces, np.arange(len(faces[0])))
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile, AttributeError) as error:
+            names, images = kept["names"], kept["images"]
+            _check_shapes(names, images, faces)
+            return names.tolist(), Batch(images, faces, np.arange(len(names)))
+    except Exception as error:  # NumPy, zipfile and zlib each have their own for a damaged file
         reason = one_line(error)
         raise InputError(f"{file}: not a batch that a run has kept: {reason}") from None
 
 
+def _check_shapes(names: Array, images: Array, faces: Faces) -> None:
+    """Checks that the parts of a batch belong together.
+
+    Raises:
+        ValueError: names the part that does not fit.
+    """
+    batch, side = len(names), images.shape[1]
+    faces_each = faces.boxes.shape[1]
+    expected = {
+        "images": (batch, side, side, 3),
+        "boxes": (batch, faces_each, 4),
+        "landmarks": (batch, faces_each, 5, 2),
+        "has_landmarks": (batch, faces_each),
+        "valid": (batch, faces_each),
+    }
+    for name, array in {"images": images, **faces._asdict()}.items():
+        if array.shape != expected[name]:
+            raise ValueError(f"{name} have the shape {array.shape}, expected {expected[name]}")
+
+
 def read_network(file: Path, config: Config) -> keras.Model:
-    """Builds the network with the weights kept beside a batch, finite or not."""
+    """Builds the network with the weights kept beside a batch, finite or not.
+
+    Raises:
+        InputError: there are none, or they are of another network than that of `config`.
+    """
     network = build_network(config)
     load_saved(network, file.with_suffix(SUFFIX))
     return network
@@ -97,7 +122,7 @@ def replay_batch(
     Returns:
         The losses of each image [B], by the name of the term; and the norm.
     """
-    side = config.data.image_size
+    side = batch.images.shape[1]
     anchors = make_anchors(side, side, config.anchors)
     targets = make_targets(batch.faces, anchors, config.anchors, config.match)
     with tf.GradientTape() as tape:

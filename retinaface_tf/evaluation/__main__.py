@@ -13,10 +13,12 @@ from retinaface_tf.errors import DOES_NOT_HOLD
 from retinaface_tf.evaluation.calibration import Threshold, parse_target, write_calibration
 from retinaface_tf.evaluation.data import EvaluationData, find_images, load_evaluation_data
 from retinaface_tf.evaluation.outcome import examine
+from retinaface_tf.evaluation.prediction_files import write_predictions
 from retinaface_tf.evaluation.result import Evaluation, format_ap
 from retinaface_tf.evaluation.scoring import Predictions, score_files
-from retinaface_tf.evaluation.wider import load_ground_truth, write_predictions
+from retinaface_tf.evaluation.wider import load_ground_truth
 from retinaface_tf.extras import import_extra
+from retinaface_tf.printing import say
 from retinaface_tf.runtimes.opening import find_config, open_configured, open_exported
 
 _WEIGHTS = flags.DEFINE_string(
@@ -29,7 +31,7 @@ _PREDICTIONS = flags.DEFINE_string("predictions", None, "Scores a folder or zip 
 _PROTOCOL = flags.DEFINE_enum(
     "protocol",
     None,
-    ["resized", "original", "vga", "ms_flip"],
+    ["resized", "original", "vga", "ms_flip", "all_sizes"],
     "Sizes of images, instead of eval.protocol.",
 )
 _OUT = flags.DEFINE_string("out", None, "Folder of the results, instead of eval.out.")
@@ -62,7 +64,7 @@ def main(arguments: list[str]) -> int:
         data = load_evaluation_data(config)
         evaluation, predictions = _detect(data, config, out)
     evaluation.save(out)
-    print(format_ap(evaluation.ap))
+    say(format_ap(evaluation.ap))
     if _REPORT.value:
         from retinaface_tf.evaluation.report.page import write_report
 

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +15,8 @@ from retinaface_tf.data.decode import decode_image, why_undecodable
 from retinaface_tf.data.scaling import resize, scale_between
 from retinaface_tf.errors import InputError
 from retinaface_tf.evaluation.multi_scale import MultiScaleFlip
-from retinaface_tf.evaluation.protocols import network_scale
+from retinaface_tf.evaluation.protocols import OWN_SIZE, network_scale
+from retinaface_tf.runtimes.interface import Detector
 from retinaface_tf.structures import DetectionBatch
 
 # The call that evaluation makes: images [1, H, W, 3] and their scale, as Detector takes them.
@@ -27,7 +29,7 @@ def predict(
     """Detects on images by the protocol of `config.eval`.
 
     Args:
-        detect: a detector.
+        detect: a detector; for protocol all_sizes one of `load_detector`.
         files: images by name.
         config: protocol and number of workers.
 
@@ -39,8 +41,7 @@ def predict(
         InputError: a file is no image; or the protocol is ms_flip, and the detector has no method
             `candidates`.
     """
-    if config.eval.protocol == "ms_flip":
-        detect = _multi_scale(detect, config)
+    detect = _by_protocol(detect, config)
     images = tf.data.Dataset.from_tensor_slices([str(path) for path in files.values()]).map(
         lambda path: load_image(path, config.eval),
         num_parallel_calls=config.data.num_workers or tf.data.AUTOTUNE,
@@ -56,6 +57,23 @@ def predict(
             if reason := why_undecodable(str(path)):
                 raise InputError(f"{path}: cannot be decoded: {reason}") from None
         raise
+
+
+def _by_protocol(detect: Detect, config: Config) -> Detect:
+    """Returns what makes the passes of the protocol."""
+    if config.eval.protocol == "all_sizes":
+        return _all_sizes(cast(Detector, detect))
+    if config.eval.protocol == "ms_flip":
+        return _multi_scale(detect, config)
+    return detect
+
+
+def _all_sizes(detector: Detector) -> Detect:
+    def detect(images: tf.Tensor, scale: float) -> DetectionBatch:
+        [faces] = detector.detect_together(np.asarray(images))
+        return faces.as_batch()
+
+    return detect
 
 
 def _multi_scale(detect: Detect, config: Config) -> MultiScaleFlip:
@@ -74,7 +92,7 @@ def load_image(path: tf.Tensor, config: EvalConfig) -> tuple[tf.Tensor, tf.Tenso
     The scale is 1 where the image has its own size, else the factors of x and y, float32 [2].
     """
     image = decode_image(tf.io.read_file(path))
-    if config.protocol in ("original", "ms_flip"):
+    if config.protocol in OWN_SIZE:
         return image, tf.constant(1.0)
     height, width = tf.unstack(tf.shape(image)[:2])
     resized = resize(image, network_scale(height, width, config))

@@ -11,6 +11,8 @@ import tensorflow as tf
 
 from retinaface_tf.config import EvalConfig
 
+# Protocols that are given images as they are.
+OWN_SIZE = ("original", "ms_flip", "all_sizes")
 VGA_LONG_SIDE = 640
 MS_SHORT_SIDE, MS_LONG_SIDE = 800, 1200
 
@@ -19,10 +21,11 @@ def network_scale(height: Any, width: Any, config: EvalConfig) -> Any:
     """Returns the factor by which the protocol resizes an image, float64.
 
     `resized`: short side to config.short_side, unless that makes the long side longer than
-    config.long_side. `vga`: long side to 640. `original` and `ms_flip`, which resizes by itself: 1.
+    config.long_side. `vga`: long side to 640. `original`, and `ms_flip` and `all_sizes`, which
+    resize by themselves: 1.
     """
     height, width = tf.cast(height, tf.float64), tf.cast(width, tf.float64)
-    if config.protocol in ("original", "ms_flip"):
+    if config.protocol in OWN_SIZE:
         return tf.ones_like(height)
     if config.protocol == "vga":
         return VGA_LONG_SIDE / tf.maximum(height, width)

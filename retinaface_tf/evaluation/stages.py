@@ -27,9 +27,9 @@ def time_stages(
         config: of the protocol.
 
     Returns:
-        Stage -> milliseconds an image; None for protocol ms_flip, which has many passes.
+        Stage -> milliseconds an image; None for ms_flip and all_sizes, which have many passes.
     """
-    if config.eval.protocol == "ms_flip":
+    if config.eval.protocol in ("ms_flip", "all_sizes"):
         return None
     paths = list(files.values())[:: max(1, len(files) // IMAGES)][:IMAGES]
     times = [_time(detect, path, config) for path in paths for _ in range(2)][1::2]

@@ -11,6 +11,7 @@ from retinaface_tf import cli
 from retinaface_tf.config_flags import read_config
 from retinaface_tf.evaluation.calibration import read_threshold
 from retinaface_tf.export.formats import FORMATS, export_model
+from retinaface_tf.printing import say
 from retinaface_tf.runtimes.opening import find_config
 
 _FOLDERS = ", ".join(entry.folder for entry in FORMATS.values())
@@ -41,7 +42,7 @@ def main(arguments: list[str]) -> int:
     source, network = load_network(config)
     detector = GraphDetector(network, config)
     version = export_model(detector, _OUT.value, _FORMAT.value, source=source, keep=_KEEP.value)
-    print(f"{source} exported to {version}")
+    say(f"{source} exported to {version}")
     return 0
 
 

@@ -9,7 +9,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from retinaface_tf.export.parity import OTHER_RUNTIME, ParityCheck, decode_and_detect
+from retinaface_tf.export.parity import (
+    OTHER_RUNTIME,
+    ParityCheck,
+    decode_and_detect,
+    decode_and_detect_all_sizes,
+)
 from retinaface_tf.export.versions import NewVersion
 from retinaface_tf.extras import import_extra
 from retinaface_tf.model.detector import GraphDetector
@@ -34,7 +39,7 @@ def write_onnx_version(
         check: the parity check.
 
     Returns:
-        The parity figures.
+        The parity figures of all passes over an image.
 
     Raises:
         InputError: the extra `onnx` is not installed.
@@ -42,7 +47,11 @@ def write_onnx_version(
     """
     exported = OnnxDetector(write_onnx(detector, version.folder, metadata))
     source, export = decode_and_detect(detector), decode_and_detect(exported)
-    return check.require("ONNX", source, export, OTHER_RUNTIME).as_dict()
+    check.require("ONNX", source, export, OTHER_RUNTIME)
+    source, export = (
+        decode_and_detect_all_sizes(each, detector.config) for each in (detector, exported)
+    )
+    return check.require("ONNX, all sizes", source, export, OTHER_RUNTIME).as_dict()
 
 
 def write_onnx(detector: GraphDetector, folder: Path, metadata: Metadata) -> Path:

@@ -8,13 +8,17 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from retinaface_tf.config import Config
 from retinaface_tf.data.decode import decode_image
+from retinaface_tf.detections import Detections
 from retinaface_tf.errors import DoesNotHold
 from retinaface_tf.evaluation.average_precision import GroundTruth, evaluate_predictions
 from retinaface_tf.evaluation.predict import Detect, rows
 from retinaface_tf.export.pairing import Tolerance, compare_answers, first_image
+from retinaface_tf.geometry.passes import plan_passes
+from retinaface_tf.runtimes.all_sizes import detect_all_sizes
 from retinaface_tf.structures import DetectionBatch
 
 log = logging.getLogger(__name__)
@@ -135,6 +139,27 @@ def decode_and_detect(detect: Detect) -> DetectFile:
         detect: takes images uint8 [1, H, W, 3] and their scale, as a Detector does.
     """
     return lambda file: detect(decode_image(tf.io.read_file(str(file)))[None], 1.0)
+
+
+def decode_and_detect_all_sizes(detect: Detect, config: Config) -> DetectFile:
+    """Returns a function that decodes an image file and detects faces of every size.
+
+    Args:
+        detect: as of `decode_and_detect`.
+        config: of the detector.
+    """
+
+    def one_pass(images: NDArray[np.uint8]) -> list[Detections]:
+        return Detections.of_batch(detect(tf.constant(images), 1.0))
+
+    def detect_file(file: Path) -> DetectionBatch:
+        pixels = decode_image(tf.io.read_file(str(file)))[None].numpy()
+        _, height, width, _ = pixels.shape
+        plan = plan_passes(height, width, config)
+        [faces] = detect_all_sizes(one_pass, pixels, plan, config, config.detector)
+        return faces.as_batch()
+
+    return detect_file
 
 
 def compare_detectors(

@@ -5,8 +5,14 @@ from typing import Any
 
 import tensorflow as tf
 
-from retinaface_tf.export.parity import SAME_GRAPH, ParityCheck, decode_and_detect
+from retinaface_tf.export.parity import (
+    SAME_GRAPH,
+    ParityCheck,
+    decode_and_detect,
+    decode_and_detect_all_sizes,
+)
 from retinaface_tf.export.versions import NewVersion
+from retinaface_tf.files import check_literal
 from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.runtimes.saved_model import SavedModelDetector
 from retinaface_tf.serving.metadata import Metadata
@@ -29,8 +35,10 @@ def write_saved_model_version(
         The parity figures of `serving_default`.
 
     Raises:
+        InputError: TensorFlow cannot read a model from the folder.
         DoesNotHold: a signature answers otherwise than the detector.
     """
+    check_literal(version.folder)
     service = Service(detector)
     functions = {name: getattr(service, name) for name in SIGNATURES}
     tf.saved_model.save(service, str(version.folder), signatures=functions)
@@ -58,4 +66,5 @@ def check_saved_model(
     def by_bytes(file: Path) -> Any:
         return exported.detect_bytes([file.read_bytes()])
 
-    return check.require("SavedModel, serving_default", source, by_bytes, SAME_GRAPH).as_dict()
+    all_sizes = decode_and_detect_all_sizes(detector, detector.config)
+    return check.require("SavedModel, serving_default", all_sizes, by_bytes, SAME_GRAPH).as_dict()

@@ -68,14 +68,16 @@ class GraphDetector(tf.Module):
             score_threshold: replaces the config's; for all images or for each [B].
             nms_iou: replaces the config's; for all images or for each [B].
         """
-        thresholds = self._thresholds(score_threshold, nms_iou)
+        thresholds = self.thresholds(score_threshold, nms_iou)
         return self._detect(tf.convert_to_tensor(images), scale_of_axes(scale), *thresholds)
 
     def candidates(
         self,
         images: tf.Tensor,
         scale: float | tf.Tensor = 1.0,
-        region: tuple[float, float, float, float] | None = None,
+        region: tuple[float, float, float, float] | tf.Tensor | None = None,
+        *,
+        score_threshold: float | tf.Tensor | None = None,
     ) -> DetectionBatch:
         """Returns what is above the score threshold before NMS, at most `top_k` per image.
 
@@ -84,19 +86,38 @@ class GraphDetector(tf.Module):
             scale: factor by which the images were resized, as for the call of a detector.
             region: `x1 y1 x2 y2` in pixels of `images`; anchors count only if their centre lies
                 in it (x1 <= x < x2, y1 <= y < y2). None takes all anchors.
+            score_threshold: replaces the config's; for all images or for each [B].
         """
-        region = tf.constant(_NO_BOUNDS if region is None else region, tf.float32)
-        return self._candidates(tf.convert_to_tensor(images), scale_of_axes(scale), region)
+        region = tf.cast(_NO_BOUNDS if region is None else region, tf.float32)
+        threshold, _ = self.thresholds(score_threshold, None)
+        images = tf.convert_to_tensor(images)
+        return self._candidates(images, scale_of_axes(scale), region, threshold)
 
-    @tf.function(input_signature=[_DETECTIONS])
-    def suppress(self, candidates: DetectionBatch) -> DetectionBatch:
-        """Suppresses overlapping candidates.
+    def suppress(
+        self,
+        candidates: DetectionBatch,
+        *,
+        score_threshold: float | tf.Tensor | None = None,
+        nms_iou: float | tf.Tensor | None = None,
+    ) -> DetectionBatch:
+        """Suppresses overlapping candidates, in any order, at least one row of each image.
 
         `suppress(candidates(images))` equals calling the detector on the images.
+
+        Args:
+            candidates: of images.
+            score_threshold: replaces the config's; for all images or for each [B].
+            nms_iou: replaces the config's; for all images or for each [B].
         """
+        return self._sort_and_suppress(candidates, *self.thresholds(score_threshold, nms_iou))
+
+    @tf.function(input_signature=[_DETECTIONS, _PER_IMAGE, _PER_IMAGE])
+    def _sort_and_suppress(
+        self, candidates: DetectionBatch, score_threshold: tf.Tensor, nms_iou: tf.Tensor
+    ) -> DetectionBatch:
         order = tf.math.top_k(candidates.scores, tf.shape(candidates.scores)[1]).indices
         best_first = (tf.gather(rows, order, batch_dims=1) for rows in candidates[:3])
-        return self._suppress(Candidates(*best_first), *self._thresholds(None, None))
+        return self._suppress(Candidates(*best_first), score_threshold, nms_iou)
 
     @tf.function(input_signature=[_IMAGES, _SCALES, _PER_IMAGE, _PER_IMAGE])
     def _detect(
@@ -108,18 +129,18 @@ class GraphDetector(tf.Module):
         candidates = self._decode(predictions, anchors, scores, sizes, score_threshold)
         return self._suppress(candidates, score_threshold, nms_iou)
 
-    @tf.function(input_signature=[_IMAGES, _SCALES, _REGION])
+    @tf.function(input_signature=[_IMAGES, _SCALES, _REGION, _PER_IMAGE])
     def _candidates(
-        self, images: tf.Tensor, scales: tf.Tensor, region: tf.Tensor
+        self, images: tf.Tensor, scales: tf.Tensor, region: tf.Tensor, score_threshold: tf.Tensor
     ) -> DetectionBatch:
         predictions, anchors = self._predict(images)
-        size, (threshold, _) = _size(images), self._thresholds(None, None)
+        size = _size(images)
         scores = tf.where(is_inside(anchors[:, :2] * size, region), _face_scores(predictions), 0.0)
         sizes = size / scales[:, None]
-        candidates = self._decode(predictions, anchors, scores, sizes, threshold)
-        return _zero_past(_count_above(candidates.scores, threshold), candidates)
+        candidates = self._decode(predictions, anchors, scores, sizes, score_threshold)
+        return _zero_past(_count_above(candidates.scores, score_threshold), candidates)
 
-    def _thresholds(
+    def thresholds(
         self, score_threshold: float | tf.Tensor | None, nms_iou: float | tf.Tensor | None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the thresholds given, or the config's where they are None, as [B] or [1]."""

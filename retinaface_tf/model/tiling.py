@@ -1,15 +1,12 @@
 """Detection in tiles, for images too large for the network at once."""
 
 import math
-from itertools import pairwise
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from retinaface_tf.config import STRIDES
-from retinaface_tf.model.detector import Candidates, GraphDetector, scale_of_axes
+from retinaface_tf.model.detector import GraphDetector, scale_of_axes
 from retinaface_tf.structures import Array, DetectionBatch
 
 # Tiles that begin at multiples of it have the anchors of the whole image.
@@ -21,18 +18,21 @@ COARSEST_STRIDE = STRIDES[-1]
 # the merge adds one convolution, and the upsampling up to 16 and 24 pixels.
 MARGIN = 576
 
-Box = tuple[int, int, int, int]  # `x1 y1 x2 y2` in pixels of the image, x2 and y2 not included
-Count = TypeVar("Count", int, NDArray[np.int64])
+COLUMNS = 15  # of a row: box, score, landmarks
+
+_IMAGE = tf.TensorSpec([None, None, 3], tf.uint8)
+_SCALAR = tf.TensorSpec([], tf.float32)
+_SCALE = tf.TensorSpec([2], tf.float32)
 
 
-class Tile(NamedTuple):
-    """A part of an image."""
+class Tiles(NamedTuple):
+    """Parts of an image, as `x1 y1 x2 y2` in its pixels, x2 and y2 not included."""
 
-    window: Box  # the input of the network
-    core: Box  # the part of the window from which detections are taken
+    windows: tf.Tensor  # int32 [T, 4], inputs of the network
+    cores: tf.Tensor  # int32 [T, 4], the parts of the windows from which detections are taken
 
 
-def plan_tiles(height: int, width: int, max_pixels: int) -> list[Tile]:
+def plan_tiles(height: Array, width: Array, max_pixels: int) -> Tiles:
     """Cuts an image of `height` x `width` pixels into tiles.
 
     Cores partition the image. A window is its core with MARGIN on each side, clipped to the image.
@@ -40,37 +40,35 @@ def plan_tiles(height: int, width: int, max_pixels: int) -> list[Tile]:
     each, this is the one whose windows have the fewest pixels in all: an elongated image is cut
     along its long side only. `max_pixels` must allow for a core of one cell of the coarsest level.
     """
+    height, width = tf.cast(height, tf.int64), tf.cast(width, tf.int64)
     rows, columns = _grid(height, width, max_pixels)
-    return [
-        Tile(_with_margin((x1, y1, x2, y2), height, width), (x1, y1, x2, y2))
-        for y1, y2 in pairwise(_edges(height, rows))
-        for x1, x2 in pairwise(_edges(width, columns))
-    ]
+    y, x = _edges(height, rows), _edges(width, columns)
+    y1, x1 = tf.meshgrid(y[:-1], x[:-1], indexing="ij")
+    y2, x2 = tf.meshgrid(y[1:], x[1:], indexing="ij")
+    cores = tf.reshape(tf.stack([x1, y1, x2, y2], axis=-1), [-1, 4])
+    far = tf.minimum(cores[:, 2:] + MARGIN, tf.stack([width, height]))
+    windows = tf.concat([tf.maximum(cores[:, :2] - MARGIN, 0), far], axis=1)
+    return Tiles(tf.cast(windows, tf.int32), tf.cast(cores, tf.int32))
 
 
-def _with_margin(core: Box, height: int, width: int) -> Box:
-    x1, y1, x2, y2 = core
-    corner = max(x1 - MARGIN, 0), max(y1 - MARGIN, 0)
-    return *corner, min(x2 + MARGIN, width), min(y2 + MARGIN, height)
-
-
-def _grid(height: int, width: int, max_pixels: int) -> tuple[int, int]:
+def _grid(height: tf.Tensor, width: tf.Tensor, max_pixels: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the rows and columns of the grid with the fewest pixels whose windows fit."""
     (longest_y, sum_y), (longest_x, sum_x) = _windows(height), _windows(width)
-    fits = np.outer(longest_y, longest_x) <= max_pixels
-    pixels = np.where(fits, np.outer(sum_y, sum_x), np.inf)
-    row, column = np.unravel_index(np.argmin(pixels), pixels.shape)
-    return int(row) + 1, int(column) + 1
+    fits = longest_y[:, None] * longest_x <= max_pixels
+    pixels = tf.where(fits, sum_y[:, None] * sum_x, tf.int64.max)
+    best = tf.argmin(tf.reshape(pixels, [-1]))
+    columns = tf.size(sum_x, tf.int64)
+    return best // columns + 1, best % columns + 1
 
 
-def _windows(length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _windows(length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the longest window along an axis and the sum of all, for 1, 2, 3... tiles."""
-    counts = np.arange(1, -(-length // COARSEST_STRIDE) + 1)
-    longest = np.minimum(length, 2 * MARGIN + _pitch(length, counts))
+    counts = tf.range(1, -(-length // COARSEST_STRIDE) + 1)
+    longest = tf.minimum(length, 2 * MARGIN + _pitch(length, counts))
     return longest, length + 2 * MARGIN * (counts - 1)
 
 
-def _pitch(length: int, count: Count) -> Count:
+def _pitch(length: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
     """Returns the pixels from one core to the next, where `count` cores share an axis.
 
     The first and the last window have a margin on one side only, so their cores are longer by one
@@ -79,15 +77,15 @@ def _pitch(length: int, count: Count) -> Count:
     return COARSEST_STRIDE * -((2 * MARGIN - length) // (COARSEST_STRIDE * count))
 
 
-def _edges(length: int, count: int) -> list[int]:
+def _edges(length: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
     """Returns where the cores along an axis begin, and where the last one ends."""
-    if count == 1:
-        return [0, length]
-    pitch = _pitch(length, count)
-    return [0, *range(MARGIN + pitch, length - MARGIN, pitch), length]
+    pitch = tf.maximum(_pitch(length, count), COARSEST_STRIDE)
+    first = MARGIN + pitch
+    inner = tf.range(first, tf.where(count > 1, length - MARGIN, first), pitch)
+    return tf.concat([[0], inner, [length]], axis=0)
 
 
-class TiledDetector:
+class TiledDetector(tf.Module):
     """Detects faces in images of any size, with the memory for `detector.max_pixels`.
 
     Images above that size are detected in tiles, one image at a time. The detections are those of
@@ -95,59 +93,138 @@ class TiledDetector:
     """
 
     def __init__(self, detector: GraphDetector):
+        super().__init__(name="tiled_detector")
         self.detector = detector
 
-    def __call__(self, images: Array, scale: float | tf.Tensor = 1.0) -> DetectionBatch:
+    def __call__(
+        self,
+        images: Array,
+        scale: float | tf.Tensor = 1.0,
+        *,
+        score_threshold: float | tf.Tensor | None = None,
+        nms_iou: float | tf.Tensor | None = None,
+    ) -> DetectionBatch:
         """Detects faces; arguments and result are those of `GraphDetector.__call__`."""
         if self.fits(images):
-            return self.detector(images, scale)
-        return self.suppress(self.candidates(images, scale))
+            return self.detector(images, scale, score_threshold=score_threshold, nms_iou=nms_iou)
+        found = self.candidates(images, scale, score_threshold=score_threshold)
+        return self.suppress(found, score_threshold=score_threshold, nms_iou=nms_iou)
 
-    def candidates(self, images: Array, scale: float | tf.Tensor = 1.0) -> DetectionBatch:
+    def candidates(
+        self,
+        images: Array,
+        scale: float | tf.Tensor = 1.0,
+        *,
+        score_threshold: float | tf.Tensor | None = None,
+    ) -> DetectionBatch:
         """Returns what is above the score threshold before NMS, as `GraphDetector.candidates`."""
         if self.fits(images):
-            return self.detector.candidates(images, scale)
-        if len(images) > 1:
-            scales = tf.broadcast_to(scale_of_axes(scale), [len(images), 2])
-            each = zip(images[:, None], scales, strict=True)
-            return _stack([self.candidates(image, scale) for image, scale in each])
-        _, height, width, _ = images.shape
-        tiles = plan_tiles(height, width, self.detector.config.detector.max_pixels)
-        scale = scale_of_axes(scale)
-        return self._join([self._candidates(images, tile, scale) for tile in tiles])
+            return self.detector.candidates(images, scale, score_threshold=score_threshold)
+        threshold, _ = self.detector.thresholds(score_threshold, None)
+        scales = tf.broadcast_to(scale_of_axes(scale), [len(images), 2])
+        thresholds = tf.broadcast_to(threshold, [len(images)])
+        return _stack(
+            [
+                self.candidates_of_image(*each)
+                for each in zip(images, scales, thresholds, strict=True)
+            ]
+        )
 
-    def suppress(self, candidates: DetectionBatch) -> DetectionBatch:
+    def suppress(
+        self,
+        candidates: DetectionBatch,
+        *,
+        score_threshold: float | tf.Tensor | None = None,
+        nms_iou: float | tf.Tensor | None = None,
+    ) -> DetectionBatch:
         """Suppresses overlapping candidates, as `GraphDetector.suppress`."""
-        return self.detector.suppress(candidates)
+        return self.detector.suppress(candidates, score_threshold=score_threshold, nms_iou=nms_iou)
 
     def fits(self, images: Array) -> bool:
         return math.prod(images.shape[:3]) <= self.detector.config.detector.max_pixels
 
-    def _candidates(self, images: Array, tile: Tile, scale: tf.Tensor) -> Candidates:
-        """Returns the candidates [K] of a tile's core, in pixels of the image before resizing."""
-        x1, y1, x2, y2 = tile.window
-        _, height, width, _ = images.shape
-        # The last anchors may have their centres outside of the image: the last cores have no end.
-        right = math.inf if tile.core[2] == width else tile.core[2] - x1
-        bottom = math.inf if tile.core[3] == height else tile.core[3] - y1
-        region = (tile.core[0] - x1, tile.core[1] - y1, right, bottom)
-        found = self.detector.candidates(images[:, y1:y2, x1:x2], scale, region)
-        boxes, scores, landmarks = (rows[0, : found.num_detections[0]] for rows in found[:3])
-        origin = tf.constant([x1, y1], tf.float32) / scale  # [1, 2]
-        return Candidates(boxes + tf.tile(origin, [1, 2]), scores, landmarks + origin)
+    def detect_image(
+        self, image: tf.Tensor, score_threshold: tf.Tensor, nms_iou: tf.Tensor
+    ) -> DetectionBatch:
+        """Detects faces in one image in eager code and in graphs, as a batch of one.
 
-    def _join(self, tiles: list[Candidates]) -> DetectionBatch:
-        """Merges the candidates of the tiles of an image into those of the image."""
+        Args:
+            image: uint8 [H, W, 3], RGB, upright, of any size.
+            score_threshold: float32 scalar.
+            nms_iou: float32 scalar.
+        """
+        found = self.candidates_of_image(image, tf.ones([2]), score_threshold)
+        return self.suppress(found, score_threshold=score_threshold, nms_iou=nms_iou)
+
+    @tf.function(input_signature=[_IMAGE, _SCALE, _SCALAR])
+    def candidates_of_image(
+        self, image: tf.Tensor, scale: tf.Tensor, score_threshold: tf.Tensor
+    ) -> DetectionBatch:
+        """Returns the candidates of one image, in eager code and in graphs.
+
+        Args:
+            image: uint8 [H, W, 3], RGB, upright, of any size.
+            scale: factors of x and y by which the image was resized, float32 [2].
+            score_threshold: float32 scalar.
+
+        Returns:
+            A batch of one, best first.
+        """
+        size = tf.shape(image)[:2]
+        tiles = plan_tiles(size[0], size[1], self.detector.config.detector.max_pixels)
+        found = tf.zeros([0, COLUMNS])
+        for i in tf.range(tf.shape(tiles.cores)[0]):
+            tf.autograph.experimental.set_loop_options(
+                parallel_iterations=1, shape_invariants=[(found, tf.TensorShape([None, COLUMNS]))]
+            )
+            tile = self._of_tile(image, tiles.windows[i], tiles.cores[i], scale, score_threshold)
+            found = tf.concat([found, tile], axis=0)
+        return self._best_first(found)
+
+    def _of_tile(
+        self,
+        image: tf.Tensor,
+        window: tf.Tensor,
+        core: tf.Tensor,
+        scale: tf.Tensor,
+        score_threshold: tf.Tensor,
+    ) -> tf.Tensor:
+        """Returns the candidates of a tile's core, in pixels of the image before resizing."""
+        x1, y1, x2, y2 = tf.unstack(window)
+        # The last anchors may have their centres outside of the image: the last cores have no end.
+        is_last = core[2:] == tf.reverse(tf.shape(image)[:2], [0])
+        far = tf.where(is_last, math.inf, tf.cast(core[2:] - window[:2], tf.float32))
+        region = tf.concat([tf.cast(core[:2] - window[:2], tf.float32), far], axis=0)
+        pixels = image[None, y1:y2, x1:x2]
+        batch = self.detector.candidates(pixels, scale, region, score_threshold=score_threshold)
+        return to_rows(batch) + _shift(tf.cast(window[:2], tf.float32) / scale)
+
+    def _best_first(self, rows: tf.Tensor) -> DetectionBatch:
+        """Sorts the candidates [K, 15] of all tiles, and keeps `top_k` of them."""
+        count, top_k = tf.shape(rows)[0], self.detector.config.detector.top_k
+        count = count if top_k is None else tf.minimum(count, top_k)
         # NMS needs a row: one of zeros comes last, and stays where there is no other.
-        padding = Candidates(tf.zeros([1, 4]), tf.zeros([1]), tf.zeros([1, 5, 2]))
-        boxes, scores, landmarks = (
-            tf.concat(rows, axis=0) for rows in zip(*tiles, padding, strict=True)
-        )
-        count, top_k = len(scores) - 1, self.detector.config.detector.top_k
-        count = count if top_k is None else min(count, top_k)
-        scores, best = tf.math.top_k(scores, max(count, 1))
-        boxes, landmarks = tf.gather(boxes, best), tf.gather(landmarks, best)
-        return DetectionBatch(boxes[None], scores[None], landmarks[None], tf.constant([count]))
+        rows = tf.pad(rows, [[0, 1], [0, 0]])
+        best = tf.math.top_k(rows[:, 4], tf.maximum(count, 1)).indices
+        return from_rows(tf.gather(rows, best), count)
+
+
+def to_rows(batch: DetectionBatch) -> tf.Tensor:
+    """Packs the detections of a batch of one as `x1 y1 x2 y2 score`, then the points: [N, 15]."""
+    landmarks = tf.reshape(batch.landmarks, [1, -1, 10])
+    rows = tf.concat([batch.boxes, batch.scores[..., None], landmarks], axis=-1)
+    return rows[0, : batch.num_detections[0]]
+
+
+def from_rows(rows: tf.Tensor, count: tf.Tensor) -> DetectionBatch:
+    """Unpacks rows [D, 15], of which `count` are no padding, to a batch of one."""
+    landmarks = tf.reshape(rows[None, :, 5:], [1, -1, 5, 2])
+    return DetectionBatch(rows[None, :, :4], rows[None, :, 4], landmarks, count[None])
+
+
+def _shift(origin: tf.Tensor) -> tf.Tensor:
+    """Returns what moves a row [15] by `x y` [2]: its box and points, not its score."""
+    return tf.concat([tf.tile(origin, [2]), [0.0], tf.tile(origin, [5])], axis=0)
 
 
 def _stack(parts: list[DetectionBatch]) -> DetectionBatch:

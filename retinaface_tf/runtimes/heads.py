@@ -62,8 +62,26 @@ def detect_faces(
     scores, anchors = scores[best], anchors[best]
     boxes = _decode_boxes(heads.boxes[best], anchors, variances) * np.tile(pixels, 2)
     landmarks = _decode_points(heads.landmarks[best], anchors, variances) * pixels
-    kept = _suppress(boxes, scores, config)[: config.max_detections]
+    kept = suppress(boxes, scores, config)[: config.max_detections]
     return Detections(boxes[kept], scores[kept], landmarks[kept])
+
+
+def suppress(boxes: Floats, scores: Floats, config: DetectorConfig) -> NDArray[np.int32]:
+    """Suppresses boxes that overlap a better one, as `geometry.nms` does.
+
+    Args:
+        boxes: `x1 y1 x2 y2` [N, 4] in pixels.
+        scores: [N].
+        config: `nms_iou`, and `score_threshold`, above which scores have to be.
+
+    Returns:
+        Positions of the boxes that are kept, best first.
+    """
+    # x y w h; a box reaches from its first to its last pixel, both included.
+    sizes = boxes[:, 2:] - boxes[:, :2] + 1
+    rows = np.concatenate([boxes[:, :2], sizes], axis=1)
+    kept = cv2.dnn.NMSBoxes(rows.tolist(), scores.tolist(), config.score_threshold, config.nms_iou)
+    return np.asarray(kept, np.int32).reshape(-1)
 
 
 def empty_batch(batch: int, max_detections: int) -> DetectionBatch:
@@ -88,12 +106,3 @@ def _decode_points(encoded: Floats, anchors: Floats, variances: tuple[float, flo
     """Decodes landmarks to x y [N, 5, 2] in fractions of the image."""
     centre, size = anchors[:, None, :2], anchors[:, None, 2:]
     return centre + encoded * np.float32(variances[0]) * size
-
-
-def _suppress(boxes: Floats, scores: Floats, config: DetectorConfig) -> NDArray[np.int32]:
-    """Finds which of the boxes [N, 4] greedy NMS keeps, best first."""
-    # x y w h; a box reaches from its first to its last pixel, both included.
-    sizes = boxes[:, 2:] - boxes[:, :2] + 1
-    rows = np.concatenate([boxes[:, :2], sizes], axis=1)
-    kept = cv2.dnn.NMSBoxes(rows.tolist(), scores.tolist(), config.score_threshold, config.nms_iou)
-    return np.asarray(kept, np.int32).reshape(-1)

@@ -14,6 +14,8 @@ from retinaface_tf.data.image_input import ImageInput, as_rgb
 from retinaface_tf.data.video import read_video
 from retinaface_tf.detections import Detections
 from retinaface_tf.errors import InputError
+from retinaface_tf.geometry.passes import Plan, plan_passes
+from retinaface_tf.runtimes.all_sizes import detect_all_sizes
 from retinaface_tf.structures import Array, DetectionBatch
 
 DEFAULT_SCORE = 0.5
@@ -65,7 +67,7 @@ class Detector(Protocol):
         score_threshold: float | None = None,
         nms_iou: float | None = None,
     ) -> DetectionBatch:
-        """Detects faces in a batch of RGB images of one size.
+        """Detects faces in a batch of RGB images of one size, in one pass at that size.
 
         Args:
             images: uint8 [B, H, W, 3], RGB, upright.
@@ -87,7 +89,7 @@ class Detector(Protocol):
         score_threshold: float = DEFAULT_SCORE,
         nms_iou: float | None = None,
     ) -> Detections:
-        """Detects faces in an RGB image.
+        """Detects faces of every size in an RGB image, in as many passes as that takes.
 
         Args:
             image: the path of an image file; an array uint8 of shape [H, W, 3] (RGB, not OpenCV's
@@ -102,7 +104,7 @@ class Detector(Protocol):
                 or shape; or as in a call.
             TypeError: the image is none of these.
         """
-        return _detect_together(self, [as_rgb(image)], score_threshold, nms_iou)[0]
+        return self.detect_together(as_rgb(image)[None], nms_iou)[0].above(score_threshold)
 
     def detect_batch(
         self,
@@ -155,6 +157,31 @@ class Detector(Protocol):
             found = self.detect(frame.pixels, score_threshold=score_threshold, nms_iou=nms_iou)
             yield DetectedFrame(frame.seconds, frame.pixels, found)
 
+    def detect_together(self, images: Pixels, nms_iou: float | None = None) -> list[Detections]:
+        """Detects faces of every size in RGB images of one size, down to the config's score.
+
+        A call of the detector makes one pass over the images; this method makes as many as
+        `geometry.passes` plans, and merges them.
+
+        Args:
+            images: uint8 [B, H, W, 3], RGB, upright.
+            nms_iou: instead of `config.detector.nms_iou`.
+
+        Raises:
+            InputError: as of a call.
+        """
+
+        def one_pass(images: Pixels) -> list[Detections]:
+            return Detections.of_batch(self(images, nms_iou=nms_iou))
+
+        plan = self.plan_passes(*images.shape[1:3])
+        limits = with_thresholds(self.config.detector, None, nms_iou)
+        return detect_all_sizes(one_pass, images, plan, self.config, limits)
+
+    def plan_passes(self, height: int, width: int) -> Plan:
+        """Plans the passes that `detect` makes over an image of that size in pixels."""
+        return plan_passes(height, width, self.config)
+
 
 def with_thresholds(
     limits: DetectorConfig, score_threshold: float | None, nms_iou: float | None
@@ -185,14 +212,7 @@ def _detect_group(
     if len(pixels) < len(images):
         return [Detections.none(str(error)) for error in images]
     try:
-        return _detect_together(detector, pixels, score_threshold, nms_iou)
+        found = detector.detect_together(np.stack(pixels), nms_iou)
     except InputError as error:
         return [Detections.none(str(error)) for _ in images]
-
-
-def _detect_together(
-    detector: Detector, images: list[Pixels], score_threshold: float, nms_iou: float | None
-) -> list[Detections]:
-    batch = detector(np.stack(images), nms_iou=nms_iou)
-    arrays = DetectionBatch(*(np.asarray(part) for part in batch))
-    return [Detections.of_image(arrays, i).above(score_threshold) for i in range(len(images))]
+    return [faces.above(score_threshold) for faces in found]

@@ -10,15 +10,18 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from retinaface_tf.config import Config, DetectorConfig
-from retinaface_tf.data.scaling_host import letterbox
+from retinaface_tf.data.scaling_host import fill, letterbox
 from retinaface_tf.detections import Detections
 from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.extras import import_extra
-from retinaface_tf.runtimes.heads import anchors_of_square, detect_faces, empty_batch
+from retinaface_tf.geometry.passes import Plan, plan_passes
+from retinaface_tf.runtimes.all_sizes import detect_all_sizes
+from retinaface_tf.runtimes.heads import Floats, anchors_of_square, detect_faces, empty_batch
 from retinaface_tf.runtimes.interface import Detector, with_thresholds
 from retinaface_tf.serving.metadata import Metadata
 from retinaface_tf.structures import Array, DetectionBatch, Predictions
 
+OWN_SCALE = np.ones(2, np.float32)
 METADATA = "retinaface_tf"  # the name, in the file's own metadata, of what the model is
 
 
@@ -69,17 +72,41 @@ class LiteRtDetector(Detector):
             batch.landmarks[i, : len(faces)] = faces.landmarks
         return batch
 
+    def detect_together(
+        self, images: NDArray[np.uint8], nms_iou: float | None = None
+    ) -> list[Detections]:
+        """Detects as `Detector` states; the passes are those over the square."""
+        limits = with_thresholds(self.config.detector, None, nms_iou)
+        squares, factors = zip(*(letterbox(image, self.side) for image in images), strict=True)
+
+        def one_pass(squares: NDArray[np.uint8]) -> list[Detections]:
+            filled = (fill(square, self.side) for square in squares)
+            return [self._detect_square(square, OWN_SCALE, limits) for square in filled]
+
+        plan = self.plan_passes(*images.shape[1:3])
+        found = detect_all_sizes(one_pass, np.stack(squares), plan, self.config, limits)
+        return [faces.scaled(1 / factor) for faces, factor in zip(found, factors, strict=True)]
+
+    def plan_passes(self, height: int, width: int) -> Plan:
+        """Plans the passes over the square, whose first is at the model's size."""
+        return plan_passes(height, width, self.config, scale=self.side / max(height, width))
+
     def _detect(
-        self, image: NDArray[np.uint8], scale: NDArray[np.float32], limits: DetectorConfig
+        self, image: NDArray[np.uint8], scale: Floats, limits: DetectorConfig
     ) -> Detections:
         square, factor = letterbox(image, self.side)
+        return self._detect_square(square, factor * scale, limits)
+
+    def _detect_square(
+        self, square: NDArray[np.uint8], scale: Floats, limits: DetectorConfig
+    ) -> Detections:
         with self._lock:
             heads = self._run(images=square[None])
         return detect_faces(
             Predictions(**{name: rows[0] for name, rows in heads.items()}),
             self._anchors,
             self.config.anchors.variances,
-            np.float32(self.side) / (factor * scale),
+            np.float32(self.side) / scale,
             limits,
         )
 

@@ -1,11 +1,10 @@
 """Runs a network with its weights, as it was trained, on images of any size."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from retinaface_tf.config import Config
 from retinaface_tf.model import detector, tiling
-from retinaface_tf.runtimes.interface import Detector, with_thresholds
+from retinaface_tf.runtimes.interface import Detector
 from retinaface_tf.structures import Array, DetectionBatch
 
 if TYPE_CHECKING:
@@ -40,13 +39,7 @@ class NetworkDetector(Detector):
         Returns:
             Tensors of TensorFlow.
         """
-        if score_threshold is None and nms_iou is None:
-            return self._tiled(images, scale)
-        if self._tiled.fits(images):
-            return self.graph(images, scale, score_threshold=score_threshold, nms_iou=nms_iou)
-        limits = with_thresholds(self.config.detector, score_threshold, nms_iou)
-        config = replace(self.config, detector=limits)
-        return NetworkDetector(self.graph.network, config, self.source)(images, scale)
+        return self._tiled(images, scale, score_threshold=score_threshold, nms_iou=nms_iou)
 
     def candidates(self, images: Array, scale: float | Array = 1.0) -> DetectionBatch:
         """Returns what is above the score threshold before NMS, as `model.detector` has it."""

@@ -1,23 +1,28 @@
 """Reads a run's folder, for evaluation and export: its config, its weights."""
 
 import logging
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from retinaface_tf.config import Config
 from retinaface_tf.config_file import RUN_CONFIG, load_config
 from retinaface_tf.errors import InputError
 from retinaface_tf.model.network import build_network
 from retinaface_tf.model.weights.files import SUFFIX, load_weights
+from retinaface_tf.model.weights.sample_check import warn_unless_faces_are_found
 from retinaface_tf.runtimes.locate import CHECKPOINTS, Kind, find_model
 
 # The best weights by validation, and the AP and step of them.
 BEST_WEIGHTS, BEST_FILE = f"best{SUFFIX}", "best.json"
 # Settings that the weights' shapes and meaning depend on.
 MODEL_KEYS = ("model.backbone", "anchors.sizes", "anchors.variances", "anchors.clip")
+# TensorFlow's own list of the checkpoints, in their folder. Its tools read it; this package does
+# not, as the files tell as much and cannot contradict themselves.
+TENSORFLOW_LIST = "checkpoint"
 
 log = logging.getLogger(__name__)
 
@@ -44,18 +49,19 @@ def load_network(config: Config) -> tuple[str, keras.Model]:
         return _load_run(config, model.path)
     network = build_network(config)
     load_weights(network, source)
+    if not source.endswith(SUFFIX):  # our own were checked when they were imported
+        warn_unless_faces_are_found(network, config, source)
     return source, network
 
 
 def _load_run(config: Config, workdir: Path) -> tuple[str, keras.Model]:
     best = workdir / BEST_WEIGHTS
     is_measured = best.is_file() and (workdir / BEST_FILE).is_file()
-    files = (
-        [str(best)] if is_measured else [f"{path}{SUFFIX}" for path in saved_checkpoints(workdir)]
-    )
+    folder = workdir / CHECKPOINTS
+    files = [str(best)] if is_measured else [f"{path}{SUFFIX}" for path in _saved(folder, SUFFIX)]
     if not files:
         raise InputError(
-            f"{workdir / CHECKPOINTS}: looked for a checkpoint, found none; make one with "
+            f"{folder}: looked for a checkpoint, found none; make one with "
             f"`python train.py` and the same --cfg and --set, or name a file with --weights"
         )
     check_same(config, MODEL_KEYS, workdir)
@@ -81,22 +87,24 @@ def saved_checkpoints(workdir: Path) -> list[str]:
     """Lists the checkpoints of a run, the newest first.
 
     Raises:
-        InputError: there are some, but the file that tells which is the newest is gone or broken.
+        InputError: there are none any more, though there were some.
     """
     folder = workdir / CHECKPOINTS
-    try:
-        state = tf.train.get_checkpoint_state(str(folder))
-    except (ValueError, tf.errors.OpError):
-        state = None
-    if state is not None:
-        newest = state.model_checkpoint_path
-        return [newest, *(p for p in state.all_model_checkpoint_paths[::-1] if p != newest)]
-    if any(folder.glob("step-*.index")):
+    found = _saved(folder, ".index")
+    if not found and (folder / TENSORFLOW_LIST).exists():
         raise InputError(
-            f"{folder / 'checkpoint'}: cannot be read, yet there are checkpoints beside it; "
-            f'expected a line such as model_checkpoint_path: "step-2000"'
+            f"{folder / TENSORFLOW_LIST}: names checkpoints, expected files such as "
+            f"step-2000.index beside it, found none; to start anew, remove the folder"
         )
-    return []
+    return found
+
+
+def _saved(folder: Path, suffix: str) -> list[str]:
+    """Lists the paths, without this suffix, of what was saved after a step; the newest first."""
+    name = re.compile(rf"step-(0|[1-9]\d*){re.escape(suffix)}")
+    matches = [name.fullmatch(file.name) for file in folder.glob("step-*")]
+    steps = sorted((int(match[1]) for match in matches if match), reverse=True)
+    return [str(folder / f"step-{step}") for step in steps]
 
 
 def newest_step(workdir: Path) -> int:
@@ -116,14 +124,19 @@ def check_same(config: Config, keys: tuple[str, ...], workdir: Path) -> Config:
     """
     file = workdir / RUN_CONFIG
     saved = load_config(file)
-    differing = [
+    differing = differences(config, saved, keys)
+    if differing:
+        raise InputError(f"{file}: its checkpoint is of another run: {differing}")
+    return saved
+
+
+def differences(config: Config, saved: Config, keys: Sequence[str]) -> str:
+    """Names those of `keys` that differ, such as `train.seed`, and both values; "" if none does."""
+    return "; ".join(
         f"{key} is {_value(config, key)} here and {_value(saved, key)} there"
         for key in keys
         if _value(config, key) != _value(saved, key)
-    ]
-    if differing:
-        raise InputError(f"{file}: its checkpoint is of another run: {'; '.join(differing)}")
-    return saved
+    )
 
 
 def _value(config: Config, key: str) -> Any:

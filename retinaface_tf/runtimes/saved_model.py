@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from retinaface_tf.config import Config
 from retinaface_tf.data.scaling_host import undo_scale
 from retinaface_tf.errors import ImageError, InputError, one_line
+from retinaface_tf.files import check_literal
 from retinaface_tf.runtimes.interface import Detector
 from retinaface_tf.runtimes.locate import newest_version
 from retinaface_tf.serving.metadata import Metadata
@@ -33,6 +34,7 @@ class SavedModelDetector(Detector):
                 f"{path}: no such folder; make a model with `python export.py --out ...`"
             )
         version = newest_version(Path(path))
+        check_literal(version)
         try:
             # Kept, since its variables go with it.
             self._model = tf.saved_model.load(str(version))
@@ -41,7 +43,7 @@ class SavedModelDetector(Detector):
             if config is None:
                 found = Metadata.load(version).config
                 config = TypeAdapter(Config).validate_python(found)
-        except (OSError, ValueError, AttributeError, tf.errors.OpError) as error:
+        except Exception as error:  # TensorFlow has no exception of its own for damaged models
             reason = one_line(error)
             raise InputError(f"{path}: not a model that export.py wrote: {reason}") from None
         self.config: Config = config
@@ -68,7 +70,7 @@ class SavedModelDetector(Detector):
             height, width = images.shape[1:3]
             raise InputError(
                 f"{self.source}: an image of {width} x {height} pixels is larger than this model "
-                f"was exported for (detector.max_pixels, export.max_side)"
+                f"was exported for (export.max_pixels, export.max_side)"
             )
         return undo_scale(_detections(answer), scale)
 

@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from retinaface_tf.data.decode import decode_image
-from retinaface_tf.data.header import Kind, image_kind, read_header
+from retinaface_tf.data.decode import decode_first_frame
+from retinaface_tf.data.header import image_kind, read_header
+from retinaface_tf.data.outline import Kind
 from retinaface_tf.errors import ImageError
 
 
@@ -34,10 +35,10 @@ class Bounds(NamedTuple):
 
 
 def open_within(bounds: Bounds, data: tf.Tensor) -> Opened:
-    """Decodes an image unless its header tells that it is out of bounds.
+    """Decodes an image unless its header tells that it is out of bounds or asks for absurd work.
 
     Args:
-        bounds: checked before anything is decoded.
+        bounds: checked before anything is decoded, as are the limits of `data.outline`.
         data: string scalar, anything.
     """
     kind = image_kind(data)
@@ -48,10 +49,12 @@ def open_within(bounds: Bounds, data: tf.Tensor) -> Opened:
     def decode(data: tf.Tensor, kind: tf.Tensor) -> Opened:
         # Raises where the header or what follows is broken.
         header = read_header(data, kind)
+        too_complex = tf.where(header.is_excessive, int(ImageError.TOO_COMPLEX), 0)
         error = bounds.check(header.size)
+        error = tf.where(error == int(ImageError.NONE), too_complex, error)
         pixels = tf.cond(
             error == int(ImageError.NONE),
-            lambda: decode_image(header.first_frame),
+            lambda: decode_first_frame(header.first_frame),
             lambda: instead.pixels,
         )
         return Opened(pixels, error)

@@ -8,7 +8,9 @@ import tensorflow as tf
 from retinaface_tf.config import STRIDES
 from retinaface_tf.data.scaling import letterbox
 from retinaface_tf.errors import ImageError
+from retinaface_tf.model.all_sizes import AllSizesDetector
 from retinaface_tf.model.detector import GraphDetector
+from retinaface_tf.model.tiling import TiledDetector
 from retinaface_tf.serving.images import Bounds, open_within
 from retinaface_tf.structures import DetectionBatch
 
@@ -52,9 +54,10 @@ class Service(tf.Module):
     the others. All but `detect_bytes` also take `score_threshold` and `nms_iou`, float32, one for
     all images or one for each; the config's values are their defaults.
 
-    `serving_default` takes encoded images of any sizes, and detects on each alone, at its own size.
+    `serving_default` takes encoded images of any sizes, and finds faces of every size in each, by
+    as many passes as that takes.
     `detect_bytes` does so too. It has a single input, for REST, whose JSON has to name all inputs.
-    `detect_images` takes RGB images uint8 [B, H, W, 3], upright.
+    `detect_images` takes RGB images uint8 [B, H, W, 3], upright, and makes one pass over them.
     `detect_resized` takes encoded images, and detects on all together, each on a square of
     `export.resized_side` pixels.
     """
@@ -70,8 +73,9 @@ class Service(tf.Module):
         config = detector.config
         min_side, export = min(STRIDES), config.export
         self._max_pixels = config.detector.max_pixels
-        self._full_size = Bounds(min_side, export.max_side, self._max_pixels)
-        self._to_resize = Bounds(min_side, export.max_side, export.max_pixels)
+        self._bounds = Bounds(min_side, export.max_side, export.max_pixels)
+        self._tiled = TiledDetector(detector)
+        self._all_sizes = AllSizesDetector(self._tiled)
         # Arrays of one: a server that merges requests takes no scalars.
         score = tf.constant([config.detector.score_threshold])
         iou = tf.constant([config.detector.nms_iou])
@@ -85,20 +89,20 @@ class Service(tf.Module):
 
     def _detect_each(self, image_bytes: tf.Tensor, thresholds: Thresholds) -> Answer:
         def one_image(data: tf.Tensor, thresholds: Thresholds) -> Answer:
-            image, error = open_within(self._full_size, data)
-            return self._detect(image[None], error[None], thresholds)
+            image, error = open_within(self._bounds, data)
+            return self._answer(lambda: self._all_sizes(image, *thresholds), error[None])
 
         return self._one_by_one(one_image, image_bytes, thresholds)
 
     def _detect_images(self, images: tf.Tensor, thresholds: Thresholds) -> Answer:
         shape = tf.shape(images, tf.int64)
-        error = self._full_size.check(shape[1:3])
+        error = self._bounds.check(shape[1:3])
 
         def together() -> Answer:
             return self._detect(images, tf.repeat(error, shape[0]), thresholds)
 
         def one_image(image: tf.Tensor, thresholds: Thresholds) -> Answer:
-            return self._detect(image[None], error[None], thresholds)
+            return self._answer(lambda: self._tiled.detect_image(image, *thresholds), error[None])
 
         return tf.cond(
             tf.reduce_prod(shape[:3]) <= self._max_pixels,
@@ -110,7 +114,7 @@ class Service(tf.Module):
         side = self.detector.config.export.resized_side
 
         def one_image(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            image, error = open_within(self._to_resize, data)
+            image, error = open_within(self._bounds, data)
             # An image with an error becomes a single pixel, so that the batch stays whole.
             image = tf.cond(
                 tf.size(image) > 0, lambda: image, lambda: tf.zeros([1, 1, 3], tf.uint8)
@@ -178,16 +182,17 @@ class Service(tf.Module):
         thresholds: Thresholds,
         scale: tf.Tensor | float = 1.0,
     ) -> Answer:
-        """Detects on images [B, H, W, 3] without an error [B]; the others have no detections."""
+        """Detects on images [B, H, W, 3] together, in one pass."""
+        return self._answer(lambda: self.detector(images, scale, **thresholds._asdict()), errors)
+
+    def _answer(self, detect: Callable[[], DetectionBatch], errors: tf.Tensor) -> Answer:
+        """Detects unless all images have an error [B]; those with one have no detections."""
         intact = errors == int(ImageError.NONE)
         specs = self._specs(None)
 
         def nothing() -> DetectionBatch:
             count = tf.size(errors)
             return DetectionBatch(*(tf.zeros([count, *s.shape[1:]], s.dtype) for s in specs[:-1]))
-
-        def detect() -> DetectionBatch:
-            return self.detector(images, scale, **thresholds._asdict())
 
         def select(rows: tf.Tensor, spec: tf.TensorSpec) -> tf.Tensor:
             mask = tf.reshape(intact, [-1] + [1] * (len(spec.shape) - 1))

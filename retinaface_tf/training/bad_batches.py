@@ -15,9 +15,9 @@ from retinaface_tf.errors import InputError
 from retinaface_tf.files import atomic_file
 from retinaface_tf.model.weights.files import SUFFIX, save_weights
 from retinaface_tf.training.checkpoint import save_config
+from retinaface_tf.training.leftovers import BAD_BATCHES
 from retinaface_tf.training.step import METRICS
 
-FOLDER = "bad_batches"  # in the workdir
 MAX_KEPT = 10
 
 log = logging.getLogger(__name__)
@@ -32,9 +32,10 @@ class BadBatches:
         """Watches a run; of several workers, the chief alone keeps batches."""
         self.config, self.data, self.network = config, data, network
         self.is_chief = is_chief
-        self.folder = Path(config.train.workdir) / FOLDER
+        self.folder = Path(config.train.workdir) / BAD_BATCHES
         self.count = 0
         self.in_a_row = 0  # up to the last step seen
+        self._any_good = False
 
     def examine(self, first: int, metrics: Mapping[str, NDArray[np.float64]]) -> None:
         """Logs the images and the metrics of each skipped step, and keeps its batch.
@@ -49,7 +50,7 @@ class BadBatches:
         table = np.stack([metrics[name] for name in METRICS], axis=1)
         for step, row in enumerate(table, start=first):
             if np.isfinite(row).all():
-                self.in_a_row = 0
+                self.in_a_row, self._any_good = 0, True
                 continue
             self.count += 1
             self.in_a_row += 1
@@ -59,6 +60,18 @@ class BadBatches:
                     f"{self.config.train.workdir}: {self.in_a_row} steps in a row were not finite; "
                     f"the last checkpoint is kept, try a lower optimizer.learning_rate"
                 )
+
+    def check_any_good(self) -> None:
+        """Checks that a run has trained.
+
+        Raises:
+            InputError: each of its steps was skipped.
+        """
+        if not self._any_good:
+            raise InputError(
+                f"{self.config.train.workdir}: not one step of {self.count} was finite, so that "
+                f"nothing is saved; try a lower optimizer.learning_rate"
+            )
 
     def _keep(self, step: int) -> str:
         """Keeps the batch of a step and the weights; returns in words what was kept, and where.

@@ -7,12 +7,12 @@ needs no more.
 """
 
 import logging
+from dataclasses import fields
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 import yaml
-from google.protobuf import text_format
 
 from retinaface_tf.config import Config
 from retinaface_tf.config_file import RUN_CONFIG
@@ -21,7 +21,13 @@ from retinaface_tf.files import write_text
 from retinaface_tf.model.network import build_network
 from retinaface_tf.model.weights.files import SUFFIX, save_weights
 from retinaface_tf.runtimes.locate import CHECKPOINTS
-from retinaface_tf.runtimes.run_folder import MODEL_KEYS, check_same, saved_checkpoints
+from retinaface_tf.runtimes.run_folder import (
+    MODEL_KEYS,
+    TENSORFLOW_LIST,
+    check_same,
+    differences,
+    saved_checkpoints,
+)
 from retinaface_tf.training.optimizer import CoupledSGD, copy_averaged
 
 log = logging.getLogger(__name__)
@@ -34,6 +40,16 @@ _RESUME_KEYS = (
     "optimizer.ema",
     "train.global_batch",
     "train.seed",
+)
+# Of the other settings, those that change what is trained; run_json.py compares the data.
+_CHANGEABLE_KEYS = (
+    *("data.image_size", "data.augmentation", "model.pretrained", "model.init"),
+    *(
+        f"{section}.{field.name}"
+        for section in ("match", "loss", "optimizer", "schedule")
+        for field in fields(getattr(Config(), section))
+    ),
+    *("train.epochs", "train.accumulate", "train.deterministic", "train.xla"),
 )
 
 
@@ -48,16 +64,7 @@ class Checkpoints:
         self.folder = Path(config.train.workdir) / CHECKPOINTS
         self._network, self._optimizer = network, optimizer
         self._averaged: keras.Model | None = None  # made when it is needed
-        self._checkpoint = _contents(network, optimizer)
-        self._manager = self._make_manager()
-
-    def _make_manager(self) -> tf.train.CheckpointManager:
-        return tf.train.CheckpointManager(
-            self._checkpoint,
-            str(self.folder),
-            max_to_keep=self.config.train.keep_checkpoints,
-            checkpoint_name="step",
-        )
+        self._checkpoint = tf.train.Checkpoint(network=network, optimizer=optimizer)
 
     def restore(self) -> int:
         """Restores the newest checkpoint that can be read and returns its step; 0 without any.
@@ -68,30 +75,20 @@ class Checkpoints:
         paths = saved_checkpoints(self.folder.parent)
         if not paths:
             return 0
-        check_same(self.config, _RESUME_KEYS, self.folder.parent)
+        saved = check_same(self.config, _RESUME_KEYS, self.folder.parent)
         path = _restore_newest(self._checkpoint, paths)
-        self._set_aside(paths[: paths.index(path)], path)
+        if self.is_chief:
+            if changed := differences(self.config, saved, _CHANGEABLE_KEYS):
+                log.warning("%s: going on with other settings: %s", self.folder.parent, changed)
+            self._set_aside(paths[: paths.index(path)])
+            self._remove_old()
         return self.step
 
-    def _set_aside(self, broken: list[str], newest: str) -> None:
+    def _set_aside(self, broken: list[str]) -> None:
         """Renames checkpoints that could not be read, so that good ones are kept in their place."""
-        if not (broken and self.is_chief):
-            return
         for path in broken:
             for file in self.folder.glob(f"{Path(path).name}.*"):
                 file.rename(file.with_name(f"broken-{file.name}"))
-        state = tf.train.get_checkpoint_state(str(self.folder))
-        paths, times = state.all_model_checkpoint_paths, state.all_model_checkpoint_timestamps
-        good = [pair for pair in zip(paths, times, strict=False) if pair[0] not in broken]
-        # By name alone: TensorFlow puts the folder before the names whenever it reads the list.
-        state.ClearField("all_model_checkpoint_paths")
-        state.ClearField("all_model_checkpoint_timestamps")
-        for path, time in good:
-            state.all_model_checkpoint_paths.append(Path(path).name)
-            state.all_model_checkpoint_timestamps.append(time)
-        state.model_checkpoint_path = Path(newest).name
-        write_text(self.folder / "checkpoint", text_format.MessageToString(state))
-        self._manager = self._make_manager()
 
     @property
     def step(self) -> int:
@@ -108,8 +105,8 @@ class Checkpoints:
         try:
             save_config(self.config)
             self._save_weights()
-            self._manager.save(checkpoint_number=self.step)
-            self._remove_old_weights()
+            self._checkpoint.write(str(self.folder / f"step-{self.step}"))
+            self._remove_old()
         except (OSError, InputError, tf.errors.OpError) as error:
             reason = one_line(error)
             raise InputError(
@@ -128,10 +125,17 @@ class Checkpoints:
             copy_averaged(self._network, self._optimizer, network)
         save_weights(network, self.folder / f"step-{self.step}{SUFFIX}")
 
-    def _remove_old_weights(self) -> None:
-        kept = {f"{Path(path).name}{SUFFIX}" for path in self._manager.checkpoints}
-        for file in self.folder.glob(f"step-*{SUFFIX}"):
-            if file.name not in kept:
+    def _remove_old(self) -> None:
+        """Removes all but the newest checkpoints, and lists those for the tools of TensorFlow."""
+        names = [Path(path).name for path in saved_checkpoints(self.folder.parent)]
+        kept = names[: self.config.train.keep_checkpoints]
+        lines = [f'model_checkpoint_path: "{kept[0]}"']
+        lines += [f'all_model_checkpoint_paths: "{name}"' for name in reversed(kept)]
+        write_text(self.folder / TENSORFLOW_LIST, "\n".join(lines) + "\n")
+        # The index goes first, without which the other files count for nothing.
+        files = sorted(self.folder.glob("step-*.*"), key=lambda file: file.suffix != ".index")
+        for file in files:
+            if file.name.partition(".")[0] not in kept:
                 file.unlink()
 
 
@@ -139,10 +143,6 @@ def save_config(config: Config) -> None:
     """Writes the config beside the checkpoints, whole or not at all."""
     text = yaml.safe_dump(config.as_dict(), sort_keys=False)
     write_text(Path(config.train.workdir) / RUN_CONFIG, text)
-
-
-def _contents(network: keras.Model, optimizer: CoupledSGD) -> tf.train.Checkpoint:
-    return tf.train.Checkpoint(network=network, optimizer=optimizer)
 
 
 def _restore_newest(checkpoint: tf.train.Checkpoint, paths: list[str]) -> str:
@@ -161,8 +161,8 @@ def _restore_newest(checkpoint: tf.train.Checkpoint, paths: list[str]) -> str:
 
 def _restore(checkpoint: tf.train.Checkpoint, path: str) -> None:
     try:
-        checkpoint.restore(path).assert_existing_objects_matched().expect_partial()
-    except (tf.errors.OpError, AssertionError, ValueError, TypeError, IndexError) as error:
+        checkpoint.read(path).assert_existing_objects_matched().expect_partial()
+    except Exception as error:  # TensorFlow has no exception of its own for damaged files
         reason = one_line(error)
         raise InputError(
             f"{path}: cannot be read as a checkpoint of this model: {reason}"

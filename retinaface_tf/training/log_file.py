@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from retinaface_tf.printing import PrintableFormatter
+
 LOG_FILE = "train.log"
 
 
@@ -19,7 +21,7 @@ class _LogFile(logging.FileHandler):
 def logged(workdir: Path) -> Iterator[None]:
     """Appends to `train.log`, with the time, what the block logs and the error that ends it."""
     handler = _LogFile(workdir / LOG_FILE, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    handler.setFormatter(PrintableFormatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     package = logging.getLogger("retinaface_tf")
     package.addHandler(handler)
     level = package.level

@@ -1,4 +1,4 @@
-"""The loop: trains, reports, validates and saves, until the last epoch or a SIGTERM."""
+"""The loop: trains, reports, validates and saves, until the last epoch or a signal."""
 
 import logging
 from collections.abc import Iterator
@@ -11,11 +11,13 @@ from retinaface_tf.config import Config
 from retinaface_tf.errors import InputError, LostWorkerError, one_line
 from retinaface_tf.training.bad_batches import BadBatches
 from retinaface_tf.training.cluster import find_cluster
+from retinaface_tf.training.leftovers import remove_leftovers
+from retinaface_tf.training.lock import locked
 from retinaface_tf.training.log_file import logged
-from retinaface_tf.training.prepare import prepare
+from retinaface_tf.training.prepare import check_workdir, prepare
 from retinaface_tf.training.progress import Progress
 from retinaface_tf.training.run import Run, log_settings
-from retinaface_tf.training.run_json import write_run_json
+from retinaface_tf.training.run_json import warn_of_other_data, write_run_json
 from retinaface_tf.training.step import TrainStep
 from retinaface_tf.training.stopping import Decision, StopSignal, decide
 from retinaface_tf.training.tensorboard_images import draw_targets
@@ -24,7 +26,11 @@ log = logging.getLogger(__name__)
 
 
 def train(config: Config, *, resume: bool = True) -> bool:
-    """Trains until the last epoch, or until SIGTERM asks to stop.
+    """Trains until the last epoch, or until a signal asks to stop.
+
+    Args:
+        config: of the run.
+        resume: goes on from the newest checkpoint of the workdir; False refuses to.
 
     Returns:
         Whether the run is complete; if not, all is saved and the same call goes on.
@@ -32,14 +38,18 @@ def train(config: Config, *, resume: bool = True) -> bool:
     Raises:
         InputError: data, config, weights, workdir or devices cannot be used as they are.
         LostWorkerError: there were several workers, and one is gone; the same call goes on.
+        StoppedError: a signal asked to stop before the first step.
     """
     cluster = find_cluster(config.train)
     if not cluster.is_chief:
         logging.getLogger("retinaface_tf").setLevel(logging.WARNING)  # the chief logs for all
+    workdir = Path(config.train.workdir)
+    check_workdir(workdir, resume=resume)
     try:
-        run = prepare(config, cluster, resume=resume)
-        with logged(Path(config.train.workdir)) if cluster.is_chief else nullcontext():
-            return _resume(run)
+        with StopSignal() as stop, locked(workdir) if cluster.is_chief else nullcontext():
+            run = prepare(config, cluster)
+            with logged(workdir) if cluster.is_chief else nullcontext():
+                return _resume(run, stop)
     except tf.errors.OpError as error:
         # Memory that is short is this worker's own, and would be short again.
         if cluster.is_alone or isinstance(error, tf.errors.ResourceExhaustedError):
@@ -51,14 +61,18 @@ def train(config: Config, *, resume: bool = True) -> bool:
         ) from None
 
 
-def _resume(run: Run) -> bool:
+def _resume(run: Run, stop: StopSignal) -> bool:
     """Trains from the newest checkpoint, or from the beginning."""
+    if run.cluster.is_chief:
+        remove_leftovers(Path(run.config.train.workdir))
     start = run.checkpoints.restore()
     _check_workers_agree(run, start)
     if run.cluster.is_chief:
+        if start:
+            warn_of_other_data(run.config, run.data.records)
         write_run_json(run.config, run.data.records, run.strategy, start)
     log_settings(run, start)
-    return train_from(run, start)
+    return train_from(run, start, stop)
 
 
 def _check_workers_agree(run: Run, start: int) -> None:
@@ -72,9 +86,9 @@ def _check_workers_agree(run: Run, start: int) -> None:
         )
 
 
-def train_from(run: Run, start: int) -> bool:
+def train_from(run: Run, start: int, stop: StopSignal) -> bool:
     """Trains from step `start`; returns whether the run is complete."""
-    stop, done, save_due = StopSignal(), start, False
+    done, save_due = start, False
     bad = BadBatches(run.config, run.data, run.network, is_chief=run.cluster.is_chief)
     with Progress(run, start, bad) as progress:
         if start:
@@ -82,10 +96,11 @@ def train_from(run: Run, start: int) -> bool:
         if run.cluster.is_chief and start < run.total_steps:
             _show_targets(run, start, progress)
         steps = _steps(run, start)
+        stop.defer()
         while (decision := _decide(run, done, stop)) is Decision.GO_ON:
             done, metrics = next(steps)
             progress.update(done, metrics)
-            # Before validation too, which may take longer than one has after a SIGTERM.
+            # Before validation too, which may take longer than one has after a signal.
             save_due = save_due or run.checkpoint_due(done) or run.validation_due(done)
             save_due = save_due and not _save(run, done, progress)
             if done == run.total_steps or not stop.asked:  # a run that stops has no time for it
@@ -101,7 +116,7 @@ def _decide(run: Run, done: int, stop: StopSignal) -> Decision:
     """Decides what is next after `done` steps, with all other workers."""
     if run.is_stale:
         log.info("no better AP for %d measurements: done", run.config.train.early_stop)
-    is_complete = done == run.total_steps or run.is_stale
+    is_complete = done >= run.total_steps or run.is_stale  # more if train.epochs was lowered
     complete, stop_asked = run.gather([is_complete, stop.asked]).T.astype(bool)
     return decide(complete, stop_asked)
 
@@ -110,10 +125,14 @@ def _save(run: Run, done: int, progress: Progress) -> bool:
     """Saves a checkpoint and returns True, unless the last steps were skipped.
 
     The weights may hold what made steps fail, so that the checkpoint waits for a good step.
+
+    Raises:
+        InputError: the run is at its end, and had no good step.
     """
     progress.report(done)
     if progress.bad.in_a_row and done < run.total_steps:
         return False
+    progress.bad.check_any_good()
     run.checkpoints.save()
     return True
 

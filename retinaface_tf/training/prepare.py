@@ -5,11 +5,12 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from retinaface_tf.config import Config
+from retinaface_tf.config import Config, TrainConfig
 from retinaface_tf.data.dataset import training_set
 from retinaface_tf.data.pipeline import TrainingData
 from retinaface_tf.data.records import Records
 from retinaface_tf.errors import InputError
+from retinaface_tf.files import check_literal
 from retinaface_tf.model.network import build_backbone, build_network
 from retinaface_tf.model.weights.files import load_weights
 from retinaface_tf.runtimes.locate import CHECKPOINTS
@@ -23,18 +24,15 @@ from retinaface_tf.training.schedule import learning_rates
 from retinaface_tf.training.validation import Validation
 
 
-def prepare(config: Config, cluster: Cluster = ALONE, *, resume: bool = True) -> Run:
+def prepare(config: Config, cluster: Cluster = ALONE) -> Run:
     """Reads labels and builds everything that a run needs, on one of its workers.
 
     Raises:
-        InputError: the workdir holds something else, or labels, images, weights or devices are
-            missing or do not fit.
+        InputError: labels, images, weights or devices are missing or do not fit.
     """
-    _check_workdir(Path(config.train.workdir), resume=resume)
     strategy = make_strategy(config.train, cluster)  # before anything else uses a device
     data = _training_data(config, cluster, strategy)
     steps_per_epoch = len(data.records) // data.batch
-    Path(config.train.workdir).mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(config.train.seed)
     rates = learning_rates(config, steps_per_epoch)
     with strategy.scope():
@@ -56,7 +54,13 @@ def prepare(config: Config, cluster: Cluster = ALONE, *, resume: bool = True) ->
     )
 
 
-def _check_workdir(workdir: Path, *, resume: bool) -> None:
+def check_workdir(workdir: Path, *, resume: bool) -> None:
+    """Checks that a run can be kept in a folder, which need not be there yet.
+
+    Raises:
+        InputError: TensorFlow cannot use such a path, or the folder holds something else.
+    """
+    check_literal(workdir)
     if not resume and (workdir / CHECKPOINTS).exists():
         raise InputError(f"{workdir}: holds a run; --noresume does not overwrite it, move it away")
     if (workdir / BEST_FILE).exists() and not saved_checkpoints(workdir):
@@ -70,12 +74,23 @@ def _training_data(
 ) -> TrainingData:
     records = _read_chief_first(config, cluster, strategy)
     data = TrainingData(records, config.data, config.train.global_batch, config.train.seed)
-    if len(records) < data.batch:
-        raise InputError(
-            f"{records.label_file}: {len(records)} images to train on, expected at least a "
-            f"global batch of {data.batch}"
-        )
+    _check_fills_a_batch(records, config.train)
     return data
+
+
+def _check_fills_a_batch(records: Records, train: TrainConfig) -> None:
+    """Checks that there are images for a step, so that an epoch has one."""
+    images = len(records)
+    if images >= train.global_batch:
+        return
+    largest = images // train.num_devices
+    setting = f"train.batch_per_device={largest} at most"
+    if not largest:
+        setting = f"train.num_devices=1 and train.batch_per_device={images} at most"
+    raise InputError(
+        f"{records.label_file}: {images} images to train on, expected at least a global batch of "
+        f"{train.global_batch}" + (f"; set {setting}" if images else "")
+    )
 
 
 def _read_chief_first(

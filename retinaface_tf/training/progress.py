@@ -18,6 +18,9 @@ from retinaface_tf.training.bad_batches import BadBatches
 from retinaface_tf.training.run import Run
 from retinaface_tf.training.step import INPUT_WAIT, METRICS, TERM_METRICS
 
+# Fits a terminal of 80 columns: tqdm would first give up the bar, then the end of the line.
+BAR_FORMAT = "{desc}|{bar:10}| {n_fmt}/{total_fmt}, {remaining} left{postfix}"
+
 log = logging.getLogger(__name__)
 
 
@@ -40,7 +43,8 @@ class Progress:
                 else tf.summary.create_noop_writer()
             )
         on_terminal = is_chief and sys.stderr.isatty()
-        self.bar = tqdm(total=run.total_steps, initial=start, unit="step") if on_terminal else None
+        bar = {"bar_format": BAR_FORMAT, "dynamic_ncols": True}
+        self.bar = tqdm(total=run.total_steps, initial=start, **bar) if on_terminal else None
         self._restart(start)
 
     def __enter__(self) -> "Progress":
@@ -126,15 +130,14 @@ class Progress:
     def _print(self, done: int, values: dict[str, float]) -> None:
         epoch, total = (done - 1) // self.run.steps_per_epoch + 1, self.run.total_steps
         terms = ", ".join(f"{name} {values[key]:.3f}" for name, key in TERM_METRICS.items())
-        losses = f"loss {values['loss']:.3f} ({terms})"
-        speed = f"{values['images_per_second']:.1f} images/s, {values[INPUT_WAIT]:.0%} waiting"
+        loss, speed = f"loss {values['loss']:.3f}", f"{values['images_per_second']:.1f} images/s"
         if self.bar is not None:
-            self.bar.set_description(f"epoch {epoch}")
-            self.bar.set_postfix_str(f"{losses}, {speed}")
+            self.bar.set_description_str(f"epoch {epoch} ", refresh=False)
+            self.bar.set_postfix_str(f"{speed}, {loss}")
         left = (total - done) * self.run.data.batch / values["images_per_second"]
         log.log(
             logging.INFO if self.bar is None else logging.DEBUG,
-            "epoch %d step %d/%d %s lr %.2e, %s, %s left",
-            *(epoch, done, total, losses, values["learning_rate"], speed),
-            tqdm.format_interval(left),
+            "epoch %d step %d/%d %s (%s) lr %.2e, %s, %.0f%% waiting, %s left",
+            *(epoch, done, total, loss, terms, values["learning_rate"], speed),
+            *(100 * values[INPUT_WAIT], tqdm.format_interval(left)),
         )

@@ -113,8 +113,16 @@ def log_settings(run: Run, start: int) -> None:
         "learning rate %g for a global batch of %d, as configured: it is not scaled with the batch",
         *(config.optimizer.learning_rate, batch),
     )
-    if start:
-        log.info("resuming at step %d of %d from %s", start, run.total_steps, config.train.workdir)
+    log_start(run, start)
+
+
+def log_start(run: Run, start: int) -> None:
+    """Logs where a run goes on, or that it is finished."""
+    place = (start, run.total_steps, run.config.train.workdir)
+    if start >= run.total_steps:
+        log.info("finished at step %d of %d in %s; to train on, raise train.epochs", *place)
+    elif start:
+        log.info("resuming at step %d of %d from %s", *place)
 
 
 def _origin(config: Config, start: int) -> str:

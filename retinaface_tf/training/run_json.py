@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import platform
 import subprocess
 from importlib.metadata import version
@@ -15,6 +16,8 @@ from retinaface_tf.files import write_text
 
 RUN_FILE = "run.json"
 PACKAGES = ("retinaface-tf", "tensorflow", "keras", "numpy")
+
+log = logging.getLogger(__name__)
 
 
 def write_run_json(
@@ -33,6 +36,26 @@ def write_run_json(
         "git_commit": git_commit(),
     }
     write_text(Path(config.train.workdir) / RUN_FILE, json.dumps(content, indent=1) + "\n")
+
+
+def warn_of_other_data(config: Config, records: Records) -> None:
+    """Warns if the labels differ from those that the run had when it last began."""
+    file = Path(config.train.workdir) / RUN_FILE
+    if not file.exists():
+        return
+    try:
+        before = json.loads(file.read_text(encoding="utf-8"))
+        labels = Path(before["config"]["data"]["root"], before["config"]["data"]["train_labels"])
+        images, digest = before["images"], before["data_sha256"]
+    except (ValueError, LookupError, TypeError):
+        log.warning("%s: cannot be read, so that nobody knows whether the data are the same", file)
+        return
+    if digest != (now := data_hash(records)):
+        log.warning(
+            "%s: going on with other labels: %s images of %s (SHA-256 %.12s) before, %d of %s "
+            "(%.12s) now",
+            *(file, images, labels, digest, len(records), records.label_file, now),
+        )
 
 
 def data_hash(records: Records) -> str:

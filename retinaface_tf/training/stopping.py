@@ -1,10 +1,24 @@
-"""When a run ends: complete, or stopped by SIGTERM, and alike on all of its workers."""
+"""Decides when a run ends: complete, or stopped by a signal, and alike on all of its workers."""
 
+import logging
+import os
 import signal
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from enum import Enum
+from types import FrameType, TracebackType
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from retinaface_tf.errors import INTERRUPTED, StoppedError
+
+# Sent by schedulers, by Ctrl-C, and by a terminal that closes.
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+log = logging.getLogger(__name__)
 
 
 class Decision(Enum):
@@ -25,11 +39,74 @@ def decide(complete: NDArray[np.bool_], stop_asked: NDArray[np.bool_]) -> Decisi
 
 
 class StopSignal:
-    """Remembers a SIGTERM until the step at hand is done."""
+    """Catches SIGTERM, Ctrl-C and SIGHUP while its block lasts.
+
+    Before the first step such a signal ends the block with a StoppedError. After `defer` it is
+    remembered until the step at hand is done, but a second Ctrl-C ends the process at once.
+
+    A signal that is ignored stays ignored, as SIGHUP under nohup. Outside of the main thread, where
+    Python handles no signals, the block catches none.
+    """
 
     def __init__(self) -> None:
         self.asked = False
-        signal.signal(signal.SIGTERM, self._ask)
+        self._is_deferred = False
+        self._before = ExitStack()  # restores what handled the signals before the block
 
-    def _ask(self, *_: object) -> None:
+    def defer(self) -> None:
+        """Lets a signal from now on wait for the end of the step at hand."""
+        self._is_deferred = True
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                handler = signal.getsignal(number)
+                if handler is not signal.SIG_IGN:
+                    signal.signal(number, self._ask)
+                    self._before.callback(signal.signal, number, handler)
+            self._before.enter_context(self._watched())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._before.close()
+        if kind is KeyboardInterrupt and self.asked:
+            raise StoppedError("stopped before the first step; the same command goes on") from None
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
         self.asked = True
+        if not self._is_deferred:
+            raise KeyboardInterrupt  # which, of all exceptions, no library takes for an error
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Watches signals in a thread: handlers wait while the main thread is in TensorFlow."""
+        received, sent = os.pipe()
+        os.set_blocking(sent, False)
+        before = signal.set_wakeup_fd(sent, warn_on_full_buffer=False)
+        threading.Thread(target=self._watch, args=[received], daemon=True).start()
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+            os.close(sent)
+
+    def _watch(self, received: int) -> None:
+        """Ends the process at the second Ctrl-C.
+
+        Args:
+            received: file descriptor of the numbers of signals, a byte each, until it is closed.
+        """
+        interrupts = 0
+        while number := os.read(received, 1):
+            interrupts += number[0] == signal.SIGINT
+            if interrupts == 2:
+                os.write(2, b"ended at once; the last checkpoint is kept\n")
+                os._exit(INTERRUPTED)
+            if number[0] == signal.SIGINT and self._is_deferred:
+                log.info("finishing this step; Ctrl-C again ends at once")
+        os.close(received)

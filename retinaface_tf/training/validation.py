@@ -4,19 +4,20 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import keras
+from pydantic import Field, TypeAdapter, ValidationError
 
-from retinaface_tf.config import Config
+from retinaface_tf.config import Config, CountOrZero, Fraction
 from retinaface_tf.drawing import Picture
+from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.evaluation.data import load_evaluation_data
 from retinaface_tf.evaluation.evaluate import evaluate
 from retinaface_tf.files import write_text
-from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.model.network import build_network
-from retinaface_tf.model.tiling import TiledDetector
 from retinaface_tf.model.weights.files import save_weights
+from retinaface_tf.runtimes.network import NetworkDetector
 from retinaface_tf.runtimes.run_folder import BEST_FILE, BEST_WEIGHTS
 from retinaface_tf.training.optimizer import CoupledSGD, copy_averaged
 from retinaface_tf.training.tensorboard_images import draw_detections
@@ -31,9 +32,9 @@ class Measurement(NamedTuple):
 class Best:
     """The best measurement of a run so far, as `best.json` holds it."""
 
-    step: int
-    ap: dict[str, float]  # 0..1, by set
-    last_measured: int  # the step of the last measurement, best or not
+    step: CountOrZero
+    ap: Annotated[dict[str, Fraction], Field(min_length=1)]  # by set
+    last_measured: CountOrZero  # the step of the last measurement, best or not
 
     @property
     def mean_ap(self) -> float:
@@ -42,10 +43,27 @@ class Best:
     def save(self, file: Path) -> None:
         write_text(file, json.dumps(dataclasses.asdict(self)) + "\n")
 
-    @classmethod
-    def load(cls, file: Path) -> "Best | None":
-        """Loads the best measurement; None before any."""
-        return cls(**json.loads(file.read_text(encoding="utf-8"))) if file.exists() else None
+    @staticmethod
+    def load(file: Path) -> "Best | None":
+        """Loads the best measurement; None before any.
+
+        Raises:
+            InputError: the file is not what a run wrote.
+        """
+        if not file.exists():
+            return None
+        try:
+            return _ADAPTER.validate_json(file.read_bytes())
+        except ValidationError as error:
+            fault = error.errors()[0]
+            key = ".".join(map(str, fault["loc"])) or "the file"
+            raise InputError(
+                f"{file}: {key}: expected the best AP of a run ({one_line(fault['msg'])}); move "
+                f"it away, and the next measurement counts as the best"
+            ) from None
+
+
+_ADAPTER = TypeAdapter(Best)
 
 
 class Validation:
@@ -67,7 +85,7 @@ class Validation:
         stride = max(1, round(len(data.files) / config.train.validate_images))
         self.data = data.select(list(data.files)[::stride])
         self.network = build_network(config)
-        self.detector = TiledDetector(GraphDetector(self.network, config.exhaustive()))
+        self.detector = NetworkDetector(self.network, config.exhaustive())
         self.best = Best.load(self.workdir / BEST_FILE)
 
     def measure(self, network: keras.Model, optimizer: CoupledSGD, step: int) -> Measurement:

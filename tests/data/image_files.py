@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -46,8 +47,51 @@ def exif(orientation: int, order: str = ">", **options) -> bytes:
     return segment(0xE1, b"Exif\0\0" + tiff(orientation, order, **options))
 
 
+END = b"\xff\xd9"
+SCAN = segment(0xDA, b"\1\1\0\0\x3f\0")
+
+
 def without_adobe(data: bytes) -> bytes:
     """A JPEG without Adobe's segment, which says what its colours are."""
     start = data.index(b"\xff\xee")
     (length,) = struct.unpack(">H", data[start + 2 : start + 4])
     return data[:start] + data[start + 2 + length :]
+
+
+def png() -> bytes:
+    return encode(Image.fromarray(photo()), "PNG")
+
+
+def gif(**options) -> bytes:
+    return encode(Image.fromarray(photo()).convert("P"), "GIF", **options)
+
+
+def two_frames(kind: str) -> bytes:
+    first, second = (Image.fromarray(image) for image in (photo(), 255 - photo()))
+    return encode(first, kind, save_all=True, append_images=[second])
+
+
+def with_chunks(name: bytes, count: int) -> bytes:
+    """A PNG with chunks behind its header."""
+    content = b"k\0\0" + zlib.compress(bytes(9))
+    checksum = struct.pack(">I", zlib.crc32(name + content))
+    chunk = struct.pack(">I", len(content)) + name + content + checksum
+    return png()[:33] + chunk * count + png()[33:]
+
+
+def with_extensions(count: int, sub_block: bytes = b"") -> bytes:
+    """A GIF with extensions of one sub-block each, or of none, before its frame."""
+    extension = b"\x21\xfe" + (bytes([len(sub_block)]) + sub_block if sub_block else b"") + b"\0"
+    start = 13 + 3 * 2 ** (gif()[10] % 8 + 1)  # behind the colours
+    return gif()[:start] + extension * count + gif()[start:]
+
+
+def with_scans(count: int) -> bytes:
+    return jpeg()[:-2] + SCAN * (count - 1) + END
+
+
+def claiming(data: bytes, height: int) -> bytes:
+    """A JPEG whose header states another height."""
+    places = [data.find(bytes([0xFF, marker])) for marker in (0xC0, 0xC1, 0xC2)]
+    place = min(place for place in places if place >= 0) + 5
+    return data[:place] + struct.pack(">H", height) + data[place + 2 :]

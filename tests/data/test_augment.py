@@ -8,7 +8,7 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retinaface_tf.data.augment import augment, mirror, pad_to_square
+from retinaface_tf.data.augment import augment, mirror, pad_to_square, resize_to_square
 from retinaface_tf.data.colour import jitter_colour
 from retinaface_tf.data.crops import (
     BIUBUG6_SCALES,
@@ -17,6 +17,7 @@ from retinaface_tf.data.crops import (
     choose_window_mindspore,
     crop_faces,
     drop_small_faces,
+    mask_hidden_landmarks,
 )
 from retinaface_tf.structures import Faces
 
@@ -103,17 +104,43 @@ def test_landmarks_are_counted_from_the_windows_corner():
     assert cropped.has_landmarks.numpy().tolist() == [True]
 
 
-def test_one_landmark_outside_the_window_masks_all_of_its_face_but_not_the_box():
+def test_one_landmark_outside_the_window_stays_at_its_true_place_until_it_is_masked():
     cut, whole = [42, 12, 74, 28], [20, 10, 60, 40]
     cropped = crop_faces(faces_of(cut, whole), WINDOW)
     assert cropped.boxes.numpy().tolist() == [[22, 2, 40, 18], [0, 0, 40, 30]]
-    assert cropped.has_landmarks.numpy().tolist() == [False, True]
+    assert cropped.landmarks[0, 1].numpy().tolist() == [46, 6]
+    assert cropped.has_landmarks.numpy().tolist() == [True, True]
+    masked = mask_hidden_landmarks(cropped, tf.constant(WINDOW))
+    assert masked.has_landmarks.numpy().tolist() == [False, True]
+    assert masked.boxes.numpy().tolist() == cropped.boxes.numpy().tolist()
+
+
+@pytest.mark.parametrize(("recipe", "is_trained"), [("biubug6", False), ("mindspore", True)])
+def test_a_face_with_a_landmark_outside_trains_it_as_the_recipes_author_does(recipe, is_trained):
+    # The label puts the nose beyond the image, where no window can show it.
+    points = np.float32([[[5, 5], [15, 5], [200, 10], [5, 15], [15, 15]]])
+    faces = faces_of([0, 0, 20, 20], landmarks=points)
+    image = tf.zeros([20, 20, 3], tf.uint8)
+    sample = augment_pixels(image, faces, seed_of(1, 2), recipe, 20)
+    assert sample.faces.has_landmarks.numpy().tolist() == [is_trained]
+    nose = sample.faces.landmarks[0, 2, 0].numpy()
+    assert nose == pytest.approx(10) or nose == pytest.approx(-9)  # mirrored
 
 
 def test_a_landmark_on_the_windows_border_is_shown():
     corners = [[[20, 10], [60, 10], [40, 25], [20, 40], [60, 40]]]
     cropped = crop_faces(faces_of([20, 10, 60, 40], landmarks=corners), WINDOW)
-    assert cropped.has_landmarks.numpy().tolist() == [True]
+    masked = mask_hidden_landmarks(cropped, tf.constant(WINDOW))
+    assert masked.has_landmarks.numpy().tolist() == [True]
+
+
+@pytest.mark.parametrize("shape", [(1, 20_000), (20_000, 3)])
+def test_a_very_long_image_is_no_square_of_its_length_in_memory(shape):
+    image = tf.fill([*shape, 3], 200.0)
+    small = resize_to_square(image, SIZE).numpy()
+    assert small.shape == (SIZE, SIZE, 3)
+    np.testing.assert_allclose(small[0, 0], 200)
+    np.testing.assert_allclose(small[-1, -1], MEAN_PIXEL, atol=0.5)
 
 
 def test_a_face_without_landmarks_gets_none_by_cropping():
@@ -529,7 +556,8 @@ def test_a_sample_is_a_uint8_square_with_faces_in_fractions_of_it(augmented, ima
         assert ((boxes >= 0) & (boxes <= 1)).all()
         assert (boxes[:, 2:] > boxes[:, :2]).all()
         shown = points[sample.faces.has_landmarks.numpy()]
-        assert ((shown >= 0) & (shown <= 1)).all()
+        if augmented is AUGMENT["biubug6"]:  # the other trains those outside, too
+            assert ((shown >= 0) & (shown <= 1)).all()
         assert sample.faces.valid.numpy().all()
 
 

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from data.image_files import jpeg, segment, with_scans
 
 from retinaface_tf.config import Config, DataConfig, LossConfig
 from retinaface_tf.data.dataset import training_set, validation_set
@@ -57,8 +58,10 @@ def test_broken_training_images_are_skipped_if_asked_for_named_and_counted(root,
     whole = training_set(config_of(root))
     cut, garbage, good = (whole.path(i) for i in range(3))
     cut.write_bytes(cut.read_bytes()[:-100])
-    # With both markers, so that only decoding tells.
-    garbage.write_bytes(b"\xff\xd8 no image \xff\xd9")
+    # With all markers, so that only decoding tells.
+    data = bytearray(garbage.read_bytes())
+    data[data.index(b"\xff\xc0") + 9] = 9  # components
+    garbage.write_bytes(data)
     with pytest.raises(InputError, match=r"label.txt:1: .* is cut short"):
         training_set(config_of(root))
     records = training_set(config_of(root, unreadable="skip"))
@@ -97,7 +100,7 @@ def test_what_exists_is_not_drawn_again(root, caplog):
 
 
 def test_a_folder_without_labels_is_named_not_drawn_into(tmp_path):
-    with pytest.raises(InputError, match=r"train/label\.txt: cannot read labels"):
+    with pytest.raises(InputError, match=r"train/label\.txt: cannot be read"):
         training_set(config_of(tmp_path, drawn_train=2, drawn_val=2))
     assert not any(tmp_path.iterdir())
 
@@ -108,7 +111,7 @@ def test_real_data_that_is_missing_is_one_line_and_draws_nothing(tmp_path):
         with pytest.raises(InputError) as error:
             opening(config_of(root, drawn_val=2))
         labels = root / split / "label.txt"
-        assert str(error.value) == f"{labels}: cannot read labels (No such file or directory)"
+        assert str(error.value) == f"{labels}: cannot be read (No such file or directory)"
     assert not root.exists()
 
 
@@ -125,6 +128,33 @@ def test_an_image_cut_short_is_named_on_opening(root, opening):
             image.write_bytes(image.read_bytes()[:-2])
     with pytest.raises(InputError, match=r"label\.txt:1: .*\.jpg is cut short"):
         opening(config_of(root))
+
+
+def test_an_image_with_data_behind_its_end_is_whole(root):
+    for split in ("train", "val"):
+        for image in (root / split).rglob("*.jpg"):
+            image.write_bytes(image.read_bytes() + b"film" * 9999)
+    assert len(training_set(config_of(root))) == 3
+    assert len(training_set(config_of(root, unreadable="skip"))) == 3
+    assert len(validation_set(config_of(root))) == 2
+
+
+@pytest.mark.parametrize("keep", [0, 40, 400])
+def test_the_end_of_a_thumbnail_does_not_make_an_image_whole(root, keep):
+    path = training_set(config_of(root)).path(1)
+    whole = jpeg(segment(0xE1, b"Exif\0\0" + jpeg()))
+    path.write_bytes(whole[: -len(jpeg()) + 2 + keep])
+    with pytest.raises(InputError, match=rf"{path} is cut short"):
+        training_set(config_of(root))
+    assert len(training_set(config_of(root, unreadable="skip"))) == 2
+
+
+def test_a_file_of_a_thousand_scans_or_of_text_is_named(root):
+    path = training_set(config_of(root)).path(1)
+    for content, reason in ((with_scans(1000), "100 scans"), (b"text", "no JPEG")):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=rf"{path} .*{reason}"):
+            training_set(config_of(root))
 
 
 def test_images_without_faces_are_trained_on_only_where_the_loss_learns_from_them(root):

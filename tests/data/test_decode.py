@@ -11,19 +11,27 @@ from data.image_files import (
     ORIENTATION,
     START_OF_IMAGE,
     WIDTH,
+    claiming,
     encode,
     exif,
     jpeg,
     photo,
     segment,
     tiff,
+    two_frames,
 )
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from retinaface_tf.data import exif as exif_module
-from retinaface_tf.data.decode import decode_image, decode_window, open_image, why_undecodable
+from retinaface_tf.data.decode import (
+    decode_fully,
+    decode_image,
+    decode_window,
+    open_image,
+    why_undecodable,
+)
 
 LARGE = 1000  # a side for which no image here has too many pixels
 
@@ -96,6 +104,22 @@ def test_a_window_with_many_pixels_too_many_is_reduced_to_the_means_of_them(orie
 def test_no_side_is_reduced_below_what_suffices(side, shape):
     window = tf.constant([1, 3, 27, 25])
     assert decode_window(open_image(tf.constant(jpeg())), window, side)[0].shape == shape
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("shape", [(300, 1), (1, 300), (300, 7), (7, 300), (1, 1)])
+def test_no_side_of_a_thin_image_is_reduced_to_nothing(shape, orientation):
+    pixels = np.full((*shape, 3), 90, np.uint8)
+    whole = encode(Image.fromarray(pixels), "JPEG")
+    data = whole[:2] + exif(orientation) + whole[2:]
+    image = open_image(tf.constant(data))
+    height, width = image.size.numpy()
+    part, shown = decode_window(image, tf.constant([0, 0, width, height]), 30)
+    assert min(part.shape) >= 1
+    assert max(part.shape[:2]) == max(1, max(shape) // 8)
+    np.testing.assert_allclose(part, 90, atol=2)
+    assert (shown.numpy()[2:] >= 1).all()
+    assert decode_fully(data).shape == (height, width, 3)
 
 
 def test_the_whole_image_is_a_window_too():
@@ -221,6 +245,15 @@ def test_a_webp_has_the_colours_that_pil_sees():
     np.testing.assert_array_equal(decoded(data), by_pil(data))
 
 
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+@pytest.mark.parametrize("trailer", [b"\0\0", b"x" * 5000])
+def test_bytes_behind_the_last_row_of_a_bmp_do_not_count(mode, trailer):
+    data = encode(Image.fromarray(photo()).convert(mode), "BMP")
+    np.testing.assert_array_equal(decoded(data + trailer), decoded(data))
+    with pytest.raises(tf.errors.OpError):
+        decoded(data[:-5])
+
+
 def test_of_16_bits_the_upper_8_are_kept():
     deep = np.arange(HEIGHT * WIDTH, dtype=np.uint16).reshape(HEIGHT, WIDTH) * 50
     image = decoded(encode(Image.fromarray(deep), "PNG"))
@@ -293,3 +326,37 @@ def test_why_a_file_cannot_be_decoded_is_told_in_a_line_without_the_graphs_nodes
     else:
         assert reason in told
         assert not set("{[\n") & set(told)
+
+
+CLAIMS = {
+    "a photo": {},
+    "progressive": {"progressive": True},
+    "4:4:4": {"subsampling": "4:4:4"},
+    "grey": {"mode": "L"},
+    "CMYK": {"mode": "CMYK"},
+    "restart markers": {"restart_marker_blocks": 1},
+    "restart markers by row": {"restart_marker_rows": 1},
+}
+
+
+@pytest.mark.parametrize("height", [HEIGHT + 20, 200, 3000])
+@pytest.mark.parametrize("options", CLAIMS.values(), ids=CLAIMS)
+def test_a_jpeg_that_claims_more_than_it_holds_is_broken(options, height):
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decoded(claiming(jpeg(**options), height))
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decoded(claiming(jpeg(exif(6), **options), height))
+
+
+@pytest.mark.parametrize("grey", [64, 128])
+@pytest.mark.parametrize("options", CLAIMS.values(), ids=CLAIMS)
+def test_a_jpeg_that_ends_in_the_grey_of_missing_pixels_is_whole(options, grey):
+    options = dict(options)
+    pixels = np.concatenate([photo(), np.full((50, WIDTH, 3), grey, np.uint8)])
+    image = Image.fromarray(pixels).convert(options.pop("mode", "RGB"))
+    assert decoded(encode(image, "JPEG", **options)).shape == (HEIGHT + 50, WIDTH, 3)
+
+
+def test_an_animated_webp_is_named_as_such(tmp_path):
+    (tmp_path / "a.webp").write_bytes(two_frames("WEBP"))
+    assert "animated WebP" in why_undecodable(str(tmp_path / "a.webp"))

@@ -4,7 +4,22 @@ import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
-from data.image_files import HEIGHT, WIDTH, encode, exif, jpeg, photo, segment, tiff, without_adobe
+from data.image_files import (
+    HEIGHT,
+    WIDTH,
+    claiming,
+    encode,
+    exif,
+    jpeg,
+    photo,
+    segment,
+    tiff,
+    two_frames,
+    with_chunks,
+    with_extensions,
+    with_scans,
+    without_adobe,
+)
 from PIL import Image
 
 from retinaface_tf.data.decode import decode_image
@@ -38,11 +53,6 @@ def with_exif(kind: str, **options) -> bytes:
 
 def colours(mode: str) -> Image.Image:
     return Image.fromarray(photo()).convert(mode)
-
-
-def two_frames() -> bytes:
-    frames = [Image.fromarray(image).convert("P") for image in (photo(), 255 - photo())]
-    return encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
 
 
 def photo_of_a_camera() -> bytes:
@@ -79,7 +89,7 @@ EQUAL = {
     "WebP with EXIF": with_exif("WEBP", lossless=True),
     "GIF": encode(colours("P"), "GIF"),
     "transparent GIF": encode(colours("P"), "GIF", transparency=5),
-    "GIF of two frames": two_frames(),
+    "GIF of two frames": two_frames("GIF"),
 }
 
 
@@ -105,6 +115,9 @@ def test_a_bmp_has_the_colours_of_its_palette():
     np.testing.assert_array_equal(by_host(encode(image, "BMP")), np.asarray(image.convert("RGB")))
 
 
+WEBP_BOMB = b"RIFF\x1a\0\0\0WEBPVP8X\x0a\0\0\0" + bytes(4) + b"\xfe\x3f\0" * 2
+LOSSLESS_BOMB = b"RIFF\x1a\0\0\0WEBPVP8L\x0e\0\0\0\x2f\xfe\xbf\xff\x0f" + bytes(9)
+
 BROKEN = {
     "nothing": b"",
     "text": b"not an image",
@@ -112,6 +125,12 @@ BROKEN = {
     "a JPEG cut short": jpeg()[:-200],
     "a JPEG without its end": jpeg()[:-2],
     "a PNG cut short": EQUAL["RGB PNG"][:-200],
+    "a JPEG that claims more than it holds": claiming(jpeg(exif(3)), 200),
+    "a JPEG of 1,000 scans": with_scans(1000),
+    "a PNG of 900 compressed texts": with_chunks(b"zTXt", 900),
+    "a GIF of 66,000 extensions": with_extensions(66_000),
+    "a WebP that claims 16,383 x 16,383": WEBP_BOMB,
+    "a lossless WebP that does": LOSSLESS_BOMB,
     "more pixels than OpenCV allows": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + b"\x7f" * 8,
 }
 
@@ -129,3 +148,21 @@ def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError) as error:
         read_image(tmp_path / "none.jpg")
     assert str(error.value).startswith(f"{tmp_path}/none.jpg: ")
+
+
+@pytest.mark.parametrize("data", [WEBP_BOMB, LOSSLESS_BOMB], ids=["extended", "lossless"])
+def test_the_claim_and_the_limits_are_named(data):
+    with pytest.raises(InputError) as error:
+        by_host(data)
+    for number in ("16383 x 16383", "16384", "67108864"):
+        assert number in str(error.value)
+
+
+def test_of_an_animated_webp_the_first_frame_is_read():
+    first = by_host(two_frames("WEBP"))
+    assert np.abs(first - photo().astype(float)).mean() < 10
+
+
+def test_a_grey_border_is_no_missing_part():
+    pixels = np.full((90, 90, 3), 128, np.uint8)
+    np.testing.assert_array_equal(by_host(encode(Image.fromarray(pixels), "JPEG")), pixels)

@@ -6,13 +6,15 @@ import struct
 import numpy as np
 import pytest
 import tensorflow as tf
+from data.image_files import SCAN, jpeg, segment, with_chunks, with_extensions, with_scans
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from retinaface_tf.data import header
 from retinaface_tf.data.decode import decode_image
-from retinaface_tf.data.header import Header, Kind
+from retinaface_tf.data.header import Header
+from retinaface_tf.data.outline import MAX_BLOCKS, MAX_COMPRESSED_TEXTS, MAX_SCANS, Kind, outline
 
 HEIGHT, WIDTH = 30, 43
 
@@ -109,3 +111,36 @@ def test_files_of_other_kinds_are_not_cut():
 def test_a_gif_that_is_cut_short_already_stays_so(cut):
     data = animation(1)[:cut]
     assert first_frame(data).startswith(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(with_scans(count) for count in (1, MAX_SCANS, MAX_SCANS + 1, 10_000)),
+        jpeg(segment(0xE1, jpeg()[:-2] + SCAN * 300)),
+        jpeg(segment(0xE1, SCAN * 300), segment(0xFE, b"")) + SCAN * 300,
+        jpeg(progressive=True),
+        *(
+            with_chunks(b"zTXt", count)
+            for count in (MAX_COMPRESSED_TEXTS, MAX_COMPRESSED_TEXTS + 1)
+        ),
+        with_chunks(b"iTXt", 900),
+        with_chunks(b"tEXt", 900),
+        *(with_extensions(count) for count in (MAX_BLOCKS // 3, MAX_BLOCKS, 66_000)),
+        *(with_extensions(count, b"a") for count in (MAX_BLOCKS // 4, MAX_BLOCKS // 2)),
+        animation(3),
+        encode("BMP"),
+    ],
+)
+def test_a_file_that_asks_for_absurd_work_is_told_as_outlines_tell_it(data):
+    assert bool(read(data)[1].is_excessive) == (outline(data).excess is not None)
+
+
+def test_a_long_frame_is_passed_over_at_once():
+    noise = np.random.default_rng(0).integers(0, 256, (1500, 1500), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noise).save(file, "GIF")
+    size, first, is_excessive = read(file.getvalue())[1]
+    assert size.numpy().tolist() == [1500, 1500]
+    assert len(first.numpy()) >= len(file.getvalue())
+    assert not is_excessive

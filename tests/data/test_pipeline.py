@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retinaface_tf.config import DataConfig
+from retinaface_tf.data import pipeline
 from retinaface_tf.data.pipeline import TrainingData, sample_index
 from retinaface_tf.data.records import check_images
 from retinaface_tf.data.widerface import read_records
@@ -181,12 +182,13 @@ def test_the_images_of_a_run_do_not_depend_on_its_batch_size(records, from_the_s
 
 @pytest.fixture
 def broken(tmp_path):
-    """Records of four images, of which the third has an image's ends and garbage between."""
+    """Records of four images, of which the third states 9 colours."""
     (tmp_path / "images").mkdir()
     pixels = np.random.default_rng(1).integers(0, 256, (40, 40, 3), np.uint8)
     whole = cv2.imencode(".jpg", pixels)[1].tobytes()
+    place = whole.index(b"\xff\xc0") + 9
     for name in "abcd":
-        file = whole if name != "c" else whole[:2] + bytes(500) + whole[-2:]
+        file = whole if name != "c" else whole[:place] + b"\x09" + whole[place + 1 :]
         (tmp_path / f"images/{name}.jpg").write_bytes(file)
     (tmp_path / "label.txt").write_text("".join(f"# {n}.jpg\n1 1 9 9\n" for n in "abcd"))
     return read_records(tmp_path / "label.txt")
@@ -196,14 +198,38 @@ def twos(records) -> TrainingData:
     return TrainingData(records, DataConfig(image_size=SIZE), batch=2, seed=1)
 
 
-def test_an_image_of_garbage_stops_the_pipeline_and_is_named_with_file_and_line(broken):
-    check_images(broken)  # which sees its two ends only
+def test_a_broken_image_stops_the_pipeline_and_is_named_with_file_and_line(broken):
+    check_images(broken)  # which does not decode
     data = twos(broken)
     with pytest.raises(InputError) as raised, data.explain(0, 2):
         list(data.batches().take(2))
     place = f"{broken.label_file}:5: {broken.path(2)} "
     assert str(raised.value).startswith(place)
     assert "\n" not in str(raised.value)
+
+
+def test_an_image_that_fails_in_training_alone_is_named_too(records, monkeypatch):
+    def fail(image, window, side):
+        tf.debugging.Assert(tf.size(window) > 9, ["no window of 4"])
+        return tf.zeros([1, 1, 3], tf.uint8), window
+
+    monkeypatch.setattr(pipeline, "decode_window", fail)
+    first = order_of_epoch(0, 5, 1)[0]
+    error = str(twos(records).find_unreadable(0, 1))
+    assert error.startswith(f"{records.where(first)}: {records.path(first)} ")
+    assert "no window of 4" in error
+
+
+@pytest.mark.parametrize(
+    ("shape", "augmentation"), [((1, 500), "biubug6"), ((700, 3), "mindspore")]
+)
+def test_a_thin_image_is_trained_on(tmp_path, shape, augmentation):
+    (tmp_path / "images").mkdir()
+    assert cv2.imwrite(str(tmp_path / "images/a.jpg"), np.full((*shape, 3), 9, np.uint8))
+    (tmp_path / "label.txt").write_text("# a.jpg\n0 0 1 1\n")
+    records = read_records(tmp_path / "label.txt")
+    (batch,) = batches_of(records, 1, augmentation=augmentation)
+    assert batch.images.shape == (BATCH, SIZE, SIZE, 3)
 
 
 def test_an_error_that_no_image_explains_stays_as_it_is(records):

@@ -51,3 +51,14 @@ def test_detections_are_mapped_back_by_the_factors_of_x_and_y():
         np.testing.assert_array_equal(mapped.boxes[:, 0, :2], expected)
         np.testing.assert_array_equal(mapped.boxes[:, 0, 2:], expected)
         np.testing.assert_array_equal(mapped.landmarks[:, 0, 0] * 2, expected)
+
+
+def test_a_halved_pixel_is_the_mean_of_four_and_an_odd_edge_counts_twice():
+    image = np.array([[0, 4, 8], [4, 9, 8]], np.uint8)[..., None].repeat(3, axis=2)
+    assert scaling_host.halve(image)[..., 0].tolist() == [[4, 8]]  # 17 / 4 rounded
+
+
+@pytest.mark.parametrize("size", [(75, 101), (40, 30), (1, 1), (1, 300)])
+def test_halving_equals_the_graphs_bit_for_bit(size):
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    np.testing.assert_array_equal(scaling_host.halve(image), scaling.halve(tf.constant(image)))

@@ -94,3 +94,13 @@ def test_the_command_detects_by_an_onnx_model_without_tensorflow(onnx_file, tmp_
     )
     assert done.returncode == 0, done.stderr
     assert len(lines(tmp_path)) == 1
+
+
+def test_the_passes_over_each_image_are_told_to_who_asks(tmp_path, caplog):
+    for name, size in {"small.png": (480, 640), "large.png": (1200, 1600)}.items():
+        cv2.imwrite(str(tmp_path / name), np.zeros((*size, 3), np.uint8))
+    with caplog.at_level("DEBUG", "retinaface_tf.detect.run"):
+        detect_paths(Brightness(), [str(tmp_path)], tmp_path / "out", OutputOptions(pictures=False))
+    large, small = (message.split(", passes ") for message in caplog.messages)
+    assert (Path(large[0].split(":")[0]).name, large[1]) == ("large.png", "1, 1/2, 1/4")
+    assert small[1] == "1"

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from retinaface_tf.config import Config, EvalConfig
 from retinaface_tf.data.dataset import validation_set
+from retinaface_tf.detections import Detections
 from retinaface_tf.errors import InputError
 from retinaface_tf.evaluation.predict import load_image, predict
 from retinaface_tf.structures import DetectionBatch
@@ -75,3 +76,15 @@ def test_a_file_that_is_no_image_is_named(drawn_config, tmp_path):
     broken.write_bytes(b"hello\xff\xd9")
     with pytest.raises(InputError, match=r"a.jpg: cannot be decoded"):
         predict(lambda images, scale: detected([], []), {"a": broken}, drawn_config)
+
+
+def test_protocol_all_sizes_takes_the_answer_of_all_passes(drawn_config):
+    class AllPasses:
+        def detect_together(self, images):
+            assert images.shape[0] == 1
+            box, points = np.array([[1, 2, 11, 22]], np.float32), np.zeros((1, 5, 2), np.float32)
+            return [Detections(box, np.array([0.5], np.float32), points)]
+
+    config = replace(drawn_config, eval=EvalConfig(protocol="all_sizes"))
+    predictions = predict(AllPasses(), validation_set(config).files(), config)
+    assert [rows.tolist() for rows in predictions.values()] == [[[1, 2, 10, 20, 0.5]]] * 4

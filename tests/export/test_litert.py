@@ -5,7 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
-from bright_cells import ANCHORS_OF_CELLS, BrightCells, thousand_faces
+from bright_cells import (
+    ANCHORS_OF_CELLS,
+    ANCHORS_OF_SQUARES,
+    BrightCells,
+    BrightSquares,
+    thousand_faces,
+)
 from exported_models import ROOM, SIDE
 from tiny_network import noise, tiny_detector
 
@@ -97,3 +103,17 @@ def test_the_first_layers_alone_stay_in_float():
     paths = [*first, "stage2_block1_depthwise_conv", "pyramid1_lateral_conv"]
     kept = [path for path in paths if IN_FLOAT.search(f"retinaface/{path}_1/Add")]
     assert kept == first
+
+
+def test_a_face_too_large_for_a_pass_over_the_square_is_found_in_a_coarser_one(config, tmp_path):
+    # The square of 128 shows the image at half its size, its last pass at an eighth: a cell.
+    limits = DetectorConfig(score_threshold=0.5, max_detections=5)
+    squares = replace(config, anchors=ANCHORS_OF_SQUARES, detector=limits)
+    detector = GraphDetector(BrightSquares(16), squares)
+    metadata = collect_metadata(detector, "test")
+    file, _ = write_litert(detector.network, 128, tmp_path, metadata)
+    image = np.zeros((256, 256, 3), np.uint8)
+    image[:128, 128:] = 180
+    found = LiteRtDetector(file)
+    assert found.plan_passes(256, 256) == (0, 2)
+    np.testing.assert_allclose(found.detect(image).boxes, [[128, 0, 256, 128]], atol=1e-2)

@@ -15,6 +15,7 @@ from retinaface_tf.export.onnx import OPSET, write_onnx
 from retinaface_tf.export.provenance import collect_metadata
 from retinaface_tf.extras import import_extra
 from retinaface_tf.model.detector import GraphDetector
+from retinaface_tf.runtimes.network import NetworkDetector
 from retinaface_tf.runtimes.onnx import OnnxDetector
 
 
@@ -46,6 +47,16 @@ def test_the_answer_is_in_pixels_of_the_image_before_it_was_resized(onnx_file):
     found, halved = OnnxDetector(onnx_file)(images), OnnxDetector(onnx_file)(images, 2.0)
     np.testing.assert_array_equal(halved.boxes * 2, found.boxes)
     np.testing.assert_array_equal(halved.landmarks * 2, found.landmarks)
+
+
+def test_a_large_image_gets_the_answer_of_all_passes(tiny, onnx_file):
+    images = noise(1, 700, 1400)
+    detector = OnnxDetector(onnx_file)
+    assert detector.plan_passes(700, 1400) == (0, 1)
+    [found] = detector.detect_together(images)
+    [expected] = NetworkDetector(tiny.network, tiny.config).detect_together(images)
+    assert len(found) == len(expected) > 20
+    assert_same(found.as_batch(), expected.as_batch())
 
 
 @pytest.mark.parametrize("shape", [(0, 64, 64, 3), (2, 0, 0, 3), (1, 0, 5, 3)])

@@ -1,5 +1,7 @@
 """A SavedModel, called as the detector that it was made of."""
 
+import re
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +10,7 @@ import tensorflow as tf
 from tiny_network import noise
 
 from retinaface_tf.errors import DoesNotHold, InputError
+from retinaface_tf.export.formats import export_model
 from retinaface_tf.export.parity_images import open_parity_check
 from retinaface_tf.export.savedmodel import check_saved_model
 from retinaface_tf.runtimes.saved_model import SavedModelDetector
@@ -37,6 +40,38 @@ def test_what_is_no_exported_model_is_named(tmp_path):
         SavedModelDetector(tmp_path / "none")
     with pytest.raises(InputError, match=r"not a model that export\.py wrote"):
         SavedModelDetector(tmp_path)
+
+
+@pytest.mark.parametrize("part", ["saved_model.pb", "variables/variables.index", "variables"])
+def test_a_copy_that_is_not_whole_is_named(saved_model, tmp_path, part):
+    model = shutil.copytree(saved_model, tmp_path / "model")
+    if (model / part).is_dir():
+        shutil.rmtree(model / part)
+    else:
+        (model / part).unlink()
+    with pytest.raises(InputError, match=re.escape(f"{model}: ")):
+        SavedModelDetector(model)
+
+
+@pytest.mark.parametrize("share", [0, 0.3, 0.9])
+@pytest.mark.parametrize("part", ["saved_model.pb", "variables/variables.index"])
+def test_a_copy_cut_short_is_named(saved_model, tmp_path, part, share):
+    model = shutil.copytree(saved_model, tmp_path / "model")
+    content = (model / part).read_bytes()
+    (model / part).write_bytes(content[: int(share * len(content))])
+    with pytest.raises(InputError, match=re.escape(f"{model}: ")):
+        SavedModelDetector(model)
+
+
+@pytest.mark.parametrize("folder", ["a[1]", "a?b"])
+def test_a_folder_that_tensorflow_reads_as_a_pattern_is_refused(
+    tiny, saved_model, tmp_path, folder
+):
+    with pytest.raises(InputError, match=re.escape(str(tmp_path / folder))):
+        export_model(tiny, tmp_path / folder)
+    model = shutil.copytree(saved_model, tmp_path / folder / "copy")
+    with pytest.raises(InputError, match=re.escape(f"{model}: ")):
+        SavedModelDetector(model)
 
 
 class MovedPixels(SavedModelDetector):

@@ -10,16 +10,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from bright_cells import ANCHORS_OF_CELLS, BrightCells, thousand_faces
+from data.image_files import claiming, with_chunks, with_extensions, with_scans
 from exported_models import SIDE
 from PIL import Image
 from serving.c_api import CModel
 from serving.conftest import encode, png_of
+from tiny_network import noise
 
 from retinaface_tf.config import DetectorConfig
 from retinaface_tf.data.decode import decode_image
 from retinaface_tf.data.scaling import letterbox
 from retinaface_tf.errors import ImageError
 from retinaface_tf.model.detector import GraphDetector
+from retinaface_tf.runtimes.network import NetworkDetector
 from retinaface_tf.serving.signatures import Service
 
 OUTPUTS = ("boxes", "scores", "landmarks", "num_detections", "error")
@@ -101,6 +104,30 @@ def test_an_image_that_fills_the_square_is_seen_as_it_is(by_c, photo):
         np.testing.assert_array_equal(resized[name], whole[name], err_msg=name)
 
 
+def test_a_large_image_gets_the_answer_of_all_passes(model, tiny):
+    pixels = noise(1, 1000, 1400)[0]
+    file = as_input([encode(Image.fromarray(pixels), "PNG")])
+    detector = NetworkDetector(tiny.network, tiny.config)
+    assert detector.plan_passes(1000, 1400) == (0, 2)
+    [expected] = detector.detect_together(pixels[None])
+    answer = model("serving_default", image_bytes=file)
+    assert answer["num_detections"] == len(expected) > 20
+    for name in ("boxes", "scores", "landmarks"):
+        np.testing.assert_allclose(
+            answer[name][0, : len(expected)], getattr(expected, name), rtol=1e-5, atol=1e-2
+        )
+    # One pass answers otherwise.
+    one = model("detect_images", images=pixels[None])
+    assert not np.array_equal(one["scores"], answer["scores"])
+
+
+def test_the_score_asked_for_selects_from_the_answer_of_the_configs_score(model, photo):
+    file = as_input([encode(photo.resize((1400, 1000)), "PNG")])
+    every = model("serving_default", image_bytes=file)["scores"][0]
+    some = model("serving_default", image_bytes=file, score_threshold=np.float32(0.7))["scores"][0]
+    assert some[some > 0].tolist() == every[every > 0.7].tolist() != []
+
+
 @pytest.mark.slow
 def test_saved_model_cli_answers_as_the_detector_does(saved_model, tiny, kinds, tmp_path):
     np.save(tmp_path / "input.npy", np.array([kinds["JPEG"]]))
@@ -131,6 +158,10 @@ def bad_images():
         "one pixel": (encode(Image.new("RGB", (1, 1)), "PNG"), ImageError.TOO_SMALL),
         "20,000 pixels wide": (png_of(20_000, 10), ImageError.TOO_LARGE),
         "a decompression bomb": (png_of(10_000, 10_000), ImageError.TOO_LARGE),
+        "a JPEG that claims more than it holds": (claiming(whole, 900), ImageError.BROKEN),
+        "a JPEG of 10,000 scans": (with_scans(10_000), ImageError.TOO_COMPLEX),
+        "a GIF of extensions": (with_extensions(66_000), ImageError.TOO_COMPLEX),
+        "a PNG of texts": (with_chunks(b"zTXt", 900), ImageError.TOO_COMPLEX),
         "a bomb of a GIF": (b"GIF89a\xff\xff\xff\xff\0\0\0", ImageError.TOO_LARGE),
     }
 
@@ -262,7 +293,7 @@ def bright_service(tiny_config, **settings):
 
 def test_of_a_thousand_faces_the_best_750_are_told(tiny_config):
     image, best = thousand_faces(cell=16)
-    service = bright_service(tiny_config)
+    service = bright_service(tiny_config, max_face=16)  # in one pass
     answer = service.serving_default(tf.constant([encode(Image.fromarray(image[0]), "PNG")]))
     assert answer["num_detections"].numpy().tolist() == [750]
     np.testing.assert_allclose(answer["scores"][0], best, rtol=1e-5)

@@ -91,6 +91,14 @@ def test_too_many_skipped_in_a_row_end_the_run(bad, monkeypatch):
         bad.examine(6, metrics_of(np.nan, 1.0))
 
 
+def test_a_run_without_one_good_step_is_refused_at_its_end(bad):
+    bad.examine(1, metrics_of(np.nan, np.nan))
+    with pytest.raises(InputError, match=r"run: .* 2 "):
+        bad.check_any_good()
+    bad.examine(3, metrics_of(1.0, np.nan))
+    bad.check_any_good()
+
+
 def test_only_the_first_batches_are_kept(bad, monkeypatch, caplog):
     monkeypatch.setattr(bad_batches, "MAX_KEPT", 1)
     bad.examine(1, metrics_of(np.nan, 1.0, np.nan))

@@ -207,14 +207,71 @@ def test_where_the_newest_weights_are_broken_those_before_are_evaluated(start, t
     assert source == str(first)
     assert [str(second) in message for message in caplog.messages] == [True]
     first.unlink()
-    with pytest.raises(InputError, match=str(first)):
+    with pytest.raises(InputError, match=str(second)):
         load_network(config)
 
 
-def test_checkpoints_whose_list_is_lost_are_not_passed_over(start, tmp_path):
+def lost(file: Path) -> None:
+    file.unlink()
+
+
+def emptied(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def no_text(file: Path) -> None:
+    file.write_bytes(b"\xff\xfe\0")
+
+
+def of_another_step(file: Path) -> None:
+    file.write_text('model_checkpoint_path: "step-9"\n')
+
+
+@pytest.mark.parametrize("damage", [lost, emptied, no_text, of_another_step])
+def test_a_damaged_list_of_checkpoints_is_written_anew(start, tmp_path, damage):
     config, network, optimizer, checkpoints = start()
+    for _ in range(2):
+        step(network, optimizer)
+        checkpoints.save()
+    file = tmp_path / "checkpoints" / "checkpoint"
+    damage(file)
+    assert load_network(config)[0].endswith("step-2.weights.h5")
+    assert start()[3].restore() == 2
+    assert tf.train.latest_checkpoint(str(file.parent)).endswith("step-2")
+
+
+def test_checkpoints_that_were_removed_are_not_passed_over(start, tmp_path):
+    _, network, optimizer, checkpoints = start()
     step(network, optimizer)
     checkpoints.save()
-    (tmp_path / "checkpoints" / "checkpoint").write_text("")
-    with pytest.raises(InputError, match="checkpoints/checkpoint: "):
-        load_network(config)
+    for file in (tmp_path / "checkpoints").glob("step-*"):
+        file.unlink()
+    with pytest.raises(InputError, match=f"{tmp_path}/checkpoints/checkpoint: "):
+        start()[3].restore()
+
+
+def test_checkpoints_beyond_those_to_keep_are_removed_as_a_run_goes_on(start, tmp_path):
+    _, network, optimizer, checkpoints = start("train.keep_checkpoints=4")
+    for _ in range(4):
+        step(network, optimizer)
+        checkpoints.save()
+    # As if killed between the files of a checkpoint that was being removed.
+    (tmp_path / "checkpoints" / "step-1.index").unlink()
+    assert start("train.keep_checkpoints=2")[3].restore() == 4
+    names = {path.name.split(".")[0] for path in (tmp_path / "checkpoints").iterdir()}
+    assert names == {"checkpoint", "step-3", "step-4"}
+
+
+def test_resuming_with_other_settings_warns_of_each_by_key(start, tmp_path, caplog):
+    _, network, optimizer, checkpoints = start()
+    step(network, optimizer)
+    checkpoints.save()
+    start("train.log_steps=7", "eval.iou=0.4")[3].restore()
+    assert not caplog.messages
+    changed = ("optimizer.learning_rate=0.5", "data.image_size=320", "data.augmentation=mindspore")
+    start(*changed)[3].restore()
+    (message,) = caplog.messages
+    assert str(tmp_path) in message
+    for setting in changed:
+        key, _, value = setting.partition("=")
+        assert f"{key} is {value} here" in message

@@ -1,10 +1,12 @@
+import re
+
 import numpy as np
 import pytest
 
 from retinaface_tf.config_file import load_config
 from retinaface_tf.errors import InputError
 from retinaface_tf.training.cluster import ALONE
-from retinaface_tf.training.prepare import prepare
+from retinaface_tf.training.prepare import check_workdir
 from retinaface_tf.training.run import Run
 
 
@@ -48,6 +50,12 @@ def test_a_run_without_validation_stops_for_none():
 
 def test_the_best_of_a_run_whose_checkpoints_are_gone_is_not_taken_for_this_ones(tmp_path):
     (tmp_path / "best.json").write_text("{}")
-    config = load_config("configs/quickstart.yaml", [f"train.workdir={tmp_path}"])
     with pytest.raises(InputError, match=r"best\.json: is of a run whose checkpoints are gone"):
-        prepare(config)
+        check_workdir(tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("folder", ["a?b", "a*/run", "[x", "x]/run", "a\\b"])
+def test_a_folder_that_tensorflow_reads_as_a_pattern_is_refused_before_training(tmp_path, folder):
+    with pytest.raises(InputError, match=re.escape(f"{tmp_path / folder}: ")):
+        check_workdir(tmp_path / folder, resume=True)
+    assert not [*tmp_path.iterdir()]

@@ -4,7 +4,7 @@ import pytest
 from retinaface_tf.config_file import load_config
 from retinaface_tf.training.schedule import PerStep, learning_rates
 
-# REFERENCE 6.1 and 6.2: what the seed's own functions gave at 402 steps an epoch, 100 epochs.
+# What the seed's own functions gave at 402 steps an epoch, 100 epochs.
 DYNAMIC = {
     0: 0.00333333333,
     1: 0.00333665008,

@@ -6,6 +6,7 @@ from tiny_network import tiny_network
 from training.test_run import run_of
 
 from retinaface_tf.config_file import load_config
+from retinaface_tf.errors import InputError
 from retinaface_tf.training import validation
 from retinaface_tf.training.optimizer import make_optimizer
 from retinaface_tf.training.validation import Best, Measurement, Validation
@@ -41,6 +42,26 @@ def test_the_first_of_equal_measurements_is_the_best(measured):
     assert every.steps_since_best == 80
     assert every.has_measured(120)
     assert not every.has_measured(121)
+
+
+@pytest.mark.parametrize(
+    ("content", "key"),
+    [
+        (b"", "the file"),
+        (b'{"step": 40, "ap"', "the file"),
+        (b"[1, 2]", "the file"),
+        (b"\x00\xff", "the file"),
+        (b'{"step": 40, "last_measured": 40}', "ap"),
+        (b'{"step": 40, "ap": {}, "last_measured": 40}', "ap"),
+        (b'{"step": 40, "ap": {"easy": NaN}, "last_measured": 40}', "ap.easy"),
+        (b'{"step": "x", "ap": {"easy": 0.5}, "last_measured": 40}', "step"),
+    ],
+)
+def test_a_damaged_best_json_is_refused_by_file_and_key(tmp_path, content, key):
+    file = tmp_path / "best.json"
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=rf"best\.json: {key}: [^\n]*$"):
+        Best.load(file)
 
 
 def test_a_resumed_run_knows_the_best_so_far(measured):

@@ -16,6 +16,7 @@ from absl import flags
 from retinaface_tf import cli
 from retinaface_tf.errors import InputError
 from retinaface_tf.extras import import_extra
+from retinaface_tf.printing import say
 
 _GROUND_TRUTH = flags.DEFINE_string("ground_truth", None, "Its folder, if not the first run's.")
 _RESAMPLES = flags.DEFINE_integer("resamples", 1000, "Of the images.", lower_bound=100)
@@ -32,7 +33,7 @@ def main(arguments: list[str]) -> int:
 
     paths = [Path(argument) for argument in arguments]
     comparison = compare_evaluations(paths, _GROUND_TRUTH.value, _RESAMPLES.value, _SEED.value)
-    print(comparison)
+    say(comparison)
     if _REPORT.value:
         from retinaface_tf.evaluation.compare.page import write_comparison
 

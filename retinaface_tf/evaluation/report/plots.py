@@ -48,7 +48,11 @@ def precision_recall_plot(curves: Mapping[str, Curve]) -> str:
                 label=f"{name} {average_precision(curve):.4f}",
             )
         axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
-        axes.legend(loc="lower left", frameon=False)
+        # By hand: a legend leaves out labels such as `_run`, and sets those in $ as formulas.
+        labels = [str(line.get_label()) for line in axes.lines]
+        legend = axes.legend([*axes.lines], labels, loc="lower left", frameon=False)
+        for text in legend.get_texts():
+            text.set_parse_math(False)
 
     return _svg(draw)
 

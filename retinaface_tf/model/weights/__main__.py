@@ -11,6 +11,7 @@ from absl import flags
 from retinaface_tf import cli
 from retinaface_tf.config_flags import read_config
 from retinaface_tf.errors import InputError
+from retinaface_tf.printing import say
 
 _PARTIAL = flags.DEFINE_bool(
     "partial", False, "Writes what matched, and random weights for the rest."
@@ -29,10 +30,10 @@ def main(arguments: list[str]) -> int:
     try:
         assignment = import_weights(source, destination, config, partial=_PARTIAL.value)
     except IncompleteWeightsError as error:
-        print(error.assignment.report())
+        say(error.assignment.report())
         raise
-    print(assignment.report())
-    print(f"{destination}: weights of {config.model.backbone} from {source}")
+    say(assignment.report())
+    say(f"{destination}: weights of {config.model.backbone} from {source}")
     return 0
 
 

@@ -11,6 +11,7 @@ from retinaface_tf.model.network import build_backbone, build_network
 from retinaface_tf.model.weights import files
 from retinaface_tf.model.weights.assignment import Assignment, assign, check_complete
 from retinaface_tf.model.weights.imported import ImportedTensors, read_imported
+from retinaface_tf.model.weights.sample_check import warn_unless_faces_are_found
 from retinaface_tf.model.weights.state_dict import find_file
 
 _LICENCES = {
@@ -44,6 +45,8 @@ def import_weights(
     assignment = assign(network, imported)
     if not (partial and assignment.matched):
         check_complete(assignment, imported, network)
+    if imported.is_detector and not partial:
+        warn_unless_faces_are_found(network, config, str(source))
     provenance = _provenance(source, imported, assignment, network)
     files.save_weights(network, destination, provenance)
     return assignment

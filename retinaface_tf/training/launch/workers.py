@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
 from retinaface_tf.errors import STOPPED, LostWorkerError
+from retinaface_tf.training.stopping import SIGNALS
 
 _PR_SET_PDEATHSIG = 1  # of linux/prctl.h: the signal that a process gets when its parent dies
 GRACE = 10  # seconds in which the others may end by themselves
@@ -21,17 +22,25 @@ log = logging.getLogger(__name__)
 
 
 class StopSignal:
-    """Passes a SIGTERM on to the workers, which save and end."""
+    """Passes SIGTERM, Ctrl-C and SIGHUP on to the workers, which save and end.
+
+    A second Ctrl-C kills them. A signal that is ignored stays ignored.
+    """
 
     def __init__(self) -> None:
         self.asked = False
         self.workers: Sequence[subprocess.Popen[bytes]] = ()
-        signal.signal(signal.SIGTERM, self._ask)
+        for number in SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._ask)
 
-    def _ask(self, *_: object) -> None:
-        self.asked = True
+    def _ask(self, number: int, _: object) -> None:
         for worker in self.workers:
-            worker.terminate()
+            if self.asked and number == signal.SIGINT:
+                worker.kill()
+            else:
+                worker.terminate()  # not SIGINT, which a terminal sends to the workers, too
+        self.asked = True
 
 
 def launch(command: Sequence[str], count: int, restarts: int) -> int:

@@ -12,6 +12,7 @@ import pytest
 
 from retinaface_tf.errors import BAD_INPUT, STOPPED, LostWorkerError
 from retinaface_tf.training.launch.workers import launch
+from retinaface_tf.training.stopping import SIGNALS
 
 # What each worker starts with: its number, from 0.
 WHO = "import json, os, sys, time; who = json.loads(os.environ['TF_CONFIG'])['task']['index']; "
@@ -20,10 +21,11 @@ DIES = "os.kill(os.getpid(), 9)"
 
 @pytest.fixture(autouse=True)
 def _same_signals():
-    """The launcher takes SIGTERM for itself."""
-    before = signal.getsignal(signal.SIGTERM)
+    """The launcher takes some for itself."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
     yield
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def run(code: str, *, count: int = 2, restarts: int = 0) -> int:
@@ -64,13 +66,24 @@ def test_a_worker_that_waits_for_a_lost_one_is_ended(monkeypatch):
     assert time.monotonic() - start < 30
 
 
-def test_a_sigterm_goes_on_to_all_workers_and_starts_none_again(tmp_path):
+@pytest.mark.parametrize("sent", SIGNALS)
+def test_a_signal_to_stop_goes_on_to_all_workers_and_starts_none_again(tmp_path, sent):
     waits = "import signal; signal.signal(signal.SIGTERM, lambda *_: sys.exit(75)); "
     ready = f"open({str(tmp_path)!r} + f'/{{who}}', 'w'); "
     # Both wait by now: the second has the launcher told to stop.
     tell = f"\nwhile len(os.listdir({str(tmp_path)!r})) < 2: time.sleep(0.01)\n"
-    tell += "if who: os.kill(os.getppid(), signal.SIGTERM)\ntime.sleep(60)"
+    tell += f"if who: os.kill(os.getppid(), {sent})\ntime.sleep(60)"
     assert run(waits + ready + tell, restarts=1) == STOPPED
+
+
+def test_a_second_interrupt_kills_workers_that_go_on(tmp_path):
+    goes_on = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+    ready = f"open({str(tmp_path)!r} + f'/{{who}}', 'w'); "
+    tell = f"\nwhile len(os.listdir({str(tmp_path)!r})) < 2: time.sleep(0.01)\n"
+    tell += "if who: os.kill(os.getppid(), 2); time.sleep(0.5); os.kill(os.getppid(), 2)\n"
+    start = time.monotonic()
+    assert run(goes_on + ready + tell + "time.sleep(60)", restarts=1) == STOPPED
+    assert time.monotonic() - start < 30
 
 
 def is_running(pid: int) -> bool:

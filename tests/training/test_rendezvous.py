@@ -10,7 +10,7 @@ import pytest
 from retinaface_tf.errors import InputError
 from retinaface_tf.training import partners
 from retinaface_tf.training.cluster import Cluster
-from retinaface_tf.training.partners import await_partners
+from retinaface_tf.training.rendezvous import await_partners
 
 
 @pytest.fixture

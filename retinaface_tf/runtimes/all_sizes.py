@@ -1,0 +1,66 @@
+"""Finds faces of every size by several passes, with any detector; imports no TensorFlow.
+
+`model.all_sizes` does the same in a graph, for SavedModels.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retinaface_tf.config import Config, DetectorConfig
+from retinaface_tf.data.scaling_host import halve
+from retinaface_tf.detections import Detections
+from retinaface_tf.geometry.passes import Plan, select_detections
+from retinaface_tf.runtimes.heads import suppress
+
+Pixels = NDArray[np.uint8]
+# Detects on images [B, H, W, 3] in one pass, in their pixels.
+OnePass = Callable[[Pixels], list[Detections]]
+
+
+def detect_all_sizes(
+    one_pass: OnePass, images: Pixels, plan: Plan, config: Config, limits: DetectorConfig
+) -> list[Detections]:
+    """Detects faces of every size.
+
+    Args:
+        one_pass: detects in one pass.
+        images: uint8 [B, H, W, 3], RGB, upright.
+        plan: of the passes over images of this size.
+        config: sizes of anchors.
+        limits: of the merged detections: NMS and their number.
+
+    Returns:
+        The faces of each image, in its pixels.
+    """
+    passes = []
+    for level in range(plan.last + 1):
+        if level >= plan.first:
+            passes.append([faces.scaled(2**level) for faces in one_pass(images)])
+        if level < plan.last:
+            images = np.stack([halve(image) for image in images])
+    return [merge_passes(found, plan, config, limits) for found in zip(*passes, strict=True)]
+
+
+def merge_passes(
+    passes: Sequence[Detections], plan: Plan, config: Config, limits: DetectorConfig
+) -> Detections:
+    """Merges the detections of an image, all in its pixels.
+
+    Args:
+        passes: detections by pass, the first pass first.
+        plan: the passes.
+        config: sizes of anchors.
+        limits: of NMS and of the number of detections.
+    """
+    if len(passes) == 1:
+        return passes[0]
+    boxes, scores, landmarks = (
+        np.concatenate(rows)
+        for rows in zip(*((p.boxes, p.scores, p.landmarks) for p in passes), strict=True)
+    )
+    numbers = [np.full(len(found), plan.first + i) for i, found in enumerate(passes)]
+    kept = np.flatnonzero(select_detections(boxes, scores, np.concatenate(numbers), plan, config))
+    kept = kept[suppress(boxes[kept], scores[kept], limits)][: limits.max_detections]
+    return Detections(boxes[kept], scores[kept], landmarks[kept])
