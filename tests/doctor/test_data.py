@@ -160,8 +160,8 @@ FAULTS = {
     ),
     "on its side": Fault(
         "not upright",
-        last_face(with_points((40, 60), (40, 40), NOSE, (60, 58), (60, 42))[:-4] + "0.9"),
-        "(40, 60) (40, 40) (50, 50)",
+        last_face(with_points((40, 40), (40, 60), NOSE, (60, 42), (60, 58))),
+        "(40, 40) (40, 60) (50, 50)",
     ),
     "landmark outside": Fault("landmark outside", last_face(FAR_NOSE), "50%"),
 }
