@@ -18,8 +18,9 @@ from absl import flags
 
 from retinaface_tf import cli
 from retinaface_tf.evaluation.average_precision import evaluate_predictions
+from retinaface_tf.evaluation.prediction_files import read_predictions, write_predictions
 from retinaface_tf.evaluation.result import format_ap
-from retinaface_tf.evaluation.wider import load_ground_truth, read_predictions, write_predictions
+from retinaface_tf.evaluation.wider import load_ground_truth
 
 _PREDICTIONS = flags.DEFINE_string("predictions", None, "A folder or zip of predictions.")
 _GROUND_TRUTH = flags.DEFINE_string("ground_truth", None, "The folder of the four .mat files.")

@@ -1,16 +1,57 @@
 """Small inputs that failed once, each with what is right in its README; skips without them."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from retinaface_tf.config import Config, DataConfig
+from retinaface_tf.data.convert.readers import read_labels
 from retinaface_tf.data.dataset import training_set
 from retinaface_tf.data.decode import decode_image
 from retinaface_tf.data.decode_host import read_image
 from retinaface_tf.data.pipeline import TrainingData
+from retinaface_tf.data.widerface import read_records
+from retinaface_tf.detect.sources import find_sources
+from retinaface_tf.errors import InputError
+from retinaface_tf.evaluation.prediction_files import read_predictions
 
-FOLDER = Path(__file__).parents[2] / "shared/cases"
+
+def convert(kind: str, labels: str) -> Callable[[Path, pytest.LogCaptureFixture], None]:
+    """Returns the check of a folder of 12 images with at least a face in all but one."""
+
+    def check(case: Path, caplog: pytest.LogCaptureFixture) -> None:
+        images = read_labels(kind, case / labels)
+        assert len(images) == 12
+        assert sum(len(image.faces) for image in images) >= 11
+
+    return check
+
+
+def apple_double(case: Path, caplog: pytest.LogCaptureFixture) -> None:
+    convert("yolo", "images")(case, caplog)
+    assert "12 resource forks" in caplog.text
+
+
+def official_no_zero_line(case: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert read_records(case / "train/label.txt").splits.tolist() == [0, 1, 1, 2]
+    read_records(case / "train/label.txt", keep_empty=False)
+    assert "dropped 1 images without faces" in caplog.text
+
+
+def same_stem_in_val(case: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(InputError, match=r"label\.txt:3: a\.jpg and a\.png "):
+        read_records(case / "val/label.txt").files()
+
+
+def other_suffixes(case: Path, caplog: pytest.LogCaptureFixture) -> None:
+    sources = find_sources([str(case)], case / "detections")
+    assert [Path(source.path).name for source in sources] == ["x.jfif", "y.jpe", "z.jpg"]
+    assert "1 .heic" in caplog.text
+
+
+def zip_backslashes(case: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert list(read_predictions(case / "pred.zip")) == ["e/1"]
 
 
 def bmp_two_bytes_more(case: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -25,13 +66,20 @@ def thin_jpeg(case: Path, caplog: pytest.LogCaptureFixture) -> None:
 
 
 CASES = {
+    "apple_double": apple_double,
+    "coco_bom": convert("coco", "faces.json"),
+    "official_no_zero_line": official_no_zero_line,
+    "other_suffixes": other_suffixes,
+    "same_stem_in_val": same_stem_in_val,
+    "voc_gb2312": convert("voc", "Annotations"),
+    "voc_no_extension": convert("voc", "Annotations"),
+    "yolo_webp": convert("yolo", "images"),
+    "zip_backslashes": zip_backslashes,
     "bmp_two_bytes_more": bmp_two_bytes_more,
     "thin_jpeg": thin_jpeg,
 }
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_failed_once_does_what_its_readme_calls_right(name, caplog):
-    if not FOLDER.is_dir():
-        pytest.skip(f"{FOLDER} is absent")
-    CASES[name](FOLDER / name, caplog)
+def test_what_failed_once_does_what_its_readme_calls_right(shared, name, caplog):
+    CASES[name](shared / "cases" / name, caplog)

@@ -3,26 +3,18 @@
 `data.widerface` describes the formats, and makes records of what is parsed here.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from retinaface_tf.data.files import IMAGE_SUFFIXES
+from retinaface_tf.data.names import relative_name
 from retinaface_tf.errors import InputError
 
 BOX_COLUMNS, OFFICIAL_COLUMNS, LANDMARK_COLUMNS = 4, 10, 20
 MAX_COORDINATE = 1e6  # pixels; also keeps out NaN and infinity
-
-
-def read_label_text(label_file: Path) -> str:
-    """Reads a text file of labels, in UTF-8 with or without a byte order mark.
-
-    Raises:
-        InputError: no such file, or not text.
-    """
-    try:
-        return label_file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not text"
-        raise InputError(f"{label_file}: cannot read labels ({reason})") from None
+# InsightFace's labelv2.txt has width and height behind the name, and corners in its rows.
+_LABELV2 = re.compile(rf"({'|'.join(map(re.escape, IMAGE_SUFFIXES))})\s+\d+\s+\d+$", re.IGNORECASE)
 
 
 def is_headed(lines: list[str]) -> bool:
@@ -31,12 +23,22 @@ def is_headed(lines: list[str]) -> bool:
     return first.startswith("#")
 
 
+def has_area(width: float, height: float) -> bool:
+    """Tells whether a box is a face: training, ground truth and converters drop all others."""
+    return width > 0 and height > 0
+
+
 @dataclass(frozen=True)
 class Row:
     """The line of a face."""
 
     line: int  # from 1
     columns: list[float]
+
+    @property
+    def has_area(self) -> bool:
+        """Tells whether the box is a face."""
+        return has_area(*self.columns[2:4])
 
 
 @dataclass(frozen=True)
@@ -78,24 +80,33 @@ def parse_official(label_file: Path, lines: list[str]) -> list[Entry]:
             continue
         image = _image_path(label_file, position + 1, lines[position])
         count = _count(label_file, position + 2, lines[position + 1 : position + 2])
-        # An image without a face still has one line, of zeros.
-        rows = lines[position + 2 : position + 2 + max(count, 1)]
-        if len(rows) < count:
+        start = position + 2
+        end = start + (count or _zero_lines(label_file, start, lines))
+        if end > len(lines):
             raise InputError(f"{label_file}:{len(lines)}: ends before {count} faces were listed")
-        parsed = [
-            _row(label_file, position + 3 + i, row, (OFFICIAL_COLUMNS,))
-            for i, row in enumerate(rows)
-        ]
-        entries.append(Entry(image, position + 1, parsed[:count]))
-        position += 2 + max(count, 1)
+        rows = [_row(label_file, i + 1, lines[i], (OFFICIAL_COLUMNS,)) for i in range(start, end)]
+        entries.append(Entry(image, position + 1, rows[:count]))
+        position = end
     return entries
 
 
+def _zero_lines(label_file: Path, position: int, lines: list[str]) -> int:
+    """Counts the lines of zeros behind a count of 0: one in the official file, none in others."""
+    if not _numbers(" ".join(lines[position : position + 1])):
+        return 0
+    if _row(label_file, position + 1, lines[position], (OFFICIAL_COLUMNS,)).has_area:
+        raise InputError(f"{label_file}:{position + 1}: expected no face, as the count is 0")
+    return 1
+
+
 def _image_path(label_file: Path, number: int, text: str) -> str:
-    path = text.strip()
+    path, where = text.strip(), f"{label_file}:{number}"
     if not path or _numbers(path):
-        raise InputError(f"{label_file}:{number}: expected the path of an image, found {text!r}")
-    return path
+        raise InputError(f"{where}: expected the path of an image, found {text!r:.80}")
+    if _LABELV2.search(path):
+        expected = "expected RetinaFace's label.txt, with boxes x y w h"
+        raise InputError(f"{where}: {expected}, found a heading of InsightFace's labelv2.txt")
+    return relative_name(path, where)
 
 
 def _count(label_file: Path, number: int, line: list[str]) -> int:

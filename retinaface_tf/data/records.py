@@ -32,10 +32,19 @@ class Records:
         return self.label_file.parent / "images" / self.images[index]
 
     def files(self) -> dict[str, Path]:
-        """Returns paths by WIDER FACE's names of images, `event/image` without extension."""
-        return {
-            str(Path(image).with_suffix("")): self.path(i) for i, image in enumerate(self.images)
-        }
+        """Returns paths by WIDER FACE's names of images, `event/image` without extension.
+
+        Raises:
+            InputError: two images differ in their extension alone.
+        """
+        files: dict[str, Path] = {}
+        for i, image in enumerate(self.images):
+            name = str(Path(image).with_suffix(""))
+            other = files.setdefault(name, self.path(i))
+            if other != self.path(i):
+                both = f"{other.name} and {self.path(i).name} in {self.path(i).parent}"
+                raise InputError(f"{self.where(i)}: {both} would share the predictions of {name}")
+        return files
 
     def only(self, indices: Sequence[int]) -> "Records":
         """Returns the records of these images alone, in the order given."""

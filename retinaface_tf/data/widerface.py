@@ -18,15 +18,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from retinaface_tf.data.files import read_text
 from retinaface_tf.data.label_lines import (
     BOX_COLUMNS,
     LANDMARK_COLUMNS,
     Entry,
-    Row,
     is_headed,
     parse_headed,
     parse_official,
-    read_label_text,
 )
 from retinaface_tf.data.records import Records
 from retinaface_tf.errors import InputError
@@ -54,7 +53,7 @@ def read_records(label_file: Path, *, keep_empty: bool = True, keep_flat: bool =
     Raises:
         InputError: no such file, or a line that is none of the three formats.
     """
-    lines = read_label_text(label_file).splitlines()
+    lines = read_text(label_file).splitlines()
     parse = parse_headed if is_headed(lines) else parse_official
     entries = parse(label_file, lines)
     if not entries:
@@ -72,7 +71,7 @@ def read_attributes(label_file: Path) -> dict[str, NDArray[np.int64]]:
     Raises:
         InputError: no such file, or not of the format that it begins in.
     """
-    lines = read_label_text(label_file).splitlines()
+    lines = read_text(label_file).splitlines()
     if is_headed(lines):
         return {}
     return {
@@ -84,7 +83,7 @@ def read_attributes(label_file: Path) -> dict[str, NDArray[np.int64]]:
 
 
 def _assemble(label_file: Path, entries: list[Entry], keep_empty: bool, keep_flat: bool) -> Records:
-    faces = [[row for row in entry.rows if keep_flat or _has_area(row)] for entry in entries]
+    faces = [[row for row in entry.rows if keep_flat or row.has_area] for entry in entries]
     counts = np.array([len(rows) for rows in faces])
     kept = np.flatnonzero((counts > 0) | keep_empty)
     listed = sum(len(entry.rows) for entry in entries)
@@ -103,10 +102,6 @@ def _assemble(label_file: Path, entries: list[Entry], keep_empty: bool, keep_fla
         landmarks=landmarks,
         has_landmarks=has_landmarks,
     )
-
-
-def _has_area(row: Row) -> bool:
-    return row.columns[2] > 0 and row.columns[3] > 0
 
 
 def _landmarks(rows: list[list[float]]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from retinaface_tf.data import video
+from retinaface_tf.data.files import IMAGE_SUFFIXES, find_files
 from retinaface_tf.errors import InputError
 
-IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
 NO_END = 1 << 62  # frames of a camera
 
@@ -31,7 +31,7 @@ def find_sources(paths: Sequence[str], out: Path) -> list[Source]:
         InputError: a path does not exist, there is nothing in any, or two would get one picture.
     """
     sources: dict[Path, Source] = {}
-    for source in (found for path in paths for found in _sources_of(path)):
+    for source in (found for path in paths for found in _sources_of(path, out)):
         if source.kind != "camera" and out.resolve() in Path(source.path).resolve().parents:
             continue
         other = sources.setdefault(source.picture, source)
@@ -39,19 +39,18 @@ def find_sources(paths: Sequence[str], out: Path) -> list[Source]:
             both = f"{other.path} and {source.path}"
             raise InputError(f"{both}: both would be drawn to {source.picture}")
     if not sources:
-        expected = ", ".join(IMAGES + VIDEOS)
+        expected = ", ".join(IMAGE_SUFFIXES + VIDEOS)
         raise InputError(f"{', '.join(paths)}: no image or video there; expected {expected}")
     return list(sources.values())
 
 
-def _sources_of(path: str) -> Iterator[Source]:
+def _sources_of(path: str, out: Path) -> Iterator[Source]:
     file = Path(path)
     if file.is_file():
         yield _source(file, Path(file.name))
     elif file.is_dir():
-        for child in sorted(file.rglob("*")):
-            if child.suffix.lower() in IMAGES + VIDEOS and child.is_file():
-                yield _source(child, child.relative_to(file))
+        for child in find_files(file, IMAGE_SUFFIXES + VIDEOS, without=out):
+            yield _source(child, child.relative_to(file))
     elif path.isdecimal() or path.startswith("/dev/video"):
         yield Source(path, "camera", Path(f"camera{path.rpartition('/')[2]}.mp4"))
     else:

@@ -12,7 +12,7 @@ from retinaface_tf.data.decode_host import read_image
 from retinaface_tf.doctor.diagnosis import Diagnosis, HeightRow, SplitDiagnosis
 from retinaface_tf.doctor.findings import KINDS, Finding, Population, Split
 from retinaface_tf.drawing import GREEN, RED, Window, window_around
-from retinaface_tf.pages import data_uri, write_page
+from retinaface_tf.html_page import data_uri, write_page
 
 MAX_EXAMPLES = 24  # of each kind
 SAMPLES = 12  # images of each split as training reads it

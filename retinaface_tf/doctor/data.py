@@ -32,7 +32,7 @@ def examine(config: Config) -> Diagnosis:
     """Examines train and val below `data.root`, of which one may be missing.
 
     Raises:
-        InputError: both are missing, or labels cannot be parsed.
+        InputError: both are missing, or labels cannot be parsed or evaluated.
     """
     start = time.perf_counter()
     names = {"train": config.data.train_labels, "val": config.data.val_labels}
@@ -53,6 +53,8 @@ def examine(config: Config) -> Diagnosis:
 
 def _inspect(name: str, label_file: Path) -> Split:
     records = read_records(label_file, keep_flat=True)
+    if name == "val":
+        records.files()  # refused here as evaluation would refuse it
     paths = [str(records.path(i)) for i in range(len(records))]
     return Split(name, records, inspect_images(paths, name))
 

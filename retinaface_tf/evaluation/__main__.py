@@ -13,9 +13,10 @@ from retinaface_tf.errors import DOES_NOT_HOLD
 from retinaface_tf.evaluation.calibration import Threshold, parse_target, write_calibration
 from retinaface_tf.evaluation.data import EvaluationData, find_images, load_evaluation_data
 from retinaface_tf.evaluation.outcome import examine
+from retinaface_tf.evaluation.prediction_files import write_predictions
 from retinaface_tf.evaluation.result import Evaluation, format_ap
 from retinaface_tf.evaluation.scoring import Predictions, score_files
-from retinaface_tf.evaluation.wider import load_ground_truth, write_predictions
+from retinaface_tf.evaluation.wider import load_ground_truth
 from retinaface_tf.extras import import_extra
 from retinaface_tf.printing import say
 from retinaface_tf.runtimes.opening import find_config, open_configured, open_exported

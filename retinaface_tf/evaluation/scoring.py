@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 import retinaface_tf
 from retinaface_tf.config import Config
 from retinaface_tf.evaluation.average_precision import GroundTruth, evaluate_predictions
+from retinaface_tf.evaluation.prediction_files import read_predictions
 from retinaface_tf.evaluation.result import Evaluation, find_maker, fingerprints
-from retinaface_tf.evaluation.wider import read_predictions
 
 PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python-headless")
 

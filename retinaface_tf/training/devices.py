@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from retinaface_tf.config import TrainConfig
 from retinaface_tf.errors import InputError
 from retinaface_tf.training.cluster import ALONE, Cluster
-from retinaface_tf.training.partners import await_partners
+from retinaface_tf.training.rendezvous import await_partners
 
 
 def make_strategy(config: TrainConfig, cluster: Cluster = ALONE) -> tf.distribute.Strategy:

@@ -94,7 +94,7 @@ def test_what_exists_is_not_drawn_again(root, caplog):
 
 
 def test_a_folder_without_labels_is_named_not_drawn_into(tmp_path):
-    with pytest.raises(InputError, match=r"train/label\.txt: cannot read labels"):
+    with pytest.raises(InputError, match=r"train/label\.txt: cannot be read"):
         training_set(config_of(tmp_path, drawn_train=2, drawn_val=2))
     assert not any(tmp_path.iterdir())
 
@@ -105,7 +105,7 @@ def test_real_data_that_is_missing_is_one_line_and_draws_nothing(tmp_path):
         with pytest.raises(InputError) as error:
             opening(config_of(root, drawn_val=2))
         labels = root / split / "label.txt"
-        assert str(error.value) == f"{labels}: cannot read labels (No such file or directory)"
+        assert str(error.value) == f"{labels}: cannot be read (No such file or directory)"
     assert not root.exists()
 
 

@@ -126,6 +126,39 @@ def test_an_official_image_without_faces_has_a_line_of_zeros_which_is_no_face(wr
     assert not caplog.records
 
 
+def test_an_official_image_without_faces_may_lack_the_line_of_zeros(write):
+    text = "e/a.jpg\n0\ne/b.jpg\n1\n" + OFFICIAL_ROW + "e/c.jpg\n0\n"
+    records = read_records(write(text))
+    assert records.images.tolist() == ["e/a.jpg", "e/b.jpg", "e/c.jpg"]
+    assert records.splits.tolist() == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("heading", ["# e/a.jpg 640 480", "# e/a b.PNG 1024 768 "])
+def test_headings_with_sizes_are_named_as_those_of_labelv2(write, heading):
+    with pytest.raises(InputError, match=r"label\.txt:1: .*labelv2"):
+        read_records(write(f"{heading}\n1 2 3 4\n"))
+
+
+def test_a_name_that_ends_in_numbers_is_no_heading_of_labelv2(write):
+    assert read_records(write("# e 1 2/a 640 480.jpg\n1 2 3 4\n")).images == ["e 1 2/a 640 480.jpg"]
+
+
+def test_backslashes_part_folders(write):
+    assert read_records(write("# 0--Parade\\a.jpg\n1 2 3 4\n")).images == ["0--Parade/a.jpg"]
+
+
+@pytest.mark.parametrize(("first", "second"), [("a.jpg", "a.png"), ("b.c.JPG", "b.c.jpg")])
+def test_images_that_share_their_predictions_are_named_with_line(write, first, second):
+    records = read_records(write(f"# e/{first}\n1 2 3 4\n# e/{second}\n1 2 3 4\n"))
+    with pytest.raises(InputError, match=rf"label\.txt:3: {first} and {second} in .*images/e"):
+        records.files()
+
+
+def test_an_image_that_is_listed_twice_is_one_file(write):
+    records = read_records(write("# e/a.jpg\n1 2 3 4\n# e/a.jpg\n5 6 7 8\n"))
+    assert list(records.files()) == ["e/a"]
+
+
 def test_windows_line_ends_and_blank_lines_change_nothing(write):
     for text in (RETINAFACE, BOXES_ONLY, OFFICIAL):
         plain = read_records(write(text))
@@ -209,6 +242,15 @@ def test_a_clean_file_warns_of_nothing(write, caplog):
         pytest.param(f"a.jpg\n2\n{OFFICIAL_ROW}b.jpg\n1\n", 4, id="official, count too large"),
         pytest.param("a.jpg\n1\n1 2 3 4\n", 3, id="official, 4 columns"),
         pytest.param("a.jpg\n1\n1 2 x 4 0 0 0 0 0 0\n", 3, id="official, a word"),
+        pytest.param(f"a.jpg\n0\n{OFFICIAL_ROW}", 3, id="official, a face behind a count of 0"),
+        pytest.param("# a.jpg\n1 2 3 4\n# ../a.jpg\n1 2 3 4\n", 3, id="a path out of the folder"),
+        pytest.param("# /tmp/a.jpg\n1 2 3 4\n", 1, id="an absolute path"),
+        pytest.param("# ..\\a.jpg\n1 2 3 4\n", 1, id="a path out of the folder by backslashes"),
+        pytest.param(f"e/../../a.jpg\n1\n{OFFICIAL_ROW}", 1, id="official, a path out"),
+        pytest.param("# a\0.jpg\n1 2 3 4\n", 1, id="NUL in a path"),
+        pytest.param("# a.jpg\n1 2 3\0 4\n", 2, id="NUL in a row"),
+        pytest.param("# a.jpg\n1 2 1e300 4\n", 2, id="1e300"),
+        pytest.param(f"# a.jpg\n1 2 {'9' * 5000} 4\n", 2, id="5,000 digits"),
     ],
 )
 def test_a_malformed_line_is_named_in_one_line(write, text, line):
@@ -227,7 +269,7 @@ def test_a_file_without_images_says_what_lines_are_expected(write, text):
 
 def test_a_missing_file_is_named(tmp_path):
     file = tmp_path / "label.txt"
-    message = f"{file}: cannot read labels (No such file or directory)"
+    message = f"{file}: cannot be read (No such file or directory)"
     with pytest.raises(InputError, match=re.escape(message)):
         read_records(file)
 
@@ -235,7 +277,7 @@ def test_a_missing_file_is_named(tmp_path):
 def test_a_binary_file_is_no_label_file(tmp_path):
     file = tmp_path / "label.txt"
     file.write_bytes(jpeg())
-    with pytest.raises(InputError, match=re.escape(f"{file}: cannot read labels (not text)")):
+    with pytest.raises(InputError, match=re.escape(f"{file}: expected text in UTF-8")):
         read_records(file)
 
 

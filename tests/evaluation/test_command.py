@@ -6,7 +6,8 @@ import os
 import numpy as np
 import pytest
 
-from retinaface_tf.evaluation.wider import load_ground_truth, write_predictions
+from retinaface_tf.evaluation.prediction_files import write_predictions
+from retinaface_tf.evaluation.wider import load_ground_truth
 
 QUICKSTART = "--cfg=configs/quickstart.yaml"
 

@@ -8,9 +8,9 @@ import pytest
 
 from retinaface_tf.config import Config
 from retinaface_tf.errors import InputError
+from retinaface_tf.evaluation.prediction_files import write_predictions
 from retinaface_tf.evaluation.result import Evaluation, find_maker, fingerprints, format_ap
 from retinaface_tf.evaluation.scoring import score, score_files
-from retinaface_tf.evaluation.wider import write_predictions
 
 AP = {"easy": 0.9, "medium": 0.8, "hard": 0.7}
 KEYS = (

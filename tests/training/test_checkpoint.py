@@ -207,7 +207,7 @@ def test_where_the_newest_weights_are_broken_those_before_are_evaluated(start, t
     assert source == str(first)
     assert [str(second) in message for message in caplog.messages] == [True]
     first.unlink()
-    with pytest.raises(InputError, match=str(first)):
+    with pytest.raises(InputError, match=str(second)):
         load_network(config)
 
 

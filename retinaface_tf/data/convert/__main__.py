@@ -11,6 +11,7 @@ Images are hard links where DIR is on the same disk, which take no room and outl
 else copies.
 """
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,9 +20,11 @@ from absl import flags
 from retinaface_tf import cli
 from retinaface_tf.data.convert.dataset import split_images, write_dataset
 from retinaface_tf.data.convert.labelled import LabelledImage
-from retinaface_tf.data.convert.readers import READERS
+from retinaface_tf.data.convert.readers import READERS, read_labels
 from retinaface_tf.data.layout import MIN_HEIGHTS
 from retinaface_tf.printing import say
+
+NEXT_CONFIG = "mobilenet025"  # of the next command: the smaller network suits sets of one's own
 
 _FROM = flags.DEFINE_enum("from", None, list(READERS), "Whose labels.")
 _TRAIN = flags.DEFINE_string("train", None, "Labels to train on.")
@@ -50,15 +53,22 @@ def main(arguments: list[str]) -> int:
     if "val" in splits:
         heights = [f"{name} from {height}" for name, height in MIN_HEIGHTS.items()]
         say(f"ground truth by height in pixels: {', '.join(heights)}")
-    say(f"written to {root}; next: python -m retinaface_tf.doctor data {root}")
+    else:
+        say(f"val: no images, as train has fewer than {_VAL_EVERY.value}; see --val, --val_every")
+    say(f"written to {root}; next: {_next_command(root)}")
     return 0
+
+
+def _next_command(root: Path) -> str:
+    place = shlex.quote(str(root))
+    return f"python -m retinaface_tf.doctor data {place} --cfg {NEXT_CONFIG}"
 
 
 def _read(labels: str | None, images: str | None) -> list[LabelledImage]:
     if labels is None:
         return []
     folder = None if images is None else Path(images)
-    return READERS[str(_FROM.value)](Path(labels), folder, _CATEGORY.value)
+    return read_labels(str(_FROM.value), Path(labels), folder, _CATEGORY.value)
 
 
 def _counts(images: Sequence[LabelledImage]) -> str:

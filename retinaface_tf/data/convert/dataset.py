@@ -52,7 +52,7 @@ def write_dataset(root: Path, splits: dict[str, list[LabelledImage]]) -> None:
     """Writes images, labels and, of val, the ground truth.
 
     Raises:
-        InputError: `root` exists, an image is missing, or two would get one name.
+        InputError: `root` exists, or two images would get one name.
     """
     with new_folder(root) as folder:
         for name, images in splits.items():
@@ -68,13 +68,9 @@ def _places(images: Sequence[LabelledImage]) -> dict[PurePosixPath, LabelledImag
     places: dict[PurePosixPath, LabelledImage] = {}
     taken: dict[PurePosixPath, Path] = {}
     for image in images:
-        if not image.file.is_file():
-            mend = "--train_images and --val_images name their folders"
-            raise InputError(f"{image.file}: no such image; {mend}")
-        *folders, name = [
-            part for part in PurePosixPath(image.name).parts if part not in ("/", "..")
-        ]
-        place = PurePosixPath("_".join(folders) or NO_EVENT, name)
+        *folders, name = PurePosixPath(image.name).parts
+        # Label files end names at the last letter that is no space.
+        place = PurePosixPath("_".join(folders).strip() or NO_EVENT, name.strip())
         # Detections and ground truth know images without their extension.
         other = taken.setdefault(place.with_suffix(""), image.file)
         if other != image.file or place in places:

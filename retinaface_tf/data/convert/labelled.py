@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retinaface_tf.errors import InputError
+from retinaface_tf.data.label_lines import MAX_COORDINATE, has_area
+from retinaface_tf.errors import InputError, one_line
+
+DECIMALS = 2  # of a box in label.txt, in pixels
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,11 @@ class LabelledFace:
     landmarks: NDArray[np.float64] | None  # [5, 2], in the order of structures.LANDMARKS
     occluded: NDArray[np.bool_]  # [5]
     counted: bool  # whether a detector that misses it is at fault
+
+    @property
+    def has_area(self) -> bool:
+        """Tells whether the box is a face."""
+        return has_area(*self.box[2:])
 
 
 @dataclass(frozen=True)
@@ -38,23 +46,27 @@ def make_face(
         counted: whether a detector that misses the face is at fault.
         where: file and entry, with which the message of an error begins.
 
+    Returns:
+        The face, whose box is rounded as in label.txt, so that all that is written agrees.
+
     Raises:
-        InputError: box and landmarks are not four and ten finite numbers.
+        InputError: box and landmarks are not four and ten numbers, each below a million.
     """
     try:
         corners = np.array(box, np.float64).reshape(4)
         points = None if landmarks is None else np.array(landmarks, np.float64).reshape(5, 2)
         values = np.concatenate([corners, [] if points is None else points.ravel()])
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         values = np.array([np.nan])
-    if not np.isfinite(values).all():
-        found = f"{box}" if landmarks is None else f"{box} and {landmarks}"
+    if not (np.abs(values) < MAX_COORDINATE).all():
+        found = one_line(box if landmarks is None else f"{box} and {landmarks}")
         raise InputError(f"{where}: expected a box of 4 finite numbers, found {found:.80}")
     hidden = np.zeros(5, np.bool_) if occluded is None else np.array(occluded, np.bool_)
-    return LabelledFace(corners, points, hidden, counted)
+    return LabelledFace(corners.round(DECIMALS), points, hidden, counted)
 
 
 def unknown_category(where: Path, wanted: str, existing: Collection[Any]) -> InputError:
     """Returns the error of labels that lack a category."""
-    names = ", ".join(sorted({str(name) for name in existing})) or "none"
-    return InputError(f"{where}: has no category {wanted}, expected --category to be of {names}")
+    names = one_line(", ".join(sorted({str(name) for name in existing}))) or "none"
+    expected = f"expected --category to be of {names:.200}"
+    return InputError(f"{where}: has no category {wanted}, {expected}")

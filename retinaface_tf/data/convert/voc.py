@@ -5,19 +5,24 @@ are one off. An object that is `difficult` is trained on, but no detector is at 
 it. VOC has no landmarks.
 """
 
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
+from retinaface_tf.data.convert.images import find_image
 from retinaface_tf.data.convert.labelled import (
     LabelledFace,
     LabelledImage,
     make_face,
     unknown_category,
 )
-from retinaface_tf.errors import InputError
+from retinaface_tf.data.files import IMAGE_SUFFIXES, find_files, read_bytes
+from retinaface_tf.data.names import relative_name
+from retinaface_tf.errors import InputError, one_line
 
 IMAGES = "JPEGImages"
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
+_ENCODING = re.compile(rb"""\s*<\?xml[^>]*encoding\s*=\s*["']([\w.-]+)["']""", re.ASCII)
 
 
 def read_voc(folder: Path, images: Path | None, category: str) -> list[LabelledImage]:
@@ -26,7 +31,7 @@ def read_voc(folder: Path, images: Path | None, category: str) -> list[LabelledI
     Raises:
         InputError: no XML there, not VOC's, or none of this category; names the file.
     """
-    files = sorted(folder.rglob("*.xml"))
+    files = find_files(folder, (".xml",), expected=IMAGE_SUFFIXES)
     if not files:
         raise InputError(f"{folder}: no .xml there, expected a folder such as Annotations")
     beside = folder.parent / IMAGES
@@ -35,32 +40,42 @@ def read_voc(folder: Path, images: Path | None, category: str) -> list[LabelledI
     labelled = []
     for file in files:
         tree = _parse(file)
-        objects = [(str(found.findtext("name")), found) for found in tree.iter("object")]
-        names |= {name for name, _ in objects}
-        faces = [
-            _face(found, f"{file}: object {number}")
-            for number, (name, found) in enumerate(objects, start=1)
-            if name == category
-        ]
-        image = tree.findtext("filename")
-        if not image:
-            raise InputError(f"{file}: has no filename")
-        name = (file.relative_to(folder).parent / image.replace("\\", "/")).as_posix()
-        labelled.append(LabelledImage(root / name, name, faces))
+        names |= {_name(found) for found in tree.iter("object")}
+        stated = relative_name((tree.findtext("filename") or "").strip(), f"{file}: filename")
+        faces = _faces(tree, category, file)
+        image = find_image(root, str(file.relative_to(folder).parent / stated), str(file))
+        labelled.append(LabelledImage(root / image, image, faces))
     if category not in names:
         raise unknown_category(folder, category, names)
     return labelled
 
 
+def _faces(tree: ElementTree.Element, category: str, file: Path) -> list[LabelledFace]:
+    return [
+        _face(found, f"{file}: object {number}")
+        for number, found in enumerate(tree.iter("object"), start=1)
+        if _name(found) == category
+    ]
+
+
+def _name(found: ElementTree.Element) -> str:
+    return str(found.findtext("name"))
+
+
 def _parse(file: Path) -> ElementTree.Element:
+    content = read_bytes(file)
+    declared = _ENCODING.match(content)
     try:
-        tree = ElementTree.parse(file).getroot()
-    except OSError as error:
-        raise InputError(f"{file}: cannot read labels ({error.strerror})") from None
+        # Python knows encodings of several bytes, such as GB2312, which its XML parser does not.
+        text = content.decode(declared[1].decode()) if declared else content
+        tree = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
         raise InputError(f"{file}:{error.position[0]}: not XML: {error}") from None
+    except (LookupError, ValueError) as error:
+        reason = one_line(error)
+        raise InputError(f"{file}: not text in the encoding that it names: {reason}") from None
     if tree.tag != "annotation":
-        raise InputError(f"{file}: expected VOC's <annotation>, found <{tree.tag}>")
+        raise InputError(f"{file}: expected VOC's <annotation>, found <{tree.tag:.40}>")
     return tree
 
 

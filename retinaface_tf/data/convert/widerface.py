@@ -5,6 +5,7 @@ Besides boxes and landmarks nothing is kept: no flags of occlusion, no quality, 
 
 from pathlib import Path
 
+from retinaface_tf.data.convert.images import find_image
 from retinaface_tf.data.convert.labelled import LabelledFace, LabelledImage, make_face
 from retinaface_tf.data.widerface import read_records
 
@@ -30,7 +31,7 @@ def read_widerface(file: Path, images: Path | None, category: str) -> list[Label
             for row in range(records.splits[image], records.splits[image + 1])
         ]
 
-    return [
-        LabelledImage(folder / str(name), str(name), faces(i))
-        for i, name in enumerate(records.images)
+    names = [
+        find_image(folder, str(name), records.where(i)) for i, name in enumerate(records.images)
     ]
+    return [LabelledImage(folder / name, name, faces(i)) for i, name in enumerate(names)]

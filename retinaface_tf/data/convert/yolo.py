@@ -6,23 +6,28 @@ class cx cy w h  x y (five times)             YOLO-face, -1 where there are no l
 class cx cy w h  x y v (five times)           the same with 0 not labelled, 1 occluded, 2 visible
 """
 
+import logging
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retinaface_tf.data.convert.images import check_image, leads_out
 from retinaface_tf.data.convert.labelled import (
     LabelledFace,
     LabelledImage,
     make_face,
     unknown_category,
 )
-from retinaface_tf.data.label_lines import read_label_text
+from retinaface_tf.data.files import IMAGE_SUFFIXES, find_files, read_text
+from retinaface_tf.data.names import is_below, relative_name
 from retinaface_tf.errors import InputError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 BOX, WITH_POINTS, WITH_VISIBILITY = 5, 15, 20  # columns
 UNLABELLED, OCCLUDED = 0, 1
+MAX_FRACTION = 2  # of the image, for faces that reach over its border; pixels are more
+
+log = logging.getLogger(__name__)
 
 
 def read_yolo(folder: Path, images: Path | None, category: str) -> list[LabelledImage]:
@@ -35,25 +40,41 @@ def read_yolo(folder: Path, images: Path | None, category: str) -> list[Labelled
     """
     wanted = int(category) if category.isdecimal() else 0
     root = images or folder
-    files = sorted(file for file in root.rglob("*") if file.suffix.lower() in SUFFIXES)
-    if not files:
-        raise InputError(f"{root}: no images there, expected {', '.join(SUFFIXES)}")
     classes: set[int] = set()
     labelled = []
-    for file in files:
-        name = file.relative_to(root)
-        labels = folder / name.with_suffix(".txt") if images else _labels_of(file)
-        faces = []
-        if labels.exists():
-            rows = _read_rows(labels)
-            classes |= {int(row[0]) for _, row in rows}
-            ours = [(line, row) for line, row in rows if row[0] == wanted]
-            size = _size(file) if ours else np.ones(2)
-            faces = [_face(row, size, f"{labels}:{line}") for line, row in ours]
-        labelled.append(LabelledImage(file, name.as_posix(), faces))
+    for name, file in _find_images(root).items():
+        labels = folder / Path(name).with_suffix(".txt") if images else _labels_of(file)
+        rows = _read_rows(labels) if labels.exists() else []
+        classes |= {int(row[0]) for _, row in rows}
+        ours = [(line, row) for line, row in rows if row[0] == wanted]
+        size = _size(file) if ours else np.ones(2)
+        faces = [_face(row, size, f"{labels}:{line}") for line, row in ours]
+        labelled.append(LabelledImage(file, name, faces))
     if wanted not in classes:
         raise unknown_category(folder, str(wanted), classes)
     return labelled
+
+
+def _find_images(root: Path) -> dict[str, Path]:
+    """Finds images by their names below a folder.
+
+    Linked folders may lead out of it, as the user put them there; linked images may not.
+
+    Raises:
+        InputError: no images, one whose link leads out, or what is no image or has no text as name.
+    """
+    files = find_files(root, IMAGE_SUFFIXES, expected=(".txt",))
+    if not files:
+        raise InputError(f"{root}: no images there, expected {', '.join(IMAGE_SUFFIXES)}")
+    outside = [file for file in files if not is_below(file, root)]
+    for file in outside:
+        if not is_below(file, file.parent):
+            raise leads_out(file, root, str(root))
+    if outside:
+        log.warning("%s: linked folders lead to %d images outside of it", root, len(outside))
+    for file in files:
+        check_image(file, str(root))
+    return {relative_name(str(file.relative_to(root)), str(root)): file for file in files}
 
 
 def _labels_of(image: Path) -> Path:
@@ -68,7 +89,7 @@ def _labels_of(image: Path) -> Path:
 
 def _read_rows(file: Path) -> list[tuple[int, list[float]]]:
     """Returns the lines of a label file by number, each with its columns."""
-    lines = read_label_text(file).splitlines()
+    lines = read_text(file).splitlines()
     return [(i, _row(file, i, line)) for i, line in enumerate(lines, start=1) if line.strip()]
 
 
@@ -79,6 +100,9 @@ def _row(file: Path, number: int, line: str) -> list[float]:
         row = []
     if len(row) not in (BOX, WITH_POINTS, WITH_VISIBILITY) or not np.isfinite(row).all():
         expected = f"{BOX}, {WITH_POINTS} or {WITH_VISIBILITY} finite numbers"
+        raise InputError(f"{file}:{number}: expected {expected}, found {line.strip()!r:.80}")
+    if max(map(abs, row[1:])) > MAX_FRACTION:
+        expected = "fractions of the image's width and height, not pixels"
         raise InputError(f"{file}:{number}: expected {expected}, found {line.strip()!r:.80}")
     return row
 

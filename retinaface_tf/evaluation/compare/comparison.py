@@ -19,9 +19,10 @@ from retinaface_tf.evaluation.bootstrap import (
     resampled_ap,
 )
 from retinaface_tf.evaluation.outcome import examine
+from retinaface_tf.evaluation.prediction_files import read_predictions
 from retinaface_tf.evaluation.result import Evaluation
 from retinaface_tf.evaluation.scoring import Predictions
-from retinaface_tf.evaluation.wider import load_ground_truth, read_predictions
+from retinaface_tf.evaluation.wider import load_ground_truth
 
 
 class Run(NamedTuple):

@@ -5,7 +5,7 @@ from pathlib import Path
 from retinaface_tf.evaluation.average_precision import SETS
 from retinaface_tf.evaluation.compare.comparison import Comparison
 from retinaface_tf.evaluation.report import TEMPLATES, plots
-from retinaface_tf.pages import write_page
+from retinaface_tf.html_page import write_page
 
 PAGE_FILE = "compare.html"
 

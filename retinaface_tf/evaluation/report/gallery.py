@@ -15,7 +15,7 @@ from retinaface_tf.errors import InputError
 from retinaface_tf.evaluation.average_precision import Floats
 from retinaface_tf.evaluation.outcome import Outcome, in_any_set, why_false
 from retinaface_tf.geometry.heights import HEIGHT_NAMES, height_class
-from retinaface_tf.pages import data_uri
+from retinaface_tf.html_page import data_uri
 
 # A page has to open on a phone: 96 thumbnails of at most some 25 kB each.
 MAX_THUMBNAILS = 48

@@ -34,7 +34,7 @@ from retinaface_tf.evaluation.subsets import (
 )
 from retinaface_tf.evaluation.wider import load_attributes
 from retinaface_tf.geometry.heights import HEIGHT_NAMES
-from retinaface_tf.pages import write_page
+from retinaface_tf.html_page import write_page
 
 PAGE_FILE = "report.html"
 _WIDER_FACE = "0--Parade"  # an event that only WIDER FACE has

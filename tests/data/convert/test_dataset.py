@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from retinaface_tf.data.convert.dataset import split_images, write_dataset
-from retinaface_tf.data.convert.readers import READERS
+from retinaface_tf.data.convert.readers import READERS, read_labels
 from retinaface_tf.data.records import Records
 from retinaface_tf.data.widerface import read_records
 from retinaface_tf.errors import InputError
@@ -26,7 +26,7 @@ def write_image(file: Path, width: int = 200, height: int = 100) -> None:
 
 def convert(kind: str, labels: Path, root: Path, images: Path | None = None, **options) -> Path:
     """Converts labels to validate on."""
-    read = READERS[kind](labels, images, options.get("category", "face"))
+    read = read_labels(kind, labels, images, options.get("category", "face"))
     write_dataset(root, split_images([], read, 10))
     return root
 
@@ -226,6 +226,10 @@ def annotated(**entry):
     return lambda folder: coco(folder, annotations=[{"image_id": 7, "category_id": 5} | entry])
 
 
+def imaged(*entries):
+    return lambda folder: coco(folder, images=[*entries], annotations=[])
+
+
 TWO_CATEGORIES = [{"id": 1, "name": "a"}, {"id": 5, "name": "b"}]
 WRONG = {
     "no file": ("coco", lambda f: f / "none.json", r"none.json: "),
@@ -248,6 +252,39 @@ WRONG = {
         lambda f: bad_voc(f, VOC.replace("<xmax>190</xmax>", "")),
         r"a.xml: object 3: .*xmax",
     ),
+    "a list as image_id": ("coco", annotated(bbox=[1, 2, 3, 4], image_id=[7]), r"\[0\]: .*\[7\]"),
+    "a list as category": ("coco", annotated(category_id=[5]), r"annotations\[0\]: .*\[5\]"),
+    "1e300": ("coco", annotated(bbox=[1, 2, 1e300, 4]), r"annotations\[0\]: .*1e\+300"),
+    "400 digits": ("coco", annotated(bbox=[1, 2, 10**400, 4]), r"annotations\[0\]: .*1000"),
+    "5,000 digits": ("coco", lambda f: bad_json(f, f'{{"images": {"9" * 5000}}}'), r"coco.json: "),
+    "lists in lists": ("coco", lambda f: bad_json(f, "[" * 100_000), r"coco.json: "),
+    "two images of one id": (
+        "coco",
+        imaged({"id": 7, "file_name": "a.jpg"}, {"id": 7, "file_name": "b.jpg"}),
+        r"images\[1\]: a.jpg and b.jpg .*7",
+    ),
+    "two categories of one id": (
+        "coco",
+        lambda f: coco(f, categories=[{"id": 5, "name": "face"}, {"id": 5, "name": "dog"}]),
+        r"categories\[1\]: face and dog .*5",
+    ),
+    "a name that is a list": ("coco", imaged({"id": 7, "file_name": ["a"]}), r"images\[0\]: "),
+    "pixels": ("yolo", lambda f: bad_yolo(f, "0 100 50 40 60\n"), r"a.txt:1: .*fractions"),
+    "landmarks in pixels": (
+        "yolo",
+        lambda f: bad_yolo(f, "0 .5 .5 .1 .1" + " 70" * 10),
+        r"a.txt:1: .*fractions",
+    ),
+    "an unknown encoding": (
+        "voc",
+        lambda f: bad_voc(f, '<?xml version="1.0" encoding="klingon"?><annotation/>'),
+        r"a.xml: .*klingon",
+    ),
+    "another encoding than named": (
+        "voc",
+        lambda f: bad_voc(f, '<?xml version="1.0" encoding="ascii"?><annotation>ä</annotation>'),
+        r"a.xml: .*ascii",
+    ),
     "no such image": ("voc", lambda f: bad_voc(f, VOC), r"a.jpg: .*--train_images"),
 }
 
@@ -261,6 +298,159 @@ def test_what_is_wrong_is_told_in_a_line_and_nothing_is_written(tmp_path, kind, 
     assert not (tmp_path / "ours").exists()
 
 
+def theirs_named(kind: str, folder: Path, name: str) -> tuple[Path, Path | None]:
+    """Writes labels of one image of that name, and returns them and the folder of images."""
+    if kind == "coco":
+        return coco(folder, images=[{"id": 7, "file_name": name}], annotations=[]), None
+    write_image(folder / "images/a.jpg")
+    if kind == "voc":
+        (folder / "xml").mkdir()
+        (folder / "xml/a.xml").write_text(VOC.replace("a.jpg", name))
+        return folder / "xml", folder / "images"
+    (folder / "label.txt").write_text(f"# {name}\n1 2 3 4\n")
+    return folder / "label.txt", None
+
+
+NAMED = ["coco", "voc", "widerface"]
+
+
+@pytest.mark.parametrize("kind", NAMED)
+@pytest.mark.parametrize("name", ["../secret.jpg", "{tmp}/secret.jpg", "..\\secret.jpg", "c:a.jpg"])
+def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path, kind, name):
+    write_image(tmp_path / "secret.jpg")
+    write_image(tmp_path / "theirs/secret.jpg")
+    labels, images = theirs_named(kind, tmp_path / "theirs", name.format(tmp=tmp_path))
+    with pytest.raises(InputError, match=re.escape(str(labels))):
+        convert(kind, labels, tmp_path / "ours", images)
+    assert not (tmp_path / "ours").exists()
+
+
+def link_to(folder: Path, target: Path, name: str) -> None:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).symlink_to(target)
+
+
+@pytest.mark.parametrize("kind", NAMED)
+@pytest.mark.parametrize("name", ["link.jpg", "folder/secret.jpg"])
+def test_links_that_lead_out_of_the_folder_are_refused(tmp_path, kind, name):
+    write_image(tmp_path / "secret/secret.jpg")
+    for folder in (tmp_path / "theirs", tmp_path / "theirs/images"):
+        link_to(folder, tmp_path / "secret/secret.jpg", "link.jpg")
+        link_to(folder, tmp_path / "secret", "folder")
+    labels, images = theirs_named(kind, tmp_path / "theirs", name)
+    with pytest.raises(InputError, match=rf"{re.escape(str(labels))}.*{name}.*leads out"):
+        convert(kind, labels, tmp_path / "ours", images)
+
+
+@pytest.mark.parametrize("kind", NAMED)
+def test_links_inside_of_the_folder_are_followed(tmp_path, kind):
+    for folder in (tmp_path / "theirs", tmp_path / "theirs/images"):
+        link_to(folder, Path("a.jpg"), "link.jpg")
+    labels, images = theirs_named(kind, tmp_path / "theirs", "link.jpg")
+    assert list(labels_of(convert(kind, labels, tmp_path / "ours", images))) == ["all/link.jpg"]
+
+
+@pytest.mark.parametrize("kind", NAMED)
+def test_a_file_that_is_no_image_does_not_come_through_as_one(tmp_path, kind):
+    labels, images = theirs_named(kind, tmp_path / "theirs", "secret.jpg")
+    for folder in (tmp_path / "theirs", tmp_path / "theirs/images"):
+        folder.mkdir(exist_ok=True)
+        (folder / "secret.jpg").write_text("BMW: a secret")
+    with pytest.raises(InputError, match=r"secret\.jpg: expected an image"):
+        convert(kind, labels, tmp_path / "ours", images)
+
+
+def test_linked_folders_of_yolo_are_followed_and_linked_secrets_refused(tmp_path, caplog):
+    write_image(tmp_path / "pool/b.jpg")
+    (tmp_path / "pool/b.txt").write_text("0 .5 .5 .1 .1")
+    write_image(tmp_path / "theirs/a.jpg")
+    link_to(tmp_path / "theirs", tmp_path / "pool", "linked")
+    link_to(tmp_path / "theirs", Path("a.jpg"), "inside.jpg")
+    names = [image.name for image in read_labels("yolo", tmp_path / "theirs")]
+    assert names == ["a.jpg", "inside.jpg", "linked/b.jpg"]
+    assert "1 images outside" in caplog.text
+    link_to(tmp_path / "theirs", tmp_path / "pool/b.jpg", "secret.jpg")
+    with pytest.raises(InputError, match=r"theirs: .*secret\.jpg: a link that leads out"):
+        read_labels("yolo", tmp_path / "theirs")
+
+
+FLAT = [[10, 20, 0, 5], [10, 20, 5, 0], [10, 20, -5, 5], [10, 20, 0.004, 5]]
+
+
+def flat_coco(folder: Path) -> Path:
+    boxes = [*FLAT, [1, 2, 3, 4]]
+    return coco(
+        folder, annotations=[{"image_id": 7, "category_id": 5, "bbox": box} for box in boxes]
+    )
+
+
+def flat_voc(folder: Path) -> Path:
+    write_image(folder / "a.jpg")
+    objects = VOC.replace("<xmax>50</xmax>", "<xmax>10</xmax>")
+    objects = objects.replace("<ymax>99</ymax>", "<ymax>-4</ymax>")
+    more = VOC[VOC.index("<object>") :]
+    (folder / "a.xml").write_text(objects.replace("</annotation>", more))
+    return folder
+
+
+def flat_yolo(folder: Path) -> Path:
+    return bad_yolo(folder, "0 .5 .5 0 .1\n0 .5 .5 .1 -.1\n0 .5 .5 .1 .1\n")
+
+
+def flat_widerface(folder: Path) -> Path:
+    write_image(folder / "images/a.jpg")
+    (folder / "label.txt").write_text("# a.jpg\n1 2 0 4\n1 2 3 -4\n1 2 3 4\n")
+    return folder / "label.txt"
+
+
+@pytest.mark.parametrize(
+    ("kind", "plant", "dropped", "kept"),
+    [
+        ("coco", flat_coco, 4, 1),
+        ("voc", flat_voc, 2, 2),
+        ("yolo", flat_yolo, 2, 1),
+        ("widerface", flat_widerface, 2, 1),
+    ],
+)
+def test_what_is_no_face_is_in_neither_labels_nor_truth_and_counted(
+    tmp_path, caplog, kind, plant, dropped, kept
+):
+    root = convert(kind, plant(tmp_path / "theirs"), tmp_path / "ours")
+    assert f"dropped {dropped} faces without width or height" in caplog.text
+    caplog.clear()
+    boxes, _ = labels_of(root)["all/a.jpg"]
+    assert "dropped" not in caplog.text
+    assert len(boxes) == len(load_ground_truth(root / "ground_truth")["all/a"].faces) == kept
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_labels_with_a_byte_order_mark_are_read(tmp_path, encoding):
+    file = coco(tmp_path / "theirs")
+    file.write_text(file.read_text(), encoding=encoding)
+    assert len(labels_of(convert("coco", file, tmp_path / "ours"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("encoding", "folder"),
+    [("GB2312", "人"), ("Shift_JIS", "人"), ("ISO-8859-1", "ä"), ("UTF-16", "人")],
+)
+def test_voc_is_read_in_the_encoding_that_it_names(voc, tmp_path, encoding, folder):
+    text = f'<?xml version="1.0" encoding="{encoding}"?>{VOC}'
+    text = text.replace("</filename>", f"</filename><folder>{folder}</folder>")
+    (voc / "a.xml").write_bytes(text.encode(encoding))
+    assert len(labels_of(convert("voc", voc, tmp_path / "ours"))["all/a.jpg"][0]) == 2
+
+
+@pytest.mark.parametrize("name", ["0", "a.b"])
+def test_an_image_may_be_named_without_its_suffix(voc, tmp_path, name):
+    write_image(voc.parent / f"JPEGImages/{name}.JPG")
+    (voc / "a.xml").write_text(VOC.replace("a.jpg", name))
+    assert list(labels_of(convert("voc", voc, tmp_path / "ours"))) == [f"all/{name}.JPG"]
+    write_image(voc.parent / f"JPEGImages/{name}.png")
+    with pytest.raises(InputError, match=rf"a\.xml: .*{name}\.JPG and {name}\.png"):
+        read_labels("voc", voc)
+
+
 def test_the_command_names_every_format_of_the_table():
     command = Path(__file__).parents[3] / "retinaface_tf/data/convert/__main__.py"
     assert f"--from {'|'.join(READERS)} " in command.read_text()
@@ -270,7 +460,21 @@ def test_images_that_differ_in_their_extension_alone_are_refused(tmp_path):
     for name in ("a.jpg", "a.png"):
         write_image(tmp_path / "theirs" / name)
     (tmp_path / "theirs/a.txt").write_text("0 .5 .5 .1 .1")
-    with pytest.raises(InputError, match=r"all/a$"):
+    with pytest.raises(InputError, match=r"theirs: a\.jpg and a\.png"):
+        read_labels("yolo", tmp_path / "theirs")
+
+
+def test_an_image_that_is_named_twice_is_refused(tmp_path):
+    images = [{"id": i, "file_name": "a.jpg"} for i in (7, 8)]
+    with pytest.raises(InputError, match=r"coco\.json: a\.jpg and a\.jpg"):
+        read_labels("coco", coco(tmp_path / "theirs", images=images, annotations=[]))
+
+
+def test_images_of_several_folders_that_would_get_one_name_are_refused(tmp_path):
+    for name in ("a/b/c.jpg", "a_b/c.jpg"):
+        write_image(tmp_path / "theirs" / name)
+    (tmp_path / "theirs/a/b/c.txt").write_text("0 .5 .5 .1 .1")
+    with pytest.raises(InputError, match=r"a_b/c$"):
         convert("yolo", tmp_path / "theirs", tmp_path / "ours")
 
 
@@ -286,6 +490,7 @@ def test_the_command_converts_splits_and_says_how_faces_count(command, drawn, tm
     assert (
         lines[2] == "ground truth by height in pixels: easy from 50, medium from 30, hard from 10"
     )
+    assert lines[3].endswith(f"doctor data {tmp_path / 'ours'} --cfg mobilenet025")
     again = command(*arguments)
     assert again.returncode == 1
     assert "exists already" in again.stderr

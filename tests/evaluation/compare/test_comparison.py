@@ -12,9 +12,10 @@ from retinaface_tf.data.synthetic.scenes import draw_dataset
 from retinaface_tf.errors import InputError
 from retinaface_tf.evaluation.compare.comparison import compare_evaluations
 from retinaface_tf.evaluation.compare.page import write_comparison
+from retinaface_tf.evaluation.prediction_files import write_predictions
 from retinaface_tf.evaluation.result import Evaluation
 from retinaface_tf.evaluation.scoring import score_files
-from retinaface_tf.evaluation.wider import load_ground_truth, write_predictions
+from retinaface_tf.evaluation.wider import load_ground_truth
 
 AWAY = [0.0, 0.0, 5.0, 5.0]
 
