@@ -35,7 +35,7 @@ class BadBatches:
         self.folder = Path(config.train.workdir) / BAD_BATCHES
         self.count = 0
         self.in_a_row = 0  # up to the last step seen
-        self._any_good = False
+        self._good = 0
 
     def examine(self, first: int, metrics: Mapping[str, NDArray[np.float64]]) -> None:
         """Logs the images and the metrics of each skipped step, and keeps its batch.
@@ -50,7 +50,8 @@ class BadBatches:
         table = np.stack([metrics[name] for name in METRICS], axis=1)
         for step, row in enumerate(table, start=first):
             if np.isfinite(row).all():
-                self.in_a_row, self._any_good = 0, True
+                self.in_a_row = 0
+                self._good += 1
                 continue
             self.count += 1
             self.in_a_row += 1
@@ -61,16 +62,17 @@ class BadBatches:
                     f"the last checkpoint is kept, try a lower optimizer.learning_rate"
                 )
 
-    def check_any_good(self) -> None:
-        """Checks that a run has trained.
+    def check_end(self) -> None:
+        """Checks that a run has trained, and has not ended with broken weights.
 
         Raises:
-            InputError: each of its steps was skipped.
+            InputError: at least half of the steps were skipped, the last one too.
         """
-        if not self._any_good:
+        if self.in_a_row and self.count >= self._good:
             raise InputError(
-                f"{self.config.train.workdir}: not one step of {self.count} was finite, so that "
-                f"nothing is saved; try a lower optimizer.learning_rate"
+                f"{self.config.train.workdir}: {self.count} of {self.count + self._good} steps "
+                f"were not finite, the last {self.in_a_row} in a row, so that the weights are not "
+                f"saved; try a lower optimizer.learning_rate"
             )
 
     def _keep(self, step: int) -> str:

@@ -127,12 +127,12 @@ def _save(run: Run, done: int, progress: Progress) -> bool:
     The weights may hold what made steps fail, so that the checkpoint waits for a good step.
 
     Raises:
-        InputError: the run is at its end, and had no good step.
+        InputError: the run is at its end, and most of its steps were skipped.
     """
     progress.report(done)
     if progress.bad.in_a_row and done < run.total_steps:
         return False
-    progress.bad.check_any_good()
+    progress.bad.check_end()
     run.checkpoints.save()
     return True
 

@@ -91,12 +91,17 @@ def test_too_many_skipped_in_a_row_end_the_run(bad, monkeypatch):
         bad.examine(6, metrics_of(np.nan, 1.0))
 
 
-def test_a_run_without_one_good_step_is_refused_at_its_end(bad):
-    bad.examine(1, metrics_of(np.nan, np.nan))
-    with pytest.raises(InputError, match=r"run: .* 2 "):
-        bad.check_any_good()
-    bad.examine(3, metrics_of(1.0, np.nan))
-    bad.check_any_good()
+@pytest.mark.parametrize("losses", [[np.nan, np.nan], [1.0, np.nan]])
+def test_a_run_that_ends_with_skipped_steps_after_no_more_good_ones_is_refused(bad, losses):
+    bad.examine(1, metrics_of(*losses))
+    with pytest.raises(InputError, match=rf"run: {bad.count} of 2 steps "):
+        bad.check_end()
+
+
+@pytest.mark.parametrize("losses", [[np.nan, np.nan, 1.0], [1.0, 1.0, np.nan]])
+def test_a_run_that_has_recovered_or_skips_its_last_step_alone_has_trained(bad, losses):
+    bad.examine(1, metrics_of(*losses))
+    bad.check_end()
 
 
 def test_only_the_first_batches_are_kept(bad, monkeypatch, caplog):
