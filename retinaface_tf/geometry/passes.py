@@ -1,8 +1,8 @@
 """Plans the passes that find faces of every size, and selects the detections to believe.
 
 Anchors reach up to faces of about their own largest size. Larger faces are found where the image is
-halved: pass `k` sees the image halved `k` times. InsightFace detects in two passes by default for
-the same reason (python-package/insightface/app/face_analysis.py).
+halved: pass `k` sees the image halved `k` times. InsightFace's FaceAnalysis makes two passes by
+default for the same reason.
 
 The functions take arrays of NumPy, or of TensorFlow with `tensorflow.experimental.numpy` as `xp`,
 so that graphs and runtimes without TensorFlow go by the same rules. The figures were chosen by AP

@@ -107,7 +107,8 @@ def test_the_first_layers_alone_stay_in_float():
 
 def test_a_face_too_large_for_a_pass_over_the_square_is_found_in_a_coarser_one(config, tmp_path):
     # The square of 128 shows the image at half its size, its last pass at an eighth: a cell.
-    limits = DetectorConfig(score_threshold=0.5, max_detections=5)
+    # The filling below the image is no face: 123 of 200 is below the threshold.
+    limits = DetectorConfig(score_threshold=0.7, max_detections=5)
     squares = replace(config, anchors=ANCHORS_OF_SQUARES, detector=limits)
     detector = GraphDetector(BrightSquares(16), squares)
     metadata = collect_metadata(detector, "test")

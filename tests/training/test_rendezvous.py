@@ -8,7 +8,7 @@ from threading import Thread
 import pytest
 
 from retinaface_tf.errors import InputError
-from retinaface_tf.training import partners
+from retinaface_tf.training import rendezvous
 from retinaface_tf.training.cluster import Cluster
 from retinaface_tf.training.rendezvous import await_partners
 
@@ -25,8 +25,8 @@ def addresses():
 
 @pytest.fixture
 def in_short(monkeypatch):
-    monkeypatch.setattr(partners, "NAMED_AFTER", 0.3)
-    monkeypatch.setattr(partners, "GIVEN_UP_AFTER", 1.0)
+    monkeypatch.setattr(rendezvous, "NAMED_AFTER", 0.3)
+    monkeypatch.setattr(rendezvous, "GIVEN_UP_AFTER", 1.0)
 
 
 def test_workers_that_come_one_after_the_other_all_go_on(addresses, in_short):
