@@ -63,7 +63,7 @@ def _read(config: Config, labels: str, *, keep_empty: bool) -> Records:
     file = config.below_root(labels)
     if not file.exists():
         raise InputError(
-            f"{file}: no such labels; expected a data set in data.root, which is {root}: "
-            f"--set data.root=DIR. `make demo` or --cfg quickstart draws one"
+            f"{file}: no such file; expected a data set in data.root, which is {root}: set another "
+            f"by --set data.root=DIR, or draw one by `make demo` or --cfg quickstart"
         )
     return read_records(file, keep_empty=keep_empty)

@@ -36,7 +36,7 @@ class MultiScaleFlip:
             scale: pixels of `images` per pixel of the image that detections refer to.
         """
         _, height, width, _ = images.shape
-        size = np.array([width, height]) / float(scale)
+        size = np.array([width, height]) / np.asarray(scale)
         factors = multiple_scales(height, width, self._config.eval.short_sides)
         passes = [each for factor in factors for each in self._passes(images[0], factor, size)]
         boxes, scores, landmarks = (np.concatenate(rows) for rows in zip(*passes, strict=True))

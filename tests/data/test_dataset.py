@@ -48,12 +48,6 @@ def test_validating_draws_as_well_as_training(tmp_path, caplog):
     assert f"{root}: drawing 1 + 1 images of faces" in caplog.messages
 
 
-@pytest.mark.parametrize("open_set", [training_set, validation_set])
-def test_without_data_the_setting_and_the_demo_are_named(tmp_path, open_set):
-    with pytest.raises(InputError, match=r"label\.txt: .*data\.root.*make demo"):
-        open_set(config_of(tmp_path / "none"))
-
-
 def test_broken_training_images_are_skipped_if_asked_for_named_and_counted(root, caplog):
     whole = training_set(config_of(root))
     cut, garbage, good = (whole.path(i) for i in range(3))
@@ -100,18 +94,17 @@ def test_what_exists_is_not_drawn_again(root, caplog):
 
 
 def test_a_folder_without_labels_is_named_not_drawn_into(tmp_path):
-    with pytest.raises(InputError, match=r"train/label\.txt: cannot be read"):
+    with pytest.raises(InputError, match=r"train/label\.txt: no such file"):
         training_set(config_of(tmp_path, drawn_train=2, drawn_val=2))
     assert not any(tmp_path.iterdir())
 
 
-def test_real_data_that_is_missing_is_one_line_and_draws_nothing(tmp_path):
+def test_without_data_the_setting_and_the_demo_are_named_and_nothing_is_drawn(tmp_path):
     root = tmp_path / "widerface"
     for opening, split in ((training_set, "train"), (validation_set, "val")):
-        with pytest.raises(InputError) as error:
-            opening(config_of(root, drawn_val=2))
         labels = root / split / "label.txt"
-        assert str(error.value) == f"{labels}: cannot be read (No such file or directory)"
+        with pytest.raises(InputError, match=rf"^{labels}: .*data\.root.*make demo"):
+            opening(config_of(root, drawn_val=2))
     assert not root.exists()
 
 
