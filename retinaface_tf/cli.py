@@ -156,16 +156,33 @@ def start_tensorflow() -> None:
     """Imports TensorFlow without its notices, and keeps it from taking a whole GPU at once.
 
     No device is used yet, which would fix what a run may still choose.
+
+    Raises:
+        InputError: the settings of Keras are broken.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # its devices, as it starts them
     with _silent_stderr():
         import tensorflow as tf
 
+        _import_keras()
         for gpu in tf.config.list_physical_devices("GPU"):
             tf.config.experimental.set_memory_growth(gpu, True)
     # Its Python warnings are about its insides too: names in graphs, durations of callbacks.
     tf.get_logger().setLevel("ERROR")
     absl_logging.set_verbosity(absl_logging.ERROR)
+
+
+def _import_keras() -> None:
+    """Imports Keras, which reads the user's settings of it.
+
+    Raises:
+        InputError: they are not as Keras expects.
+    """
+    try:
+        importlib.import_module("keras")
+    # Of a wrong type, a setting raises whatever comes.
+    except Exception as error:
+        raise InputError(f"settings of Keras (keras.json, KERAS_*): {one_line(error)}") from None
 
 
 @contextmanager

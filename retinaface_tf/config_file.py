@@ -7,6 +7,7 @@ together, each by its dotted key.
 import dataclasses
 import difflib
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     applied: Overrides = {}
     faults = []
     if file.parent == Path(path):  # a run may have been moved
-        overrides = [f"train.workdir={json.dumps(str(path))}", *overrides]
+        overrides = [as_override("train.workdir", str(path)), *overrides]
     for override in overrides:
         try:
             applied[_apply_override(tree, override)] = override
@@ -68,6 +69,15 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         heading = [f"{len(faults)} settings are wrong"] if len(faults) > 1 else []
         raise InputError("\n  ".join([*heading, *faults]))
     return config
+
+
+def as_override(key: str, value: str | float | None) -> str:
+    """Formats an override for `load_config`, whatever letters a text has."""
+    if not isinstance(value, str):
+        return f"{key}={json.dumps(value)}"
+    # JSON would write an emoji as two halves, which YAML does not join.
+    text = yaml.safe_dump(value, default_style='"', width=sys.maxsize)
+    return f"{key}={text.strip()}"
 
 
 def packaged_configs() -> dict[str, Path]:

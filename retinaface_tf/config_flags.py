@@ -1,6 +1,5 @@
 """Defines the flags of all commands that take a config: --cfg, --set and --workdir."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -8,7 +7,7 @@ from absl import flags
 
 from retinaface_tf.cli import start_tensorflow
 from retinaface_tf.config import Config
-from retinaface_tf.config_file import RUN_CONFIG, load_config
+from retinaface_tf.config_file import RUN_CONFIG, as_override, load_config
 
 DEFAULT = "res50"
 
@@ -45,14 +44,19 @@ def read_config(
     """
     path, settings = _named_config(weights, find_config)
     if _WORKDIR.value is not None:
-        settings += [f"train.workdir={json.dumps(_WORKDIR.value)}", "eval.weights=null"]
+        settings += [as_override("train.workdir", _WORKDIR.value), "eval.weights=null"]
     settings += _SET.value
     settings += [
-        f"{key.replace('__', '.')}={json.dumps(value)}"
+        as_override(key.replace("__", "."), value)
         for key, value in {"eval__weights": weights, **overrides}.items()
         if value is not None
     ]
     return load_config(path, settings)
+
+
+def config_arguments() -> list[str]:
+    """Returns the flags by which another command reads the same config."""
+    return ["--cfg", _CFG.value or DEFAULT, *(f"--set={override}" for override in _SET.value)]
 
 
 def _named_config(

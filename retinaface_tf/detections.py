@@ -112,10 +112,11 @@ class Detections:
         """Selects the faces with at least a score."""
         return self[self.scores >= score]
 
-    def scaled(self, factor: float) -> "Detections":
-        """Returns the faces in an image that is larger by a factor."""
-        ratio = np.float32(factor)
-        return replace(self, boxes=self.boxes * ratio, landmarks=self.landmarks * ratio)
+    def scaled(self, factor: float | Floats) -> "Detections":
+        """Returns the faces in an image that is larger by a factor, or by those of x and y [2]."""
+        ratio = np.ones(2, np.float32) * np.asarray(factor, np.float32)
+        boxes = self.boxes * np.tile(ratio, 2)
+        return replace(self, boxes=boxes, landmarks=self.landmarks * ratio)
 
     def draw(self, image: ImageInput) -> Picture:
         """Draws boxes, landmarks and scores into a copy of the RGB image.

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from retinaface_tf.errors import InputError
+from retinaface_tf.errors import InputError, one_line
 
 Picture = NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -111,6 +111,23 @@ def write_picture(file: Path, picture: Picture) -> None:
     Raises:
         InputError: the picture cannot be written.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(file), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
-        raise InputError(f"{file}: cannot be written")
+    make_parents(file)
+    try:
+        # OpenCV itself opens no file whose name is not UTF-8.
+        _, data = cv2.imencode(file.suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        file.write_bytes(data.tobytes())
+    except (OSError, cv2.error) as error:
+        reason = getattr(error, "strerror", None) or one_line(error)
+        raise InputError(f"{file}: cannot be written ({reason})") from None
+
+
+def make_parents(file: Path) -> None:
+    """Makes the folders that a file needs.
+
+    Raises:
+        InputError: a folder cannot be made.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{file}: cannot be written ({error.strerror})") from None

@@ -30,7 +30,9 @@ def write_page(file: Path, package: str, template: str, **context: Any) -> Path:
         lstrip_blocks=True,
     )
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(environment.get_template(template).render(context), encoding="utf-8")
+    text = environment.get_template(template).render(context)
+    # Names of files need not be UTF-8.
+    file.write_text(text, encoding="utf-8", errors="backslashreplace")
     return file
 
 

@@ -1,20 +1,29 @@
 """Small inputs that failed once, each with what is right in its README; skips without them."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import keras
+import numpy as np
 import pytest
+from brightness import Brightness
 
-from retinaface_tf.config import Config, DataConfig
+from retinaface_tf.config import Config, DataConfig, ModelConfig
 from retinaface_tf.data.convert.readers import read_labels
 from retinaface_tf.data.dataset import training_set
 from retinaface_tf.data.decode import decode_image
 from retinaface_tf.data.decode_host import read_image
 from retinaface_tf.data.pipeline import TrainingData
+from retinaface_tf.data.video import read_video
 from retinaface_tf.data.widerface import read_records
+from retinaface_tf.detect.output import OutputOptions
+from retinaface_tf.detect.run import detect_paths
 from retinaface_tf.detect.sources import find_sources
 from retinaface_tf.errors import InputError
 from retinaface_tf.evaluation.prediction_files import read_predictions
+from retinaface_tf.model.network import build_network
 
 
 def convert(kind: str, labels: str) -> Callable[[Path, pytest.LogCaptureFixture], None]:
@@ -65,6 +74,36 @@ def thin_jpeg(case: Path, caplog: pytest.LogCaptureFixture) -> None:
         assert batch.images.shape == (2, 640, 640, 3)
 
 
+def fast_video(case: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with TemporaryDirectory() as out:
+        results = detect_paths(Brightness(), [str(case)], Path(out), OutputOptions())
+        assert {file.name for file in Path(out).iterdir()} >= {"a.avi.mp4", "b.jpg"}
+    assert str(results).endswith("in 1 image and 5 frames")
+
+
+def vfr_video(case: Path, caplog: pytest.LogCaptureFixture) -> None:
+    seconds = [frame.seconds for frame in read_video(str(case / "v.mp4"))]
+    assert seconds == pytest.approx([0, 0.04, 0.08, 0.12, 0.16, 1.12, 2.16, 3.16])
+
+
+def out_is_the_inputs_folder(case: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "a.jpg").touch()
+        with pytest.raises(InputError, match=r"a\.jpg: is in the folder of results"):
+            find_sources([f"{folder}/a.jpg"], Path(folder))
+
+
+def keras_channels_first(case: Path, caplog: pytest.LogCaptureFixture) -> None:
+    settings = json.loads((case / ".keras/keras.json").read_text())
+    before = keras.config.image_data_format()
+    keras.config.set_image_data_format(settings["image_data_format"])
+    try:
+        network = build_network(Config(model=ModelConfig(backbone="mobilenet025")))
+        assert network(np.zeros([1, 32, 64, 3]))["boxes"].shape == (1, 84, 4)
+    finally:
+        keras.config.set_image_data_format(before)
+
+
 CASES = {
     "apple_double": apple_double,
     "coco_bom": convert("coco", "faces.json"),
@@ -77,6 +116,10 @@ CASES = {
     "zip_backslashes": zip_backslashes,
     "bmp_two_bytes_more": bmp_two_bytes_more,
     "thin_jpeg": thin_jpeg,
+    "fast_video": fast_video,
+    "vfr_video": vfr_video,
+    "out_is_the_inputs_folder": out_is_the_inputs_folder,
+    "keras_channels_first": keras_channels_first,
 }
 
 

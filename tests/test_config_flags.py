@@ -75,3 +75,14 @@ def test_an_exported_model_is_evaluated_by_the_settings_of_res50(run):
 def test_the_last_word_is_that_of_a_flag_of_the_command(run):
     with flagsaver.flagsaver(set=["eval.protocol=vga"]):
         assert read_config(eval__protocol="original", eval__out=None).eval.protocol == "original"
+
+
+@pytest.mark.parametrize("name", ["😀", "a: b # c", 'quo"te\\', "tab\t", "ä\u2028", "~", "12", ""])
+def test_a_folder_may_have_any_name(name):
+    assert read(workdir=f"{name}").train.workdir == name
+    assert read(weights=f"{name}.h5", cfg="res50").eval.weights == f"{name}.h5"
+
+
+def test_the_folder_of_a_run_may_have_any_name(run):
+    moved = run.rename(run.with_name("😀 \\ #"))
+    assert load_config(moved).train.workdir == str(moved)

@@ -7,6 +7,7 @@ from retinaface_tf.config import Config
 from retinaface_tf.data.records import Records, check_images, find_faults
 from retinaface_tf.data.synthetic.scenes import draw_dataset
 from retinaface_tf.data.widerface import read_records
+from retinaface_tf.errors import InputError
 
 log = logging.getLogger(__name__)
 
@@ -59,4 +60,10 @@ def _read(config: Config, labels: str, *, keep_empty: bool) -> Records:
         message = "%s: drawing %d + %d images of faces"
         log.info(message, root, data.drawn_train, data.drawn_val)
         draw_dataset(root, data.drawn_train, data.drawn_val)
-    return read_records(config.below_root(labels), keep_empty=keep_empty)
+    file = config.below_root(labels)
+    if not file.exists():
+        raise InputError(
+            f"{file}: no such labels; expected a data set in data.root, which is {root}: "
+            f"--set data.root=DIR. `make demo` or --cfg quickstart draws one"
+        )
+    return read_records(file, keep_empty=keep_empty)

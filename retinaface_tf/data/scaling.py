@@ -12,6 +12,19 @@ def resize(image: tf.Tensor, scale: tf.Tensor | float) -> tf.Tensor:
     return tf.saturate_cast(tf.round(tf.image.resize(image, target)), tf.uint8)
 
 
+def scale_between(image: tf.Tensor, resized: tf.Tensor) -> tf.Tensor:
+    """Returns the factors of x and y by which an image was resized, float32 [2].
+
+    They differ a little from the factor that was asked for, as sides are rounded to whole pixels.
+
+    Args:
+        image: [H, W, C] before resizing, of at least one pixel.
+        resized: [H, W, C] after resizing.
+    """
+    before, after = (tf.cast(tf.shape(each)[1::-1], tf.float64) for each in (image, resized))
+    return tf.cast(after / before, tf.float32)
+
+
 def letterbox(image: tf.Tensor, side: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Brings the long side of an image to a length, and fills the rest of a square.
 
@@ -22,14 +35,16 @@ def letterbox(image: tf.Tensor, side: int) -> tuple[tf.Tensor, tf.Tensor]:
         side: of the square, in pixels.
 
     Returns:
-        uint8 [side, side, 3], and the scale: pixels of it per pixel of the image, float32.
+        uint8 [side, side, 3], and the scale: its pixels per pixel of the image along x and y,
+        float32 [2].
     """
     scale = side / tf.cast(tf.reduce_max(tf.shape(image)[:2]), tf.float64)
     mean = tf.cast(MEAN_RGB, tf.int32)
     # The filling is 0 beside pixels less the mean.
-    shifted = tf.cast(resize(image, scale), tf.int32) - mean
+    resized = resize(image, scale)
+    shifted = tf.cast(resized, tf.int32) - mean
     square = tf.image.pad_to_bounding_box(shifted, 0, 0, side, side) + mean
-    return tf.cast(square, tf.uint8), tf.cast(scale, tf.float32)
+    return tf.cast(square, tf.uint8), scale_between(image, resized)
 
 
 def halve(image: tf.Tensor) -> tf.Tensor:

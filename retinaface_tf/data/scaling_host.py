@@ -1,15 +1,19 @@
-"""Resizes images without TensorFlow, bit for bit as `data.scaling` does in graphs."""
+"""Resizes images without TensorFlow, bit for bit as in graphs, and maps detections back.
+
+The twin in graphs is `data.scaling`.
+"""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from retinaface_tf.structures import MEAN_RGB
+from retinaface_tf.structures import MEAN_RGB, Array, DetectionBatch
 
 Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
 
 
-def letterbox(image: Pixels, side: int) -> tuple[Pixels, float]:
+def letterbox(image: Pixels, side: int) -> tuple[Pixels, Floats]:
     """Brings the long side of an image to a length, and fills the rest of a square.
 
     What lies right of the image and below it has the colour that the network subtracts.
@@ -19,11 +23,13 @@ def letterbox(image: Pixels, side: int) -> tuple[Pixels, float]:
         side: of the square, in pixels.
 
     Returns:
-        uint8 [side, side, 3], and the scale: pixels of it per pixel of the image.
+        uint8 [side, side, 3], and the scale: its pixels per pixel of the image along x and y,
+        float32 [2].
     """
     scale = side / max(image.shape[:2])
     height, width = (max(round(length * scale), 1) for length in image.shape[:2])
-    return fill(_resize(image, height, width), side), scale
+    factors = np.array([width / image.shape[1], height / image.shape[0]], np.float32)
+    return fill(_resize(image, height, width), side), factors
 
 
 def fill(image: Pixels, side: int) -> Pixels:
@@ -50,6 +56,20 @@ def halve(image: Pixels) -> Pixels:
     even = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
     halved = cv2.resize(even, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     return np.asarray(halved, np.uint8)
+
+
+def undo_scale(detections: DetectionBatch, scale: float | Array) -> DetectionBatch:
+    """Maps detections in resized images to pixels of the images before resizing.
+
+    Args:
+        detections: arrays or tensors.
+        scale: factor of resizing; or the factors of x and y, [2] or, for each image, [B, 2].
+    """
+    factor = np.ones([1, 2], np.float32) * np.asarray(scale, np.float32)
+    return detections._replace(
+        boxes=detections.boxes / np.tile(factor, 2)[:, None],
+        landmarks=detections.landmarks / factor[:, None, None],
+    )
 
 
 def _resize(image: Pixels, height: int, width: int) -> Pixels:

@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import math
 import os
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -25,8 +26,8 @@ class VideoFrame(NamedTuple):
     """Holds one frame of a video or a camera."""
 
     number: int  # from 0
-    seconds: float  # since the start
-    rate: float  # frames a second
+    seconds: float  # since the first frame, as the container says
+    rate: float  # frames a second, on average
     pixels: NDArray[np.uint8]  # RGB [H, W, 3]
 
 
@@ -40,7 +41,7 @@ def read_video(source: str, max_frames: int | None = None) -> Iterator[VideoFram
     Raises:
         InputError: no frame can be read.
     """
-    video = cv2.VideoCapture(int(source) if source.isdecimal() else source)
+    video = _open(source)
     try:
         yield from itertools.islice(_frames(video, source), max_frames)
     finally:
@@ -49,21 +50,50 @@ def read_video(source: str, max_frames: int | None = None) -> Iterator[VideoFram
 
 def count_frames(source: str) -> int:
     """Returns how many frames a video claims to have; 0 where it does not say."""
-    video = cv2.VideoCapture(source)
+    try:
+        video = _open(source)
+    except InputError:
+        return 0
     length = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
     video.release()
     return max(length, 0)
 
 
+def absolute_name(path: str) -> str:
+    """Returns the path of a video in the form that FFmpeg takes for nothing but a file.
+
+    What stands before a colon would be a protocol, as in `2024-01-01T12:30:00.mp4`.
+
+    Raises:
+        InputError: the name is not UTF-8; OpenCV crashes on such names.
+    """
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{path}: expected a name in UTF-8, rename the video") from None
+    return os.path.abspath(path)
+
+
+def _open(source: str) -> cv2.VideoCapture:
+    try:
+        return cv2.VideoCapture(int(source) if source.isdecimal() else absolute_name(source))
+    except (ValueError, OverflowError, cv2.error):
+        raise InputError(f"{source}: no such camera") from None
+
+
 def _frames(video: cv2.VideoCapture, source: str) -> Iterator[VideoFrame]:
     rate = video.get(cv2.CAP_PROP_FPS) or DEFAULT_RATE
     expected = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
-    count = 0
+    count, start, seconds = 0, 0.0, -math.inf
     while True:
         is_read, image = video.read()
         if not is_read:
             break
-        yield VideoFrame(count, count / rate, rate, cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+        now = video.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        start = start if count else now
+        # Some containers and cameras do not say when a frame is shown.
+        seconds = now - start if now - start > seconds else seconds + 1 / rate
+        yield VideoFrame(count, seconds, rate, cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
         count += 1
     if not count:
         raise InputError(f"{source}: expected a video or a camera, no frame can be read")

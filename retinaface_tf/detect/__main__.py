@@ -72,7 +72,7 @@ def main(arguments: list[str]) -> int:
         batch_size=_BATCH.value,
         max_frames=_MAX_FRAMES.value,
     )
-    logging.info("%d faces in %d images, written to %s", results.faces, results.images, _OUT.value)
+    logging.info("%s, written to %s", results, _OUT.value)
     return 0
 
 

@@ -6,11 +6,12 @@ from pathlib import Path
 import cv2
 
 from retinaface_tf.alignment import TEMPLATES, align_face, similarity
+from retinaface_tf.data.video import absolute_name
 from retinaface_tf.detect.blur import blur_faces
 from retinaface_tf.detect.frames import Frame
 from retinaface_tf.detect.results import CutOut, Results
 from retinaface_tf.detections import Detections
-from retinaface_tf.drawing import Picture, write_picture
+from retinaface_tf.drawing import Picture, make_parents, write_picture
 from retinaface_tf.errors import InputError
 
 CROPS, ALIGNED = "crops", "aligned"  # folders of results
@@ -34,15 +35,26 @@ class OutputOptions:
     margin: float = 0.2
     align: str | None = None
 
+    @property
+    def names_files(self) -> bool:
+        """Whether files are written that are named after each input."""
+        return self.pictures or self.crop or self.align is not None
+
 
 class Output:
-    """Writes a folder of results."""
+    """Writes a folder of results.
+
+    Attributes:
+        results: what was detected.
+        errors: the pictures and videos that could not be written, each as a line.
+    """
 
     def __init__(self, folder: Path, options: OutputOptions):
         """Opens the folder, which is made."""
         self.folder, self.options = folder, options
         self.results = Results(folder)
-        self._video: tuple[Path, cv2.VideoWriter] | None = None
+        self.errors: list[str] = []
+        self._video: tuple[Path, cv2.VideoWriter | None] | None = None
 
     def __enter__(self) -> "Output":
         return self
@@ -52,11 +64,7 @@ class Output:
         self.results.__exit__()
 
     def write(self, frame: Frame, faces: Detections) -> None:
-        """Adds a frame.
-
-        Raises:
-            InputError: a picture cannot be written.
-        """
+        """Adds a frame; the names of files that cannot be written are null in the results."""
         cut_outs = [self._cut_out(frame, number, face) for number, face in enumerate(faces)]
         self.results.write(frame, faces, cut_outs)
         if self.options.pictures:
@@ -84,19 +92,30 @@ class Output:
         file = self.folder / frame.source.picture
         if self._video is None or self._video[0] != file:
             self._close_video()
-            self._video = file, _open_video(file, frame)
-        self._video[1].write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+            self._video = file, self._open_video(file, frame)
+        if self._video[1] is not None:
+            self._video[1].write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
 
-    def _write_image(self, path: Path, image: Picture) -> str:
-        """Writes RGB below the folder, and returns the path there."""
-        file = self.folder / path
-        write_picture(file, image)
+    def _write_image(self, path: Path, image: Picture) -> str | None:
+        """Writes RGB below the folder, and returns the path there; None where that fails."""
+        try:
+            write_picture(self.folder / path, image)
+        except InputError as error:
+            self.errors.append(str(error))
+            return None
         return path.as_posix()
 
+    def _open_video(self, file: Path, frame: Frame) -> cv2.VideoWriter | None:
+        try:
+            return _open_video(file, frame)
+        except InputError as error:
+            self.errors.append(str(error))
+            return None
+
     def _close_video(self) -> None:
-        if self._video is not None:
+        if self._video is not None and self._video[1] is not None:
             self._video[1].release()
-            self._video = None
+        self._video = None
 
 
 def _draw_faces(image: Picture, faces: Detections) -> Picture:
@@ -114,10 +133,20 @@ def _name_of_face(frame: Frame, number: int) -> Path:
 
 
 def _open_video(file: Path, frame: Frame) -> cv2.VideoWriter:
-    file.parent.mkdir(parents=True, exist_ok=True)
+    """Opens a video for frames of the size of one.
+
+    Raises:
+        InputError: the video cannot be written.
+    """
+    make_parents(file)
     height, width, _ = frame.pixels.shape
-    codec = cv2.VideoWriter.fourcc(*"mp4v")
-    video = cv2.VideoWriter(str(file), codec, frame.rate, (width, height))
-    if not video.isOpened():
-        raise InputError(f"{file}: cannot be written as a video")
-    return video
+    codec, name = cv2.VideoWriter.fourcc(*"mp4v"), absolute_name(str(file))
+    # MPEG-4 counts time in fractions of at most 65535, which 211.222 a second exceeds.
+    for rate in (frame.rate, round(frame.rate)):
+        video = cv2.VideoWriter(name, codec, rate, (width, height))
+        if video.isOpened():
+            return video
+    raise InputError(
+        f"{file}: cannot be written as a video of {width} x {height} pixels at {frame.rate:g} "
+        f"frames a second"
+    )

@@ -4,7 +4,7 @@
 
     file     as it was given
     frame    its number in the video, from 0; null in an image
-    seconds  since the start of the video; null in an image
+    seconds  since the first frame of the video; null in an image
     width, height    in pixels, upright
     faces    best first, an empty list where there is none; each has
         box        [x1, y1, x2, y2] in pixels
@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from retinaface_tf.detect.frames import Frame
 from retinaface_tf.detections import Detections
 from retinaface_tf.structures import LANDMARKS
+from retinaface_tf.wording import counted
 
 LINES_FILE, CSV_FILE = "detections.jsonl", "detections.csv"
 CSV_COLUMNS = (
@@ -47,14 +48,23 @@ class CutOut(NamedTuple):
 
 
 class Results:
-    """Writes both files as detections come: what was found stays if the rest does not."""
+    """Writes both files as detections come: what was found stays if the rest does not.
+
+    Attributes:
+        images: how many images and frames were added.
+        frames: how many of them are frames of videos and cameras.
+        faces: how many faces they have.
+    """
 
     def __init__(self, folder: Path):
         """Opens the files in a folder, which is made."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.images = self.faces = 0
+        self.images = self.frames = self.faces = 0
         self._lines = (folder / LINES_FILE).open("w", encoding="utf-8")
-        self._csv = (folder / CSV_FILE).open("w", encoding="utf-8", newline="")
+        # Names of files need not be UTF-8.
+        self._csv = (folder / CSV_FILE).open(
+            "w", encoding="utf-8", errors="backslashreplace", newline=""
+        )
         self._rows = csv.DictWriter(self._csv, CSV_COLUMNS, lineterminator="\n")
         self._rows.writeheader()
 
@@ -64,6 +74,12 @@ class Results:
     def __exit__(self, *_: object) -> None:
         self._lines.close()
         self._csv.close()
+
+    def __str__(self) -> str:
+        """Returns how many faces are in how many images, as in `1 face in 2 images`."""
+        counts = {"image": self.images - self.frames, "frame": self.frames}
+        places = [counted(count, name) for name, count in counts.items() if count]
+        return f"{counted(self.faces, 'face')} in {' and '.join(places) or 'no image'}"
 
     def write(self, frame: Frame, faces: Detections, cut_outs: Sequence[CutOut]) -> None:
         """Adds an image or a frame.
@@ -78,6 +94,7 @@ class Results:
         self._lines.write(json.dumps(about | {"faces": described}) + "\n")
         self._rows.writerows(about | _as_columns(face) for face in described)
         self.images += 1
+        self.frames += frame.number is not None
         self.faces += len(faces)
 
 

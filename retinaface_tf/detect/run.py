@@ -43,14 +43,12 @@ def detect_paths(
         How many images and faces there were.
 
     Raises:
-        InputError: there is nothing at a path; or, after all others were detected, images that
-            could not be.
+        InputError: there is nothing at a path; or, after all others were done, what could not be
+            read or written.
     """
-    sources = find_sources(paths, out)
+    sources = find_sources(paths, out, named=options.names_files)
     reader = _Reader(max_frames)
-    total = count_frames(sources, max_frames)
-    bar = tqdm(total=total, unit="image", disable=not sys.stderr.isatty())
-    with bar, Output(out, options) as output:
+    with _progress(sources, max_frames) as bar, Output(out, options) as output:
         try:
             for is_camera, group in itertools.groupby(sources, lambda s: s.kind == "camera"):
                 frames, copy = itertools.tee(reader.read(group))
@@ -70,11 +68,23 @@ def detect_paths(
                     bar.update()
         except KeyboardInterrupt:  # how one leaves a camera; what was found is kept
             log.info("stopped")
-    if reader.errors:
+    errors = dict.fromkeys(reader.errors + output.errors)  # each once, not of every frame
+    if errors:
         raise InputError(
-            f"{len(reader.errors)} of {len(sources)} unread: {'; '.join(reader.errors)}"
+            f"{len(errors)} of {len(sources)} unread or unwritten, the rest is done "
+            f"({output.results}): {'; '.join(errors)}"
         )
     return output.results
+
+
+def _progress(sources: Sequence[Source], max_frames: int | None) -> tqdm:
+    """Returns a bar that counts images, or frames where there is a video."""
+    return tqdm(
+        total=count_frames(sources, max_frames),
+        unit="image" if all(source.kind == "image" for source in sources) else "frame",
+        dynamic_ncols=True,
+        disable=not sys.stderr.isatty(),
+    )
 
 
 class _Reader:

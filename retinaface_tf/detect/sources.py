@@ -20,21 +20,25 @@ class Source(NamedTuple):
     picture: Path  # where it is drawn, below the folder of results
 
 
-def find_sources(paths: Sequence[str], out: Path) -> list[Source]:
+def find_sources(paths: Sequence[str], out: Path, *, named: bool = True) -> list[Source]:
     """Finds the images, videos and cameras that the paths name; in folders all that lie below.
 
     Args:
         paths: of images, videos and folders; numbers or devices of cameras.
         out: folder of the results; what an earlier run has left there is no input.
+        named: whether files are written that are named after each input.
 
     Raises:
-        InputError: a path does not exist, there is nothing in any, or two would get one picture.
+        InputError: a path does not exist or lies in the folder of results, there is nothing in any,
+            or two would get one picture.
     """
-    sources: dict[Path, Source] = {}
+    for path in paths:
+        _refuse_results(path, out)
+    sources: dict[Path | str, Source] = {}
     for source in (found for path in paths for found in _sources_of(path, out)):
         if source.kind != "camera" and out.resolve() in Path(source.path).resolve().parents:
             continue
-        other = sources.setdefault(source.picture, source)
+        other = sources.setdefault(source.picture if named else source.path, source)
         if other.path != source.path:
             both = f"{other.path} and {source.path}"
             raise InputError(f"{both}: both would be drawn to {source.picture}")
@@ -42,6 +46,20 @@ def find_sources(paths: Sequence[str], out: Path) -> list[Source]:
         expected = ", ".join(IMAGE_SUFFIXES + VIDEOS)
         raise InputError(f"{', '.join(paths)}: no image or video there; expected {expected}")
     return list(sources.values())
+
+
+def _refuse_results(path: str, out: Path) -> None:
+    """Refuses a path that is the folder of results, or lies in it.
+
+    Raises:
+        InputError: so it is.
+    """
+    place, folder = Path(path).resolve(), out.resolve()
+    if Path(path).exists() and folder in (place, *place.parents):
+        raise InputError(
+            f"{path}: is in the folder of results, {out}, which is not searched; expected another "
+            f"--out"
+        )
 
 
 def _sources_of(path: str, out: Path) -> Iterator[Source]:

@@ -13,13 +13,14 @@ beside it, and the norm of the gradient; the exit code is 2 if any is not finite
 """
 
 import dataclasses
+import shlex
 from pathlib import Path
 
 from absl import flags
 
 from retinaface_tf import cli
 from retinaface_tf.config import Config
-from retinaface_tf.config_flags import read_config
+from retinaface_tf.config_flags import config_arguments, read_config
 from retinaface_tf.errors import DOES_NOT_HOLD, InputError
 from retinaface_tf.printing import say
 
@@ -54,7 +55,11 @@ def _examine_data(config: Config, root: str | None = None) -> int:
     write_contact_sheet(out / "data.html", diagnosis)
     say(diagnosis)
     say(f"all findings: {out / 'data.json'}, pictures: {out / 'data.html'}")
-    return DOES_NOT_HOLD if diagnosis.blocking() else 0
+    if diagnosis.blocking():
+        return DOES_NOT_HOLD
+    command = ["python", "-m", "retinaface_tf.training", *config_arguments()]
+    say(f"next: {shlex.join([*command, '--set', f'data.root={config.data.root}'])}")
+    return 0
 
 
 def _examine_machine(config: Config) -> int:

@@ -13,6 +13,7 @@ MIN_SIDE = 32  # pixels: the largest stride of the anchors
 MAX_ASPECT_RATIO = 4.0  # long side by short side; training pads all to squares
 SAME_FACE_IOU = 0.9
 MIN_CROSSING = 0.1  # of the face's size, by which points have to be on the wrong side
+MAX_TURN = 45.0  # degrees from upright, up to which it is plain what is left and what is right
 MAX_OUTSIDE = 0.25  # of the box's size; noses of profiles do reach out a little
 
 
@@ -99,13 +100,14 @@ def check_landmarks(split: Split) -> Iterator[Finding]:
     extent = records.boxes[:, 2:] - records.boxes[:, :2]
     rows = np.flatnonzero(records.has_landmarks & (extent > 0).all(axis=1))
     points, extent, top_left = records.landmarks[rows], extent[rows], records.boxes[rows, :2]
-    crossed = is_crossed(points, np.sqrt(extent.prod(axis=1)))
+    crossed, upright = is_crossed(points, np.sqrt(extent.prod(axis=1))), is_upright(points)
     within = (points - top_left[:, None]) / extent[:, None]
     outside = np.maximum(-within, within - 1).max(axis=(1, 2))
     for row in np.flatnonzero(crossed):
         text = "expected left eye, right eye, nose, left and right mouth corner as seen, found "
         text += " ".join(f"({x:g}, {y:g})" for x, y in points[row])
-        yield Finding("landmark order", int(image_of_face[rows[row]]), int(rows[row]), text)
+        kind = "landmark order" if upright[row] else "not upright"
+        yield Finding(kind, int(image_of_face[rows[row]]), int(rows[row]), text)
     for row in np.flatnonzero(outside > MAX_OUTSIDE):
         text = f"{outside[row]:.0%} of the box {_columns(records, rows[row])} outside of it"
         yield Finding("landmark outside", int(image_of_face[rows[row]]), int(rows[row]), text)
@@ -124,7 +126,7 @@ def is_crossed(points: NDArray[np.float32], size: NDArray[np.float32]) -> NDArra
     Returns:
         bool [N].
     """
-    down = points[:, 3:].mean(axis=1) - points[:, :2].mean(axis=1)
+    down = _eyes_to_mouth(points)
     length = np.maximum(np.linalg.norm(down, axis=1), 1e-6)
 
     def across(left: int, right: int) -> NDArray[np.float32]:
@@ -132,6 +134,19 @@ def is_crossed(points: NDArray[np.float32], size: NDArray[np.float32]) -> NDArra
         return (step[:, 0] * down[:, 1] - step[:, 1] * down[:, 0]) / length / size
 
     return (across(0, 1) < -MIN_CROSSING) | (across(3, 4) < -MIN_CROSSING)
+
+
+def is_upright(points: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Tells which faces, by landmarks [N, 5, 2], are turned by MAX_TURN at most: bool [N].
+
+    In others, some people call left what is left in the image, and others what is in the face.
+    """
+    right, down = _eyes_to_mouth(points).T
+    return np.abs(right) <= np.tan(np.radians(MAX_TURN)) * down
+
+
+def _eyes_to_mouth(points: NDArray[np.float32]) -> NDArray[np.float32]:
+    return points[:, 3:].mean(axis=1) - points[:, :2].mean(axis=1)
 
 
 def _columns(records: Records, face: int) -> str:

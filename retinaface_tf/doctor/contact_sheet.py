@@ -94,8 +94,7 @@ def _example(split: Split, finding: Finding) -> Example:
     if finding.lookalike is not None:
         pixels = read_image(finding.lookalike)
         thumbnails.append(data_uri(_resize(pixels, SIDE / max(pixels.shape[:2])), JPEG_QUALITY))
-    name = str(split.records.images[finding.image])
-    return Example(thumbnails, split.where(finding), name, finding.text)
+    return Example(thumbnails, split.where(finding), split.image_of(finding), finding.text)
 
 
 def _samples(split: Split) -> list[Example]:

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from retinaface_tf.config import Config
 from retinaface_tf.doctor.findings import KINDS, Finding, Population, Split
 from retinaface_tf.geometry.heights import HEIGHT_NAMES, height_class
+from retinaface_tf.wording import counted
 
 MIN_MATCHABLE = 0.5  # fraction of faces; WIDER FACE at 640 pixels has 0.65
+ANCHORS_REMEDY = "faces are too small or too large: raise data.image_size, or set anchors.sizes"
 EXAMPLES = 3  # of each kind on a terminal
 
 
@@ -71,13 +73,21 @@ class Diagnosis:
         return [f"{s.split.name}: {kind}" for s in self.splits for kind in s.blocking()]
 
     def __str__(self) -> str:
-        """Formats counts, examples of each kind and what blocks training, for a terminal."""
+        """Formats counts, examples of each kind and what to do, for a terminal."""
         lines: list[str] = []
         for diagnosis in self.splits:
             lines += _lines_of_split(diagnosis, self.config.data.image_size)
+        return "\n".join([*lines, *self._closing_lines()])
+
+    def _closing_lines(self) -> Iterator[str]:
+        """Yields what blocks training and how that is mended, or that nothing does."""
         blocking = self.blocking()
-        lines.append(f"not ready to train: {', '.join(blocking)}" if blocking else "ready to train")
-        return "\n".join(lines)
+        if not blocking:
+            yield "ready to train"
+            return
+        yield f"not ready to train: {', '.join(blocking)}"
+        for kind in dict.fromkeys(kind for split in self.splits for kind in split.blocking()):
+            yield f"  {kind}: {KINDS[kind].remedy if kind in KINDS else ANCHORS_REMEDY}"
 
     def save(self, file: Path) -> None:
         """Writes the whole diagnosis as JSON, and the folder that the file needs."""
@@ -104,7 +114,7 @@ def _content_of_split(diagnosis: SplitDiagnosis) -> dict[str, object]:
             {
                 "kind": finding.kind,
                 "where": split.where(finding),
-                "image": str(split.records.images[finding.image]),
+                "image": split.image_of(finding),
                 "text": finding.text,
             }
             for finding in diagnosis.findings
@@ -116,16 +126,19 @@ def _lines_of_split(diagnosis: SplitDiagnosis, image_size: int) -> Iterator[str]
     split = diagnosis.split
     counts, unmatchable = split.populations, int((~diagnosis.matchable).sum())
     yield (
-        f"{split.name}: {counts[Population.IMAGES]} images, {counts[Population.FACES]} faces, "
+        f"{split.name}: {counted(counts[Population.IMAGES], 'image')}, "
+        f"{counted(counts[Population.FACES], 'face')}, "
         f"{counts[Population.LANDMARKS]} with landmarks"
     )
     yield f"  {'height':<8}{'faces':>8}  an anchor can match at {image_size} x {image_size}"
     for name, faces, matchable in diagnosis.heights():
         fraction = f"{matchable / faces:.0%}" if faces else "-"
         yield f"  {name:<8}{faces:>8}  {matchable} ({fraction})"
-    yield f"  {unmatchable} faces no anchor can match, unless a crop shows them larger"
+    yield f"  {counted(unmatchable, 'face')} no anchor can match, unless a crop shows them larger"
     blocking = diagnosis.blocking()
     for name, kind in KINDS.items():
         if found := diagnosis.of_kind(name):
             yield f"  {'!' if name in blocking else '-'} {kind.title}: {len(found)}"
-            yield from (f"      {split.where(f)}: {f.text}" for f in found[:EXAMPLES])
+            yield from (
+                f"      {split.where(f)}: {split.image_of(f)}: {f.text}" for f in found[:EXAMPLES]
+            )

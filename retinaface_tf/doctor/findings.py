@@ -1,5 +1,6 @@
 """Kinds of findings in a data set, how serious each is, and the split that they are found in."""
 
+import math
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from pathlib import Path
@@ -12,6 +13,9 @@ from retinaface_tf.doctor.inspection import ImageFacts
 
 # WIDER FACE's own labels have single faults; from this fraction on, faces teach something wrong.
 SYSTEMATIC_FRACTION = 0.01
+PREVALENT_FRACTION = 0.5
+# Fewer say nothing about the rest, unless there is no rest: one face is over 1 % of a small set.
+MIN_SYSTEMATIC = 5
 
 
 class Severity(Enum):
@@ -19,13 +23,18 @@ class Severity(Enum):
 
     FATAL = "one"
     SYSTEMATIC = "one in a hundred"
+    PREVALENT = "half"
     HARMLESS = "no number"
 
     def is_blocking(self, count: int, population: int) -> bool:
         """Tells whether `count` findings among so many images or faces are too many."""
-        if self is Severity.SYSTEMATIC:
-            return 0 < count >= SYSTEMATIC_FRACTION * population
-        return self is Severity.FATAL and count > 0
+        least = min(MIN_SYSTEMATIC, population)
+        needed = {
+            Severity.FATAL: 1,
+            Severity.SYSTEMATIC: max(SYSTEMATIC_FRACTION * population, least),
+            Severity.PREVALENT: max(PREVALENT_FRACTION * population, least),
+        }
+        return 0 < count >= needed.get(self, math.inf)
 
 
 class Population(StrEnum):
@@ -43,15 +52,28 @@ class Kind:
     title: str
     population: Population
     severity: Severity
+    remedy: str = ""  # what to do where such findings block training
 
 
 KINDS = {
     "unreadable": Kind(
-        "Images that are missing, cut short or undecodable", Population.IMAGES, Severity.FATAL
+        "Images that are missing, cut short or undecodable",
+        Population.IMAGES,
+        Severity.FATAL,
+        "replace the images or take them out of the labels, or train without them: "
+        "--set data.unreadable=skip",
     ),
-    "overlap": Kind("Images of train that look like one of val", Population.IMAGES, Severity.FATAL),
+    "overlap": Kind(
+        "Images of train that look like one of val",
+        Population.IMAGES,
+        Severity.FATAL,
+        "take these images out of the labels of train",
+    ),
     "sideways": Kind(
-        "Labels of the image as stored, not as EXIF turns it", Population.IMAGES, Severity.FATAL
+        "Labels of the image as stored, not as EXIF turns it",
+        Population.IMAGES,
+        Severity.FATAL,
+        "label the images upright, or remove their EXIF orientation",
     ),
     "turned": Kind("Images that EXIF turns upright", Population.IMAGES, Severity.HARMLESS),
     "listed twice": Kind("Images that are listed twice", Population.IMAGES, Severity.HARMLESS),
@@ -60,16 +82,43 @@ KINDS = {
         "Images without faces, which training leaves out", Population.IMAGES, Severity.HARMLESS
     ),
     "no area": Kind(
-        "Faces without area, which training drops", Population.FACES, Severity.SYSTEMATIC
+        "Faces without area, which training drops",
+        Population.FACES,
+        Severity.SYSTEMATIC,
+        "write boxes as x y width height in pixels, and take out those without area",
     ),
-    "outside": Kind("Faces centred outside of the image", Population.FACES, Severity.SYSTEMATIC),
+    "outside": Kind(
+        "Faces centred outside of the image",
+        Population.FACES,
+        Severity.SYSTEMATIC,
+        "write boxes as x y width height in pixels of the image as it is stored here",
+    ),
     "over the border": Kind(
         "Faces that reach over the image's border", Population.FACES, Severity.HARMLESS
     ),
-    "duplicate": Kind("Faces that are labelled twice", Population.FACES, Severity.SYSTEMATIC),
-    "landmark order": Kind("Landmarks in another order", Population.LANDMARKS, Severity.SYSTEMATIC),
+    "duplicate": Kind(
+        "Faces that are labelled twice",
+        Population.FACES,
+        Severity.SYSTEMATIC,
+        "take out one line of each two",
+    ),
+    "landmark order": Kind(
+        "Landmarks in another order",
+        Population.LANDMARKS,
+        Severity.SYSTEMATIC,
+        "write left eye, right eye, nose, left and right mouth corner, as seen",
+    ),
+    "not upright": Kind(
+        "Faces on their side or upside down, or landmarks in another order",
+        Population.LANDMARKS,
+        Severity.PREVALENT,
+        "unless the faces lie, write left eye, right eye, nose, left and right mouth corner",
+    ),
     "landmark outside": Kind(
-        "Landmarks far outside of their box", Population.LANDMARKS, Severity.SYSTEMATIC
+        "Landmarks far outside of their box",
+        Population.LANDMARKS,
+        Severity.SYSTEMATIC,
+        "write landmarks as x y in pixels of the image, or -1 for faces without",
     ),
 }
 
@@ -112,3 +161,7 @@ class Split:
         if finding.face is None:
             return self.records.where(finding.image)
         return f"{self.records.label_file}:{self.records.face_lines[finding.face]}"
+
+    def image_of(self, finding: Finding) -> str:
+        """Returns the name of the image that a finding is about."""
+        return str(self.records.images[finding.image])

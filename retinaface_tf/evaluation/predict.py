@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from retinaface_tf.config import Config, EvalConfig
 from retinaface_tf.data.decode import decode_image, why_undecodable
-from retinaface_tf.data.scaling import resize
+from retinaface_tf.data.scaling import resize, scale_between
 from retinaface_tf.errors import InputError
 from retinaface_tf.evaluation.multi_scale import MultiScaleFlip
 from retinaface_tf.evaluation.protocols import OWN_SIZE, network_scale
@@ -20,7 +20,7 @@ from retinaface_tf.runtimes.interface import Detector
 from retinaface_tf.structures import DetectionBatch
 
 # The call that evaluation makes: images [1, H, W, 3] and their scale, as Detector takes them.
-Detect = Callable[[tf.Tensor, float], DetectionBatch]
+Detect = Callable[[tf.Tensor, float | tf.Tensor], DetectionBatch]
 
 
 def predict(
@@ -87,13 +87,16 @@ def _multi_scale(detect: Detect, config: Config) -> MultiScaleFlip:
 
 
 def load_image(path: tf.Tensor, config: EvalConfig) -> tuple[tf.Tensor, tf.Tensor]:
-    """Reads an image at the protocol's size, uint8 [H, W, 3], and its scale."""
+    """Reads an image at the protocol's size, uint8 [H, W, 3], and its scale.
+
+    The scale is 1 where the image has its own size, else the factors of x and y, float32 [2].
+    """
     image = decode_image(tf.io.read_file(path))
-    size = tf.shape(image)[:2]
-    scale = network_scale(size[0], size[1], config)
-    if config.protocol not in OWN_SIZE:
-        image = resize(image, scale)
-    return image, tf.cast(scale, tf.float32)
+    if config.protocol in OWN_SIZE:
+        return image, tf.constant(1.0)
+    height, width = tf.unstack(tf.shape(image)[:2])
+    resized = resize(image, network_scale(height, width, config))
+    return resized, scale_between(image, resized)
 
 
 def rows(detections: DetectionBatch) -> NDArray[np.float64]:

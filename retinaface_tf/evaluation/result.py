@@ -3,18 +3,38 @@
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from retinaface_tf.config import Config
 from retinaface_tf.errors import InputError
+from retinaface_tf.evaluation.average_precision import SETS
 
 EVAL_FILE = "eval.json"
 
 log = logging.getLogger(__name__)
+
+
+def _of_all_sets(ap: dict[str, float]) -> dict[str, float]:
+    if set(ap) != set(SETS):
+        raise ValueError(f"expected the sets {', '.join(SETS)}")
+    return ap
+
+
+def _nameable(path: Path) -> Path:
+    if b"\0" in os.fsencode(path):  # raises where a letter has no bytes in names of files
+        raise ValueError("expected the path of a file")
+    return path
+
+
+Ap = Annotated[dict[str, float], AfterValidator(_of_all_sets)]
+Duration = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+FilePath = Annotated[Path, AfterValidator(_nameable)]
 
 
 @dataclass(frozen=True)
@@ -28,17 +48,17 @@ class Evaluation:
         True
     """
 
-    ap: dict[str, float]  # set -> 0..1
+    ap: Ap  # set -> 0..1
     source: str  # path of the weights, the exported model or the predictions
     sha256: dict[str, str]  # of each file of the source
     protocol: str | None  # None where predictions were scored that had been made before
-    images: int  # of the ground truth
+    images: Annotated[int, Field(ge=0, le=10**9)]  # of the ground truth
     seconds: float  # spent on detection
-    speed: dict[str, float] | None  # stage of detection -> milliseconds an image, where timed
+    speed: dict[str, Duration] | None  # stage of detection -> milliseconds an image, where timed
     date: str  # ISO 8601
     retinaface_tf: str  # version
     versions: dict[str, str]  # of Python and of packages
-    predictions: Path | None  # folder or zip of the detections; None where they were not kept
+    predictions: FilePath | None  # folder or zip of the detections; None where they were not kept
     made_by: "Evaluation | None"  # the evaluation that made the predictions scored, where known
     config: Config
 
@@ -72,7 +92,7 @@ class Evaluation:
             key = ".".join(map(str, fault["loc"]))
             expected = f"expected an {EVAL_FILE} of eval.py"
             raise InputError(f"{path}: {key}: {expected} ({fault['msg']})") from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             reason = getattr(error, "strerror", None) or "not JSON"
             raise InputError(f"{path}: cannot read an evaluation ({reason})") from None
         if found.predictions is None:

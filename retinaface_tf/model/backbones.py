@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import keras
 
 from retinaface_tf.model.layers import (
+    DATA_FORMAT,
     backbone_init,
     conv,
     depthwise_conv,
@@ -53,7 +54,8 @@ def resnet50(x: keras.KerasTensor) -> keras.KerasTensor:
 def _resnet(x: keras.KerasTensor, block: Block, counts: tuple[int, ...]) -> keras.KerasTensor:
     x = conv(x, 64, 7, stride=2, name="stem", initializer=backbone_init)
     # Zeros equal minus infinity here: the pooled values come out of a ReLU.
-    x = keras.layers.MaxPooling2D(3, 2, name="stem_pool")(pad(x, 1, "stem_pool"))
+    pool = keras.layers.MaxPooling2D(3, 2, data_format=DATA_FORMAT, name="stem_pool")
+    x = pool(pad(x, 1, "stem_pool"))
     for stage, count in enumerate(counts, start=1):
         for number in range(1, count + 1):
             stride = 2 if stage > 1 and number == 1 else 1

@@ -18,6 +18,7 @@ _NO_BOUNDS = (-math.inf, -math.inf, math.inf, math.inf)
 
 _IMAGES = tf.TensorSpec([None, None, None, 3], tf.uint8)
 _PER_IMAGE = tf.TensorSpec([None], tf.float32)  # a value for each image [B], or one for all [1]
+_SCALES = tf.TensorSpec([None, 2], tf.float32)  # x and y of each image [B, 2], or of all [1, 2]
 _REGION = tf.TensorSpec([4], tf.float32)
 _DETECTIONS = DetectionBatch(
     boxes=tf.TensorSpec([None, None, 4], tf.float32),
@@ -61,13 +62,14 @@ class GraphDetector(tf.Module):
 
         Args:
             images: uint8 [B, H, W, 3], RGB, upright.
-            scale: factor by which the images were resized, for all or for each [B]. Detections
-                are in pixels of the image before resizing, and NMS counts such pixels.
+            scale: factor by which the images were resized; or the factors of x and y, [2] or, for
+                each image, [B, 2]. Detections are in pixels of the image before resizing, and NMS
+                counts such pixels.
             score_threshold: replaces the config's; for all images or for each [B].
             nms_iou: replaces the config's; for all images or for each [B].
         """
         thresholds = self.thresholds(score_threshold, nms_iou)
-        return self._detect(tf.convert_to_tensor(images), _per_image(scale), *thresholds)
+        return self._detect(tf.convert_to_tensor(images), scale_of_axes(scale), *thresholds)
 
     def candidates(
         self,
@@ -89,7 +91,7 @@ class GraphDetector(tf.Module):
         region = tf.cast(_NO_BOUNDS if region is None else region, tf.float32)
         threshold, _ = self.thresholds(score_threshold, None)
         images = tf.convert_to_tensor(images)
-        return self._candidates(images, _per_image(scale), region, threshold)
+        return self._candidates(images, scale_of_axes(scale), region, threshold)
 
     def suppress(
         self,
@@ -117,24 +119,24 @@ class GraphDetector(tf.Module):
         best_first = (tf.gather(rows, order, batch_dims=1) for rows in candidates[:3])
         return self._suppress(Candidates(*best_first), score_threshold, nms_iou)
 
-    @tf.function(input_signature=[_IMAGES, _PER_IMAGE, _PER_IMAGE, _PER_IMAGE])
+    @tf.function(input_signature=[_IMAGES, _SCALES, _PER_IMAGE, _PER_IMAGE])
     def _detect(
         self, images: tf.Tensor, scales: tf.Tensor, score_threshold: tf.Tensor, nms_iou: tf.Tensor
     ) -> DetectionBatch:
         predictions, anchors = self._predict(images)
         scores = _face_scores(predictions)
-        sizes = _size(images) / scales[:, None, None]
+        sizes = _size(images) / scales[:, None]
         candidates = self._decode(predictions, anchors, scores, sizes, score_threshold)
         return self._suppress(candidates, score_threshold, nms_iou)
 
-    @tf.function(input_signature=[_IMAGES, _PER_IMAGE, _REGION, _PER_IMAGE])
+    @tf.function(input_signature=[_IMAGES, _SCALES, _REGION, _PER_IMAGE])
     def _candidates(
         self, images: tf.Tensor, scales: tf.Tensor, region: tf.Tensor, score_threshold: tf.Tensor
     ) -> DetectionBatch:
         predictions, anchors = self._predict(images)
         size = _size(images)
         scores = tf.where(is_inside(anchors[:, :2] * size, region), _face_scores(predictions), 0.0)
-        sizes = size / scales[:, None, None]
+        sizes = size / scales[:, None]
         candidates = self._decode(predictions, anchors, scores, sizes, score_threshold)
         return _zero_past(_count_above(candidates.scores, score_threshold), candidates)
 
@@ -192,6 +194,11 @@ class GraphDetector(tf.Module):
         kept = suppress(candidates.boxes, candidates.scores, score_threshold, nms_iou, limit)
         rows = (tf.gather(part, kept.indices, batch_dims=1) for part in candidates)
         return _zero_past(kept.counts, Candidates(*rows))
+
+
+def scale_of_axes(scale: float | tf.Tensor) -> tf.Tensor:
+    """Returns the factors of x and y, float32 [1, 2] or [B, 2], from a `scale` of a detector."""
+    return tf.ones([1, 2]) * tf.cast(scale, tf.float32)
 
 
 def _face_scores(predictions: Predictions) -> tf.Tensor:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+# Of images and features. Layers are told, as Keras' default is a setting of the user's.
+DATA_FORMAT = "channels_last"
 BATCH_NORM_MOMENTUM = 0.9
 BATCH_NORM_EPSILON = 1e-5
 
@@ -52,7 +54,9 @@ def pad(x: keras.KerasTensor, pixels: int, name: str) -> keras.KerasTensor:
     Keras' "same" pads a strided convolution at the bottom and right only, which shifts every
     feature against the anchors and against published weights.
     """
-    return keras.layers.ZeroPadding2D(pixels, name=f"{name}_pad")(x) if pixels else x
+    if not pixels:
+        return x
+    return keras.layers.ZeroPadding2D(pixels, data_format=DATA_FORMAT, name=f"{name}_pad")(x)
 
 
 def conv(
@@ -73,6 +77,7 @@ def conv(
         kernel,
         stride,
         padding="valid" if stride > 1 else "same",
+        data_format=DATA_FORMAT,
         use_bias=False,
         kernel_initializer=initializer(),
         name=f"{name}_conv",
@@ -90,6 +95,7 @@ def depthwise_conv(
         3,
         stride,
         padding="valid" if stride > 1 else "same",
+        data_format=DATA_FORMAT,
         use_bias=False,
         depthwise_initializer=depthwise_init(),
         name=f"{name}_conv",
@@ -186,6 +192,7 @@ def head(
     x = keras.layers.Conv2D(
         anchors * math.prod(shape),
         1,
+        data_format=DATA_FORMAT,
         kernel_initializer=neck_init(),
         bias_initializer=keras.initializers.RandomUniform(-bound, bound),
         name=f"{name}_conv",

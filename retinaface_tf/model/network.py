@@ -58,7 +58,7 @@ def build_backbone(config: ModelConfig) -> keras.Model:
     Input: as of `build_network`. Outputs: a list of the features at strides 8, 16, 32.
     """
     with _precision(config):
-        images = keras.Input((None, None, 3), dtype=keras.config.floatx(), name="images")
+        images = keras.Input((None, None, 3), dtype="float32", name="images")
         offset = [-float(mean) for mean in MEAN_RGB]
         x = keras.layers.Rescaling(scale=1.0, offset=offset, name="subtract_mean")(images)
         entry = BACKBONES[config.backbone]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from retinaface_tf.config import STRIDES
-from retinaface_tf.model.detector import GraphDetector
+from retinaface_tf.model.detector import GraphDetector, scale_of_axes
 from retinaface_tf.structures import Array, DetectionBatch
 
 # Tiles that begin at multiples of it have the anchors of the whole image.
@@ -22,6 +22,7 @@ COLUMNS = 15  # of a row: box, score, landmarks
 
 _IMAGE = tf.TensorSpec([None, None, 3], tf.uint8)
 _SCALAR = tf.TensorSpec([], tf.float32)
+_SCALE = tf.TensorSpec([2], tf.float32)
 
 
 class Tiles(NamedTuple):
@@ -120,10 +121,13 @@ class TiledDetector(tf.Module):
         if self.fits(images):
             return self.detector.candidates(images, scale, score_threshold=score_threshold)
         threshold, _ = self.detector.thresholds(score_threshold, None)
-        scales = tf.cast(scale, tf.float32)
-        per_image = (tf.broadcast_to(each, [len(images)]) for each in (scales, threshold))
+        scales = tf.broadcast_to(scale_of_axes(scale), [len(images), 2])
+        thresholds = tf.broadcast_to(threshold, [len(images)])
         return _stack(
-            [self.candidates_of_image(*each) for each in zip(images, *per_image, strict=True)]
+            [
+                self.candidates_of_image(*each)
+                for each in zip(images, scales, thresholds, strict=True)
+            ]
         )
 
     def suppress(
@@ -149,10 +153,10 @@ class TiledDetector(tf.Module):
             score_threshold: float32 scalar.
             nms_iou: float32 scalar.
         """
-        found = self.candidates_of_image(image, tf.constant(1.0), score_threshold)
+        found = self.candidates_of_image(image, tf.ones([2]), score_threshold)
         return self.suppress(found, score_threshold=score_threshold, nms_iou=nms_iou)
 
-    @tf.function(input_signature=[_IMAGE, _SCALAR, _SCALAR])
+    @tf.function(input_signature=[_IMAGE, _SCALE, _SCALAR])
     def candidates_of_image(
         self, image: tf.Tensor, scale: tf.Tensor, score_threshold: tf.Tensor
     ) -> DetectionBatch:
@@ -160,7 +164,7 @@ class TiledDetector(tf.Module):
 
         Args:
             image: uint8 [H, W, 3], RGB, upright, of any size.
-            scale: float32 scalar, as of `GraphDetector.__call__`.
+            scale: factors of x and y by which the image was resized, float32 [2].
             score_threshold: float32 scalar.
 
         Returns:

@@ -41,7 +41,7 @@ def detect_faces(
     heads: Predictions,
     anchors: Floats,
     variances: tuple[float, float],
-    pixels: float,
+    pixels: Floats,
     config: DetectorConfig,
 ) -> Detections:
     """Decodes the heads of one square image and suppresses what overlaps.
@@ -50,7 +50,7 @@ def detect_faces(
         heads: boxes [A, 4], logits [A, 2] (background, face) and landmarks [A, 5, 2].
         anchors: [A, 4].
         variances: of the anchors' settings: what offsets and what sizes were multiplied with.
-        pixels: the side of the square, in pixels that the answer and NMS count in.
+        pixels: width and height of the square [2], in pixels that the answer and NMS count in.
         config: thresholds and limits.
 
     Returns:
@@ -60,8 +60,8 @@ def detect_faces(
     best = np.argsort(-scores, kind="stable")[: np.sum(scores > config.score_threshold)]
     best = best[: config.top_k]
     scores, anchors = scores[best], anchors[best]
-    boxes = _decode_boxes(heads.boxes[best], anchors, variances) * np.float32(pixels)
-    landmarks = _decode_points(heads.landmarks[best], anchors, variances) * np.float32(pixels)
+    boxes = _decode_boxes(heads.boxes[best], anchors, variances) * np.tile(pixels, 2)
+    landmarks = _decode_points(heads.landmarks[best], anchors, variances) * pixels
     kept = suppress(boxes, scores, config)[: config.max_detections]
     return Detections(boxes[kept], scores[kept], landmarks[kept])
 

@@ -71,7 +71,8 @@ class Detector(Protocol):
 
         Args:
             images: uint8 [B, H, W, 3], RGB, upright.
-            scale: pixels of `images` per pixel of the images that the answer is about.
+            scale: pixels of `images` per pixel of the images that the answer is about; or those of
+                x and y, [2] or, for each image, [B, 2].
             score_threshold: instead of `config.detector.score_threshold`.
             nms_iou: instead of `config.detector.nms_iou`.
 

@@ -16,11 +16,12 @@ from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.extras import import_extra
 from retinaface_tf.geometry.passes import Plan, plan_passes
 from retinaface_tf.runtimes.all_sizes import detect_all_sizes
-from retinaface_tf.runtimes.heads import anchors_of_square, detect_faces, empty_batch
+from retinaface_tf.runtimes.heads import Floats, anchors_of_square, detect_faces, empty_batch
 from retinaface_tf.runtimes.interface import Detector, with_thresholds
 from retinaface_tf.serving.metadata import Metadata
 from retinaface_tf.structures import Array, DetectionBatch, Predictions
 
+OWN_SCALE = np.ones(2, np.float32)
 METADATA = "retinaface_tf"  # the name, in the file's own metadata, of what the model is
 
 
@@ -54,7 +55,7 @@ class LiteRtDetector(Detector):
         score_threshold: float | None = None,
         nms_iou: float | None = None,
     ) -> DetectionBatch:
-        """Detects as `Detector` states, at the model's size, with one scale for all images.
+        """Detects as `Detector` states, at the model's size.
 
         Returns:
             Arrays of NumPy. Images without pixels have no detections.
@@ -62,8 +63,9 @@ class LiteRtDetector(Detector):
         limits = with_thresholds(self.config.detector, score_threshold, nms_iou)
         images = np.asarray(images)
         batch = empty_batch(len(images), limits.max_detections or 0)
+        scales = np.broadcast_to(np.asarray(scale, np.float32), [len(images), 2])
         for i, image in enumerate(images if images.size else []):
-            faces = self._detect(image, float(scale), limits)
+            faces = self._detect(image, scales[i], limits)
             batch.num_detections[i] = len(faces)
             batch.boxes[i, : len(faces)] = faces.boxes
             batch.scores[i, : len(faces)] = faces.scores
@@ -78,7 +80,8 @@ class LiteRtDetector(Detector):
         squares, factors = zip(*(letterbox(image, self.side) for image in images), strict=True)
 
         def one_pass(squares: NDArray[np.uint8]) -> list[Detections]:
-            return [self._detect_square(fill(square, self.side), 1.0, limits) for square in squares]
+            filled = (fill(square, self.side) for square in squares)
+            return [self._detect_square(square, OWN_SCALE, limits) for square in filled]
 
         plan = self.plan_passes(*images.shape[1:3])
         found = detect_all_sizes(one_pass, np.stack(squares), plan, self.config, limits)
@@ -88,12 +91,14 @@ class LiteRtDetector(Detector):
         """Plans the passes over the square, whose first is at the model's size."""
         return plan_passes(height, width, self.config, scale=self.side / max(height, width))
 
-    def _detect(self, image: NDArray[np.uint8], scale: float, limits: DetectorConfig) -> Detections:
+    def _detect(
+        self, image: NDArray[np.uint8], scale: Floats, limits: DetectorConfig
+    ) -> Detections:
         square, factor = letterbox(image, self.side)
         return self._detect_square(square, factor * scale, limits)
 
     def _detect_square(
-        self, square: NDArray[np.uint8], scale: float, limits: DetectorConfig
+        self, square: NDArray[np.uint8], scale: Floats, limits: DetectorConfig
     ) -> Detections:
         with self._lock:
             heads = self._run(images=square[None])
@@ -101,7 +106,7 @@ class LiteRtDetector(Detector):
             Predictions(**{name: rows[0] for name, rows in heads.items()}),
             self._anchors,
             self.config.anchors.variances,
-            self.side / scale,
+            np.float32(self.side) / scale,
             limits,
         )
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from retinaface_tf.config import Config
+from retinaface_tf.data.scaling_host import undo_scale
 from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.extras import import_extra
 from retinaface_tf.runtimes.heads import empty_batch
@@ -72,8 +73,7 @@ class OnnxDetector(Detector):
             return empty_batch(len(images), limits.max_detections or 0)
         answer = DetectionBatch(*self._session.run(DetectionBatch._fields, {"images": images}))
         kept = answer if score_threshold is None else _above(answer, score_threshold)
-        scale = np.float32(scale)
-        return kept._replace(boxes=kept.boxes / scale, landmarks=kept.landmarks / scale)
+        return undo_scale(kept, scale)
 
 
 def _above(batch: DetectionBatch, score_threshold: float) -> DetectionBatch:

@@ -7,6 +7,7 @@ import tensorflow as tf
 from pydantic import TypeAdapter
 
 from retinaface_tf.config import Config
+from retinaface_tf.data.scaling_host import undo_scale
 from retinaface_tf.errors import ImageError, InputError, one_line
 from retinaface_tf.files import check_literal
 from retinaface_tf.runtimes.interface import Detector
@@ -71,10 +72,7 @@ class SavedModelDetector(Detector):
                 f"{self.source}: an image of {width} x {height} pixels is larger than this model "
                 f"was exported for (export.max_pixels, export.max_side)"
             )
-        detections = _detections(answer)
-        return detections._replace(
-            boxes=detections.boxes / scale, landmarks=detections.landmarks / scale
-        )
+        return undo_scale(_detections(answer), scale)
 
     def detect_bytes(self, images: Sequence[bytes]) -> DetectionBatch:
         """Detects on encoded images of any sizes; bytes that are no image have no detections."""

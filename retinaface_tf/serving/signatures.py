@@ -126,7 +126,7 @@ class Service(tf.Module):
             image_bytes,
             fn_output_signature=(
                 tf.TensorSpec([side, side, 3], tf.uint8),
-                tf.TensorSpec([], tf.float32),
+                tf.TensorSpec([2], tf.float32),
                 tf.TensorSpec([], tf.int32),
             ),
             parallel_iterations=1,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from retinaface_tf.config import TrainConfig
-from retinaface_tf.errors import InputError
+from retinaface_tf.errors import InputError, one_line
 
 _EXPECTED = (
     'expected {"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
@@ -69,7 +69,7 @@ def find_cluster(config: TrainConfig) -> Cluster:
     """
     kind = config.cluster
     if kind == "auto":
-        in_slurm = int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) > 1
+        in_slurm = _slurm_number("SLURM_STEP_NUM_TASKS", 1) > 1
         kind = "tf_config" if "TF_CONFIG" in os.environ else "slurm" if in_slurm else "none"
     if kind == "tf_config":
         return _read_tf_config(os.environ.get("TF_CONFIG", ""))
@@ -96,18 +96,20 @@ def _read_tf_config(text: str) -> Cluster:
 
 
 def _read_slurm() -> Cluster:
+    # A port that another job on the same machines is unlikely to take.
+    port = 20_000 + _slurm_number("SLURM_JOB_ID", 0) % 10_000
+    tasks = _slurm_number("SLURM_STEP_NUM_TASKS", 1)
     try:
         # Slurm binds GPUs to tasks; the resolver only needs a count that is not 0.
         resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
-            port_base=_port_of_job(),
-            gpus_per_node=int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)),
-            gpus_per_task=1,
-            auto_set_gpu=False,
+            port_base=port, gpus_per_node=tasks, gpus_per_task=1, auto_set_gpu=False
         )
         jobs = resolver.cluster_spec().as_dict()
         cluster = Cluster(jobs, *resolver.get_task_info())
-    except (RuntimeError, ValueError) as error:
-        raise InputError(f"train.cluster: expected a step that srun started: {error}") from None
+    # What TensorFlow raises of Slurm's variables is of many kinds.
+    except Exception as error:
+        reason = one_line(error)
+        raise InputError(f"train.cluster: expected a step that srun started: {reason}") from None
     host = jobs[cluster.job][cluster.task].rpartition(":")[0]
     here = os.environ.get("SLURMD_NODENAME", host)
     if host != here:
@@ -119,6 +121,9 @@ def _read_slurm() -> Cluster:
     return cluster
 
 
-def _port_of_job() -> int:
-    """Returns a port that another job on the same machines is unlikely to take."""
-    return 20_000 + int(os.environ.get("SLURM_JOB_ID", 0)) % 10_000
+def _slurm_number(variable: str, default: int) -> int:
+    text = os.environ.get(variable, str(default))
+    try:
+        return int(text)
+    except ValueError:
+        raise InputError(f"{variable}: expected a number, found {text!r:.80}") from None

@@ -48,6 +48,12 @@ def test_validating_draws_as_well_as_training(tmp_path, caplog):
     assert f"{root}: drawing 1 + 1 images of faces" in caplog.messages
 
 
+@pytest.mark.parametrize("open_set", [training_set, validation_set])
+def test_without_data_the_setting_and_the_demo_are_named(tmp_path, open_set):
+    with pytest.raises(InputError, match=r"label\.txt: .*data\.root.*make demo"):
+        open_set(config_of(tmp_path / "none"))
+
+
 def test_broken_training_images_are_skipped_if_asked_for_named_and_counted(root, caplog):
     whole = training_set(config_of(root))
     cut, garbage, good = (whole.path(i) for i in range(3))

@@ -1,4 +1,5 @@
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,6 @@ import pytest
 from retinaface_tf.detect.output import Output, OutputOptions
 from retinaface_tf.detect.sources import Source
 from retinaface_tf.detections import Detections
-from retinaface_tf.errors import InputError
 
 NOTHING = OutputOptions(pictures=False)
 
@@ -59,10 +59,68 @@ def test_pictures_are_blurred_instead_of_boxed_if_so_wanted(tmp_path, frame, fac
     assert np.abs(picture - 128).max() < 30, "neither stripes nor a box"
 
 
-def test_a_picture_that_cannot_be_written_is_told(tmp_path, frame, face):
-    (tmp_path / "a.png.jpg").mkdir()
-    with (
-        Output(tmp_path, replace(NOTHING, pictures=True)) as output,
-        pytest.raises(InputError, match=r"a.png.jpg: cannot be written"),
-    ):
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("blocked.png", OutputOptions()),
+        ("x" * 254, OutputOptions()),
+        ("x" * 260 + "/a.png", OutputOptions(pictures=False, crop=True)),
+        ("x" * 254, OutputOptions(pictures=False, align="arcface112")),
+    ],
+)
+def test_a_picture_that_cannot_be_written_is_named_and_its_faces_are_kept(
+    tmp_path, frame, face, name, wanted
+):
+    (tmp_path / "blocked.png").mkdir()
+    source = Source(name, "image", Path(name).with_suffix(".png"))
+    with Output(tmp_path, wanted) as output:
+        output.write(frame._replace(source=source), face)
         output.write(frame, face)
+    [error] = output.errors
+    assert name[:250] in error
+    assert [len(line["faces"]) for line in lines(tmp_path)] == [1, 1]
+    assert lines(tmp_path)[0]["faces"][0]["crop"] is None
+
+
+@pytest.mark.parametrize("rate", [211.222, 1234.567])
+def test_a_rate_that_mpeg4_lacks_is_rounded(tmp_path, frame, face, rate):
+    video = Source("v.avi", "video", Path("v.avi.mp4"))
+    with Output(tmp_path, OutputOptions()) as output:
+        output.write(frame._replace(source=video, number=0, rate=rate), face)
+    assert output.errors == []
+    written = cv2.VideoCapture(str(tmp_path / "v.avi.mp4")).get(cv2.CAP_PROP_FPS)
+    assert written == pytest.approx(rate, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "rate", "shape"),
+    [("v.mp4", 1e5, (48, 64)), ("v.mp4", 25, (48, 9000)), ("x" * 260 + ".mp4", 25, (48, 64))],
+)
+def test_a_video_that_cannot_be_written_is_named_once(tmp_path, frame, name, rate, shape):
+    frame = frame._replace(
+        source=Source("v.avi", "video", Path(name)),
+        number=0,
+        rate=rate,
+        pixels=np.zeros((*shape, 3), np.uint8),
+    )
+    with Output(tmp_path, OutputOptions()) as output:
+        output.write(frame, Detections.none())
+        output.write(frame._replace(number=1), Detections.none())
+    [error] = output.errors
+    assert name in error
+    assert len(lines(tmp_path)) == 2
+
+
+def test_names_need_not_be_utf8(tmp_path, frame, face):
+    name = os.fsdecode(b"\xff\xfe")
+    image = Source(name, "image", Path(f"{name}.jpg"))
+    video = Source(name, "video", Path(f"{name}.mp4"))
+    with Output(tmp_path, OutputOptions(crop=True)) as output:
+        output.write(frame._replace(source=image), face)
+        output.write(frame._replace(source=video, number=0), face)
+    assert [line["file"] for line in lines(tmp_path)] == [name, name]
+    assert (tmp_path / f"{name}.jpg").exists()
+    assert (tmp_path / f"crops/{name}_0.jpg").exists()
+    assert "\\udcff\\udcfe" in (tmp_path / "detections.csv").read_text()
+    [error] = output.errors  # OpenCV crashes on such names of videos
+    assert "\\udcff\\udcfe.mp4" in error

@@ -55,6 +55,18 @@ def test_the_csv_has_a_line_for_each_face(tmp_path, frame, face):
     assert (row["nose_x"], row["nose_y"], row["right_mouth_corner_y"]) == ("50.0", "50.0", "58.0")
 
 
+def test_the_counts_are_in_words(tmp_path, frame, face):
+    with Results(tmp_path) as results:
+        assert str(results) == "0 faces in no image"
+        results.write(frame, face, [CutOut()])
+        assert str(results) == "1 face in 1 image"
+        results.write(frame, Detections.none(), [])
+        assert str(results) == "1 face in 2 images"
+        for number in range(3):
+            results.write(frame._replace(number=number), face, [CutOut()])
+        assert str(results) == "4 faces in 2 images and 3 frames"
+
+
 def test_what_was_written_before_an_error_stays(tmp_path, frame, face):
     try:
         with Results(tmp_path) as results:

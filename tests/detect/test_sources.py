@@ -50,6 +50,22 @@ def test_what_is_not_there_is_refused(tmp_path):
         find_sources([str(tmp_path / "one"), str(tmp_path / "two")], tmp_path / "out")
 
 
+def test_two_inputs_may_share_a_name_where_no_file_is_named_after_them(tmp_path):
+    touch(tmp_path / "one/a.jpg", tmp_path / "two/a.jpg")
+    folders = [str(tmp_path / "one"), str(tmp_path / "two")]
+    sources = find_sources([*folders, folders[0]], tmp_path / "out", named=False)
+    assert [source.path for source in sources] == [f"{folder}/a.jpg" for folder in folders]
+
+
+@pytest.mark.parametrize("inputs", [["a.jpg"], ["."], ["sub"], ["elsewhere/b.jpg", "sub/c.jpg"]])
+def test_what_lies_in_the_folder_of_results_is_refused_by_name(tmp_path, monkeypatch, inputs):
+    touch(tmp_path / "in/a.jpg", tmp_path / "in/sub/c.jpg", tmp_path / "elsewhere/b.jpg")
+    monkeypatch.chdir(tmp_path / "in")
+    (tmp_path / "in/elsewhere").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match=rf"^{inputs[-1]}: .*folder of results"):
+        find_sources(inputs, Path())
+
+
 def test_frames_are_counted_ahead_but_for_a_camera(tmp_path, video):
     touch(tmp_path / "a.jpg")
     sources = find_sources([str(tmp_path / "a.jpg"), str(video)], tmp_path / "out")

@@ -153,6 +153,16 @@ FAULTS = {
         last_face(with_points(EYE_L, EYE_R, MOUTH_L, MOUTH_R, NOSE)),
         "(42, 60) (58, 60) (50, 50)",
     ),
+    "upside down as seen": Fault(
+        "not upright",
+        last_face(with_points((42, 60), (58, 60), NOSE, (40, 40), (60, 40))),
+        "(42, 60) (58, 60) (50, 50)",
+    ),
+    "on its side": Fault(
+        "not upright",
+        last_face(with_points((40, 40), (40, 60), NOSE, (60, 42), (60, 58))),
+        "(40, 40) (40, 60) (50, 50)",
+    ),
     "landmark outside": Fault("landmark outside", last_face(FAR_NOSE), "50%"),
 }
 FITTING = {
@@ -199,7 +209,7 @@ def spoilt(drawn, tmp_path_factory) -> Examined:
 def test_a_clean_folder_has_no_finding_but_images_without_faces_and_is_ready(clean):
     assert {kind for kind, _ in findings_of(clean).values()} <= {"no faces"}
     assert clean.blocking() == []
-    assert str(clean).endswith("ready to train")
+    assert str(clean).splitlines()[-1] == "ready to train"
 
 
 @pytest.mark.parametrize("key", FAULTS)
@@ -222,7 +232,16 @@ def test_a_fatal_fault_blocks_training_and_a_harmless_one_does_not(spoilt):
     blocking = spoilt.diagnosis.blocking()
     assert {"train: unreadable", "train: overlap", "train: sideways"} <= set(blocking)
     assert not {"train: turned", "train: size", "train: no faces"} & set(blocking)
-    assert "not ready to train: train: unreadable" in str(spoilt.diagnosis)
+    *_, closing, unreadable, _, _ = str(spoilt.diagnosis).splitlines()
+    assert closing == "not ready to train: train: unreadable, train: overlap, train: sideways"
+    assert "data.unreadable=skip" in unreadable
+
+
+def test_examples_of_findings_name_the_line_and_the_image(spoilt):
+    key = "outside"
+    number = list(FAULTS).index(key)
+    place = f"{spoilt.root}/train/label.txt:{spoilt.lines[key]}"
+    assert f"{place}: {number}.jpg: box 90 90 40 40" in str(spoilt.diagnosis)
 
 
 @pytest.mark.parametrize(
@@ -231,8 +250,15 @@ def test_a_fatal_fault_blocks_training_and_a_harmless_one_does_not(spoilt):
         (Severity.FATAL, 0, 100, False),
         (Severity.FATAL, 1, 100, True),
         (Severity.SYSTEMATIC, 0, 0, False),
-        (Severity.SYSTEMATIC, 1, 100, True),
-        (Severity.SYSTEMATIC, 1, 101, False),
+        (Severity.SYSTEMATIC, 5, 500, True),
+        (Severity.SYSTEMATIC, 5, 501, False),
+        (Severity.SYSTEMATIC, 4, 30, False),  # a few of a small set
+        (Severity.SYSTEMATIC, 5, 30, True),
+        (Severity.SYSTEMATIC, 2, 3, False),
+        (Severity.SYSTEMATIC, 3, 3, True),  # all there are
+        (Severity.PREVALENT, 50, 100, True),
+        (Severity.PREVALENT, 49, 100, False),
+        (Severity.PREVALENT, 3, 6, False),
         (Severity.HARMLESS, 100, 100, False),
     ],
 )
@@ -244,7 +270,7 @@ def test_how_many_findings_block_training_goes_by_their_severity(
 
 def test_findings_about_faces_are_counted_among_faces(clean):
     split = clean.splits[0].split
-    needed = -(-len(split.records.boxes) // 100)  # a hundredth, rounded up
+    needed = max(5, -(-len(split.records.boxes) // 100))  # a hundredth, rounded up
     finding = Finding("no area", 0, 0, "")
     matchable = np.ones(len(split.records.boxes), bool)
     assert SplitDiagnosis(split, [finding] * (needed - 1), matchable).blocking() == []
@@ -324,6 +350,9 @@ def test_the_command_writes_json_and_page_and_says_by_its_exit_code_what_it_foun
     ready = run(drawn)
     assert ready.returncode == 0, ready.stderr
     assert "train: 16 images" in ready.stdout
+    assert ready.stdout.splitlines()[-1] == (
+        f"next: python -m retinaface_tf.training --cfg res50 --set data.root={drawn}"
+    )
     assert run(spoilt.root).returncode == 2
     assert json.loads((tmp_path / "out/data.json").read_text())["blocking"]
     assert (tmp_path / "out/data.html").stat().st_size > 10_000

@@ -8,7 +8,7 @@ from retinaface_tf.config import Config, EvalConfig
 from retinaface_tf.data.dataset import validation_set
 from retinaface_tf.detections import Detections
 from retinaface_tf.errors import InputError
-from retinaface_tf.evaluation.predict import predict
+from retinaface_tf.evaluation.predict import load_image, predict
 from retinaface_tf.structures import DetectionBatch
 
 
@@ -35,6 +35,14 @@ def test_protocol_original_leaves_images_as_they_are(drawn_config):
         decoded = tf.io.decode_jpeg(tf.io.read_file(str(file)))
         assert (height, width, channels) == tuple(decoded.shape)
         assert scale == 1.0
+
+
+def test_detections_are_in_pixels_of_the_original_though_sides_were_rounded(tmp_path):
+    # vga: 100 x 37 becomes 640 x 237, by 6.4 along x and 6.405 along y.
+    tf.io.write_file(str(tmp_path / "a.jpg"), tf.io.encode_jpeg(np.zeros([37, 100, 3], np.uint8)))
+    image, scale = load_image(str(tmp_path / "a.jpg"), EvalConfig(protocol="vga"))
+    assert image.shape == (237, 640, 3)
+    np.testing.assert_allclose(scale, [640 / 100, 237 / 37], rtol=1e-6)
 
 
 def detected(boxes: list[list[float]], scores: list[float]) -> DetectionBatch:

@@ -88,7 +88,14 @@ def test_the_hash_is_of_the_files_that_a_model_consists_of(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "named"), [(None, "No such file"), ("nonsense", "JSON"), ("[]", "eval.json")]
+    ("content", "named"),
+    [
+        (None, "No such file"),
+        ("nonsense", "JSON"),
+        ("[]", "eval.json"),
+        ("[" * 100_000, "JSON"),
+        ("1" * 5000, "JSON"),
+    ],
 )
 def test_another_file_is_refused(tmp_path, content, named):
     file = tmp_path / "eval.json"
@@ -102,7 +109,16 @@ def test_another_file_is_refused(tmp_path, content, named):
     ("change", "key"),
     [
         ({"ap": {"easy": "high"}}, r"ap\.easy"),
+        ({"ap": {"easy": 0.5}}, "ap"),
+        ({"ap": AP | {"all": 0.5}}, "ap"),
         ({"images": None}, "images"),
+        ({"images": 10**300}, "images"),
+        ({"images": -1}, "images"),
+        ({"speed": {"network": 0}}, r"speed\.network"),
+        ({"speed": {"network": float("inf")}}, r"speed\.network"),
+        ({"predictions": "a\0b"}, "predictions"),
+        ({"predictions": "\ud800"}, "predictions"),
+        ({"made_by": {}}, r"made_by\.ap"),
         ({"config": {"nonsense": 1}}, r"config\.nonsense"),
     ],
 )

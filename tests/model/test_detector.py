@@ -121,6 +121,13 @@ def test_a_resized_image_is_answered_in_pixels_of_the_one_it_came_from(detect):
     np.testing.assert_array_equal(half.scores, same.scores)
 
 
+def test_x_and_y_may_be_resized_by_factors_of_their_own(detect):
+    # A cell of 16 pixels at 32, 16 is 8 x 4 pixels of an image of twice the width, 4 times as high.
+    found = detect(images_of([[0, 0, 0], [0, 0, 0.5]]), scale=[2, 4])
+    np.testing.assert_allclose(found.boxes[0, 0], [16, 4, 24, 8], atol=1e-5)
+    np.testing.assert_allclose(found.landmarks[0, 0], [[20, 6]] * 5, atol=1e-5)
+
+
 def test_nms_counts_pixels_of_the_image_that_a_resized_one_came_from(detect):
     # Anchors of 16 pixels every 8. Inclusive pixels: IoU 9 * 17 / 425 = 0.36 as they are, and
     # 1.5 * 2 / 5 = 0.6 for boxes of 1 pixel.
@@ -219,7 +226,11 @@ def test_thresholds_of_a_call_replace_those_of_the_config(small, detector, noise
 
 
 def test_images_of_a_batch_may_have_scales_and_thresholds_of_their_own(detector, noise):
-    settings = {"scale": [1.0, 2.0], "score_threshold": [0.3, 0.7], "nms_iou": [0.4, 0.1]}
+    settings = {
+        "scale": [[1.0, 1.1], [2.0, 1.9]],
+        "score_threshold": [0.3, 0.7],
+        "nms_iou": [0.4, 0.1],
+    }
     together = detector(noise, **settings)
     for number in range(2):
         own = {name: values[number] for name, values in settings.items()}

@@ -1,5 +1,6 @@
 """The network: its size, its shapes, the originals' numbers."""
 
+import re
 from dataclasses import replace
 
 import keras
@@ -111,6 +112,42 @@ def test_the_precision_of_one_network_is_not_that_of_the_next(config):
     before = keras.config.dtype_policy()
     build_network(replace(config, model=ModelConfig(backbone="mobilenet025", precision="bfloat16")))
     assert keras.config.dtype_policy() == before
+
+
+@pytest.fixture
+def other_keras_settings():
+    """Settings of a user's program, or of its ~/.keras/keras.json."""
+    before = keras.config.image_data_format(), keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_image_data_format("channels_first")
+    keras.config.set_floatx("float16")
+    keras.config.set_dtype_policy("mixed_float16")
+    yield
+    for setting, value in zip(("image_data_format", "floatx", "dtype_policy"), before, strict=True):
+        getattr(keras.config, f"set_{setting}")(value)
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_no_layer_follows_global_settings_of_keras(
+    config, made_up_network, backbone, other_keras_settings
+):
+    network = build_network(replace(config, model=ModelConfig(backbone=backbone)))
+    assert without_seeds(network) == without_seeds(made_up_network(backbone))
+
+
+def without_seeds(network):
+    """The settings of all layers, but for the seeds that initializers draw when they are made."""
+    return re.sub(r'"seed": \d+', "", network.to_json())
+
+
+def test_the_answer_does_not_depend_on_global_settings_of_keras(
+    config, vectors, with_made_up_weights, other_keras_settings
+):
+    original = vectors("net_mobilenet025_75x101")
+    model = ModelConfig(backbone="mobilenet025")
+    network = with_made_up_weights(build_network(replace(config, model=model)))
+    outputs = network(pixels_of(original), training=False)
+    for name in ("boxes", "logits", "landmarks"):
+        assert largest_deviation(outputs[name], original[name]) < 1e-5, name
 
 
 def test_bfloat16_says_about_the_same_as_float32(config, made_up_network, with_made_up_weights):

@@ -28,8 +28,9 @@ def heads(scores, boxes=0.0, landmarks=0.0):
     )
 
 
-def detect(heads, anchors=TWO, pixels=100.0, **settings):
-    return detect_faces(heads, anchors, VARIANCES, pixels, DetectorConfig(**settings))
+def detect(heads, anchors=TWO, pixels=(100, 100), **settings):
+    limits = DetectorConfig(**settings)
+    return detect_faces(heads, anchors, VARIANCES, np.float32(pixels), limits)
 
 
 def test_an_anchor_that_is_not_moved_is_the_box_and_its_centre_the_landmarks():
@@ -78,7 +79,13 @@ def test_anchors_are_those_of_training_bit_by_bit(side, clip):
     np.testing.assert_array_equal(anchors_of_square(side, config), expected)
 
 
-@pytest.mark.parametrize("scale", [1.0, 0.4])
+def test_width_and_height_may_have_factors_of_their_own():
+    found = detect(heads([0.01, 0.9]), pixels=(100, 200))
+    np.testing.assert_allclose(found.boxes, [[37.5, 75, 62.5, 125]], atol=1e-5)
+    np.testing.assert_allclose(found.landmarks[0], [[50, 100]] * 5, atol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [(1.0, 1.0), (0.4, 0.5)])
 def test_random_heads_give_what_the_detector_gives(config, scale):
     side = 160
     random = np.random.default_rng(3)
@@ -100,7 +107,7 @@ def test_random_heads_give_what_the_detector_gives(config, scale):
         np.zeros([1, side, side, 3], np.uint8), scale
     )
     anchors = anchors_of_square(side, config.anchors)
-    found = detect_faces(said, anchors, config.anchors.variances, side / scale, limits)
+    found = detect_faces(said, anchors, config.anchors.variances, side / np.float32(scale), limits)
     assert 20 < len(found) == expected.num_detections[0]
     for name in ("boxes", "scores", "landmarks"):
         twin = getattr(expected, name)[0, : len(found)]

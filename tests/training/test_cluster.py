@@ -51,6 +51,21 @@ def test_a_chief_by_name_comes_before_the_workers(monkeypatch):
 
 
 @pytest.mark.parametrize(
+    "variable", ["SLURM_STEP_NUM_TASKS", "SLURM_JOB_ID", "SLURM_PROCID", "SLURM_STEP_NODELIST"]
+)
+@pytest.mark.parametrize("value", ["x", "", "n[", "9" * 5000])
+def test_a_variable_of_slurm_that_is_broken_is_one_line(monkeypatch, variable, value):
+    in_slurm(monkeypatch, 0)
+    monkeypatch.setenv(variable, value)
+    if variable == "SLURM_STEP_NODELIST" and value in ("x", ""):
+        return
+    with pytest.raises(InputError) as error:
+        find_cluster(TrainConfig())
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 400
+
+
+@pytest.mark.parametrize(
     ("text", "found"),
     [
         ("{", "JSONDecodeError"),

@@ -2,8 +2,11 @@
 
 Prints AP of each run with its 95 % interval over samples of images, and the difference of each run
 to the first with an interval of its own, over the same images. A difference whose interval contains
-0 is called noise. The command needs the ground truth and the detections, which `eval.py` keeps
-unless `eval.save_results` is false.
+0 is called noise. A run by another protocol than the first, or with other ground truth, is marked
+and called neither better nor worse; `--ground_truth` names one for all.
+
+The command needs the ground truth and the detections, which `eval.py` keeps unless
+`eval.save_results` is false.
 """
 
 from pathlib import Path

@@ -1,6 +1,6 @@
 """Compares evaluations over the same images by a bootstrap."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,7 +8,6 @@ from retinaface_tf.errors import InputError
 from retinaface_tf.evaluation.average_precision import (
     SETS,
     Curve,
-    GroundTruth,
     average_precision,
     precision_recall_of,
 )
@@ -18,7 +17,8 @@ from retinaface_tf.evaluation.bootstrap import (
     interval,
     resampled_ap,
 )
-from retinaface_tf.evaluation.outcome import examine
+from retinaface_tf.evaluation.compare.conditions import differences
+from retinaface_tf.evaluation.outcome import Outcome, examine
 from retinaface_tf.evaluation.prediction_files import read_predictions
 from retinaface_tf.evaluation.result import Evaluation
 from retinaface_tf.evaluation.scoring import Predictions
@@ -31,6 +31,7 @@ class Run(NamedTuple):
     name: str
     curves: dict[str, Curve]
     counts: dict[str, ImageCounts]
+    differences: tuple[str, ...]  # of its conditions from those of the first run, such as protocol
 
 
 class Cell(NamedTuple):
@@ -40,6 +41,7 @@ class Cell(NamedTuple):
     interval: tuple[float, float]  # 95 %
     difference: float
     difference_interval: tuple[float, float]  # 95 %
+    is_comparable: bool  # whether both runs were measured under the same conditions
 
     @property
     def is_noise(self) -> bool:
@@ -48,7 +50,9 @@ class Cell(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """One of noise, better, worse; than the first run."""
+        """One of noise, better, worse; than the first run. Or: not comparable."""
+        if not self.is_comparable:
+            return "not comparable"
         return "noise" if self.is_noise else "better" if self.difference > 0 else "worse"
 
 
@@ -74,6 +78,7 @@ class Comparison(NamedTuple):
                     " " * width + "".join(f"{text:<30}" for text in column)
                     for column in zip(*(_difference(cell) for cell in row.values()), strict=True)
                 ]
+                lines += [f"{' ' * width}{difference}" for difference in run.differences]
         return "\n".join(line.rstrip() for line in lines)
 
 
@@ -81,6 +86,9 @@ def compare_evaluations(
     files: Sequence[Path], ground_truth: str | None, resamples: int, seed: int
 ) -> Comparison:
     """Compares evaluations by their `eval.json`.
+
+    A run that was measured under other conditions than the first (another protocol, other ground
+    truth) is marked, and called neither better nor worse.
 
     Args:
         files: two or more; their detections must have been kept.
@@ -92,12 +100,17 @@ def compare_evaluations(
         InputError: a file is missing or broken, or they match faces at different IoU.
     """
     evaluations = [Evaluation.load(file) for file in files]
-    truth = load_ground_truth(ground_truth or evaluations[0].config.ground_truth_folder)
+    first = evaluations[0]
+    truth = load_ground_truth(ground_truth or first.config.ground_truth_folder)
     ious = sorted({evaluation.config.eval.iou for evaluation in evaluations})
     if len(ious) > 1:
         raise InputError(f"expected one eval.iou for all, found {', '.join(map(str, ious))}")
     runs = [
-        _run(name, _predictions(file, evaluation), truth, ious[0])
+        _run(
+            name,
+            examine(_predictions(file, evaluation), truth, ious[0]),
+            differences(evaluation, first, own_truth=ground_truth is None),
+        )
         for name, file, evaluation in zip(_names(files), files, evaluations, strict=True)
     ]
     return Comparison(runs, _table(runs, resamples, seed), len(truth))
@@ -109,9 +122,11 @@ def _table(runs: Sequence[Run], resamples: int, seed: int) -> list[dict[str, Cel
     for name in SETS:
         samples = resampled_ap([run.counts[name] for run in runs], resamples, seed)
         ap = [average_precision(run.curves[name]) for run in runs]
-        for row, own, value in zip(table, samples, ap, strict=True):
+        for run, row, own, value in zip(runs, table, samples, ap, strict=True):
             of_difference = interval(own - samples[0])
-            row[name] = Cell(value, interval(own), value - ap[0], of_difference)
+            row[name] = Cell(
+                value, interval(own), value - ap[0], of_difference, not run.differences
+            )
     return table
 
 
@@ -120,12 +135,12 @@ def _difference(cell: Cell) -> tuple[str, str]:
     return f"{cell.difference:+.4f} ({low:+.4f} to {high:+.4f})", cell.verdict
 
 
-def _run(name: str, predictions: Predictions, truth: Mapping[str, GroundTruth], iou: float) -> Run:
-    outcome = examine(predictions, truth, iou)
+def _run(name: str, outcome: Outcome, differences: tuple[str, ...]) -> Run:
     return Run(
         name,
         {each: precision_recall_of(outcome.matches, outcome.in_set[each]) for each in SETS},
         {each: count_by_image(outcome, each) for each in SETS},
+        differences,
     )
 
 

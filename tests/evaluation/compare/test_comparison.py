@@ -82,6 +82,60 @@ def test_evaluations_at_different_iou_are_refused(files, tmp_path):
         compare_with(files, tmp_path, config=config)
 
 
+def with_eval(evaluation, **changes):
+    config = evaluation.config
+    return replace(config, eval=replace(config.eval, **changes))
+
+
+@pytest.mark.parametrize(
+    ("made_by", "difference"),
+    [
+        ({"protocol": "vga"}, "protocol vga, not original"),
+        ({"protocol": None}, "protocol unknown, not original"),
+        ({"protocol": "resized", "short_side": 800}, "protocol resized 800 2176, not original"),
+        ({"protocol": "ms_flip", "short_sides": (500,)}, "protocol ms_flip 500, not original"),
+    ],
+)
+def test_a_run_by_another_protocol_is_marked_and_neither_better_nor_worse(
+    files, tmp_path, made_by, difference
+):
+    first = replace(Evaluation.load(files["bad"]), protocol="original")
+    protocol, sizes = made_by["protocol"], {k: v for k, v in made_by.items() if k != "protocol"}
+    other = replace(Evaluation.load(files["good"]), protocol=protocol)
+    first.save(tmp_path / "first")
+    replace(other, config=with_eval(other, **sizes)).save(tmp_path / "other")
+    paths = [tmp_path / name / "eval.json" for name in ("first", "other")]
+    comparison = compare_evaluations(paths, None, 100, 1)
+    assert comparison.runs[1].differences == (difference,)
+    assert [cell.verdict for cell in comparison.table[1].values()] == ["not comparable"] * 3
+    assert str(comparison).splitlines()[-1].strip() == difference
+    assert difference in write_comparison(tmp_path, comparison).read_text()
+
+
+def test_predictions_of_one_maker_are_comparable_whoever_scored_them(files, tmp_path):
+    run = Evaluation.load(files["good"])
+    maker = replace(run, protocol="vga")
+    maker.save(tmp_path / "maker")
+    replace(run, made_by=maker).save(tmp_path / "scored")
+    paths = [tmp_path / name / "eval.json" for name in ("maker", "scored")]
+    assert compare_evaluations(paths, None, 100, 1).runs[1].differences == ()
+
+
+def test_other_ground_truth_is_marked_unless_one_is_named_for_all(files, tmp_path):
+    first = Evaluation.load(files["good"])
+    truth = first.config.ground_truth_folder
+    (tmp_path / "other").mkdir()
+    config = with_eval(first, ground_truth=str(tmp_path / "other"))
+    [difference] = compare_with(files, tmp_path, config=config).runs[1].differences
+    assert difference == f"ground truth {tmp_path / 'other'}, not {truth}"
+    paths = [files["good"], tmp_path / "eval.json"]
+    assert compare_evaluations(paths, str(truth), 100, 1).runs[1].differences == ()
+
+
+def test_another_number_of_images_is_marked(files, tmp_path):
+    assert compare_with(files, tmp_path, images=39).runs[1].differences == ("images 39, not 40",)
+
+
 def test_the_command_prints_the_table_and_writes_the_page(files, command, tmp_path):
     module = "-m", "retinaface_tf.evaluation.compare"
     done = command(*module, *files.values(), f"--report={tmp_path}", "--resamples=100")
