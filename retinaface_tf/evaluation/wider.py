@@ -3,6 +3,7 @@
 Source: `wider_eval.m` of WIDER FACE's eval_tools.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -86,11 +87,15 @@ def _read_cells(path: Path, variable: str, columns: int) -> dict[str, NDArray[np
     mat = _read(path, names)
     try:
         events, files, cells = (_as_list(mat.get(name)) for name in names)
-        return {
-            f"{_as_text(event)}/{_as_text(image)}": _as_rows(cell, columns)
+        rows = [
+            (f"{_as_text(event)}/{_as_text(image)}", _as_rows(cell, columns))
             for event, images, values in zip(events, files, cells, strict=True)
             for image, cell in zip(_as_list(images), _as_list(values), strict=True)
-        }
+        ]
+        twice = [name for name, count in Counter(name for name, _ in rows).items() if count > 1]
+        if twice:
+            raise ValueError(f"{twice[0]} is there twice")
+        return dict(rows)
     except ValueError as error:
         raise _unlike_wider_face(path, names, error) from None
 

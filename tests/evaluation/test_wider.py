@@ -93,6 +93,18 @@ def test_a_mat_of_something_else_is_named(tmp_path):
         load_ground_truth(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("events", "images"), [(("e",), (("a", "a"),)), (("e", "e"), (("a",), ("a",)))]
+)
+def test_an_image_that_is_there_twice_is_named(tmp_path, events, images):
+    write_ground_truth(tmp_path)
+    boxes = cell(*(cell(*(np.ones((1, 4)) for _ in names)) for names in images))
+    names = {"event_list": cell(*events), "file_list": cell(*(cell(*each) for each in images))}
+    savemat(tmp_path / "wider_face_val.mat", names | {"face_bbx_list": boxes})
+    with pytest.raises(InputError, match=r"wider_face_val\.mat: .*e/a is there twice"):
+        load_ground_truth(tmp_path)
+
+
 @pytest.mark.parametrize("position", [0, 3])
 def test_a_face_that_does_not_exist_is_named_by_image_and_number(tmp_path, position):
     write_ground_truth(tmp_path)
