@@ -162,27 +162,17 @@ def start_tensorflow() -> None:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # its devices, as it starts them
     with _silent_stderr():
-        import tensorflow as tf
-
-        _import_keras()
+        try:
+            import keras  # noqa: F401 (both read the settings of Keras)
+            import tensorflow as tf
+        except (AssertionError, AttributeError, TypeError, ValueError) as error:
+            reason = one_line(error)
+            raise InputError(f"settings of Keras (keras.json, KERAS_*): {reason}") from None
         for gpu in tf.config.list_physical_devices("GPU"):
             tf.config.experimental.set_memory_growth(gpu, True)
     # Its Python warnings are about its insides too: names in graphs, durations of callbacks.
     tf.get_logger().setLevel("ERROR")
     absl_logging.set_verbosity(absl_logging.ERROR)
-
-
-def _import_keras() -> None:
-    """Imports Keras, which reads the user's settings of it.
-
-    Raises:
-        InputError: they are not as Keras expects.
-    """
-    try:
-        importlib.import_module("keras")
-    # Of a wrong type, a setting raises whatever comes.
-    except Exception as error:
-        raise InputError(f"settings of Keras (keras.json, KERAS_*): {one_line(error)}") from None
 
 
 @contextmanager
