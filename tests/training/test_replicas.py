@@ -36,7 +36,7 @@ def assert_same(some, others, tolerance: float, *, least: float, prefix: str = "
     """Compares arrays, each relative to its largest value, or to `least` if that is larger."""
     assert some.keys() == others.keys()
     names = [name for name in others if name.startswith(prefix)]
-    assert len(names) > 200
+    assert len(names) > 100
     for name in names:
         scale = max(np.abs(others[name]).max(), least)
         assert np.abs(some[name] - others[name]).max() <= tolerance * scale, name
