@@ -56,6 +56,10 @@ class StopSignal:
     def defer(self) -> None:
         """Lets a signal from now on wait for the end of the step at hand."""
         self._is_deferred = True
+        # A group of workers has put TensorFlow's own handler of SIGTERM in the place of Python's.
+        for number in SIGNALS:
+            if signal.getsignal(number) == self._ask:
+                signal.signal(number, self._ask)
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
