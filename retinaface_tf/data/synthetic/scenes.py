@@ -28,16 +28,10 @@ from retinaface_tf.data.layout import (
     new_folder,
     write_ground_truth,
 )
-from retinaface_tf.data.synthetic import faces as drawing
-from retinaface_tf.data.synthetic.faces import (
-    Canvas,
-    DrawnFace,
-    Head,
-    Image,
-    Rng,
-    any_colour,
-    ellipse,
-)
+from retinaface_tf.data.synthetic.canvas import Canvas, DrawnFace
+from retinaface_tf.data.synthetic.faces import paint_body, paint_head
+from retinaface_tf.data.synthetic.heads import Head, random_head
+from retinaface_tf.data.synthetic.shapes import Image, Rng, any_colour, darker, ellipse
 
 _TRAIN, _VAL = 0, 1  # these part the random numbers of the two splits
 _HIDDEN = {"easy": 0.2}  # share of a face to stay below
@@ -152,9 +146,9 @@ def draw_image(rng: Rng, background: Image, heights: list[float]) -> tuple[Image
         _paint_distractor(canvas, rng)
     heads = _place(rng, heights, canvas.size)
     for head in heads:  # all bodies before all heads: a body hides no face
-        drawing.paint_body(canvas, rng, head)
+        paint_body(canvas, rng, head)
     for owner, head in enumerate(heads, start=1):
-        drawing.paint_head(canvas, rng, head, owner)
+        paint_head(canvas, rng, head, owner)
     image, faces = canvas.finish(heads)
     return _photograph(rng, image), faces
 
@@ -168,7 +162,7 @@ def _place(rng: Rng, heights: list[float], size: tuple[int, int]) -> list[Head]:
         for _ in range(20):
             centre = rng.uniform(margin, np.array(size) - margin)
             if all(np.hypot(*(centre - h.centre)) > apart * (height + h.height) for h in heads):
-                heads.append(drawing.random_head(rng, centre, height))
+                heads.append(random_head(rng, centre, height))
                 break
     return heads[::-1]
 
@@ -180,21 +174,21 @@ def _paint_clutter(canvas: Canvas, rng: Rng) -> None:
     board = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * extent
     canvas.fill(where + (board if kind else ellipse(0, 0, *extent)), colour)
     if kind > 1:
-        canvas.fill(where + board * (0.85, 0.8), drawing.darker(colour, 0.7))
+        canvas.fill(where + board * (0.85, 0.8), darker(colour, 0.7))
     elif rng.random() < 0.4:
         canvas.line(rng.uniform(0, canvas.size, (3, 2)), colour, rng.uniform(0.5, 4))
 
 
 def _paint_distractor(canvas: Canvas, rng: Rng) -> None:
     """Paints something as round as a face that is none: a ball, a nape, a spotted fruit."""
-    head = drawing.random_head(rng, rng.uniform(0, canvas.size), np.exp(rng.uniform(2.5, 4.7)))
+    head = random_head(rng, rng.uniform(0, canvas.size), np.exp(rng.uniform(2.5, 4.7)))
     colour = head.skin if rng.random() < 0.75 else any_colour(rng)
     canvas.fill(head.flat(head.outline), colour)
     if rng.random() < 0.25:
         canvas.fill(head.flat(ellipse(0, -0.08, 0.43, 0.5)), head.hair)
     for _ in range(rng.integers(0, 3)):  # three could be eyes and a mouth
         spot = ellipse(*rng.uniform(-0.25, 0.25, 2), *rng.uniform(0.02, 0.13, 2))
-        canvas.fill(head.flat(spot), drawing.darker(colour, rng.uniform(0.2, 0.9)))
+        canvas.fill(head.flat(spot), darker(colour, rng.uniform(0.2, 0.9)))
 
 
 def _photograph(rng: Rng, image: Image) -> Image:

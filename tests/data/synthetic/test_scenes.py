@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy.io import loadmat
 
-from retinaface_tf.data.synthetic.faces import Canvas, DrawnFace, Head, random_head
+from retinaface_tf.data.synthetic.canvas import Canvas, DrawnFace
+from retinaface_tf.data.synthetic.heads import Head, random_head
 from retinaface_tf.data.synthetic.scenes import draw_dataset
 from retinaface_tf.data.widerface import read_records
 from retinaface_tf.errors import InputError

@@ -1,0 +1,34 @@
+"""Draws the colours and the outlines that drawn images are made of."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Colour = tuple[int, ...]  # red, green, blue, 0..255
+Image = NDArray[Any]  # uint8 [H, W, 3], RGB
+Points = NDArray[np.float64]  # [N, 2], x y
+Rng = np.random.Generator
+
+
+def ellipse(x: float, y: float, rx: float, ry: float, first: int = 0, last: int = 360) -> Points:
+    """Returns points [24, 2] by centre, radii and degrees, which run clockwise from the right."""
+    around = np.radians(np.linspace(first, last, 24))
+    return np.stack([x + rx * np.cos(around), y + ry * np.sin(around)], axis=1)
+
+
+def colour_near(rng: Rng, codes: tuple[str, ...]) -> Colour:
+    """Draws a colour near one of these hexadecimal ones."""
+    exact = np.array(list(bytes.fromhex(rng.choice(codes))))
+    return tuple((exact + rng.normal(0, 6) + rng.normal(0, 4, 3)).clip(0, 255).astype(int).tolist())
+
+
+def any_colour(rng: Rng) -> Colour:
+    """Draws a colour from grey to vivid, from dark to light."""
+    hsv = rng.uniform((0, 20, 40), (180, 220, 245)).astype(np.uint8)
+    return tuple(cv2.cvtColor(hsv[None, None], cv2.COLOR_HSV2RGB)[0, 0].tolist())
+
+
+def darker(colour: Colour, factor: float) -> Colour:
+    return tuple(int(value * factor) for value in colour)
