@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
 
-from retinaface_tf.config import Config, DetectorConfig
+from retinaface_tf.config import DetectorConfig
 from retinaface_tf.data.scaling_host import fill, letterbox
 from retinaface_tf.detections import Detections
 from retinaface_tf.errors import InputError, one_line
@@ -37,11 +36,11 @@ class LiteRtDetector(Detector):
         try:
             interpreter = _interpreter(path)
             self.metadata = _read_metadata(path)
+            self.config = self.metadata.validated_config()
         except (OSError, ValueError, KeyError) as error:
             reason = one_line(error)
             raise InputError(f"{path}: not a model that export.py wrote: {reason}") from None
         self.source = str(path)
-        self.config: Config = TypeAdapter(Config).validate_python(self.metadata.config)
         self.side = int(interpreter.get_input_details()[0]["shape"][1])
         self._anchors = anchors_of_square(self.side, self.config.anchors)
         self._run = interpreter.get_signature_runner()

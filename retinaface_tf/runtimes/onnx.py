@@ -4,9 +4,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
 
-from retinaface_tf.config import Config
 from retinaface_tf.data.scaling_host import undo_scale
 from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.extras import import_extra
@@ -37,7 +35,7 @@ class OnnxDetector(Detector):
             )
             metadata = self._session.get_modelmeta().custom_metadata_map[METADATA]
             self.metadata = Metadata.from_json(metadata)
-            self.config: Config = TypeAdapter(Config).validate_python(self.metadata.config)
+            self.config = self.metadata.validated_config()
         except Exception as error:  # onnxruntime has a dozen kinds of its own
             reason = one_line(error)
             raise InputError(f"{path}: not a model that export.py wrote: {reason}") from None

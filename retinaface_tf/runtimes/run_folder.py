@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,20 +66,24 @@ def _load_run(config: Config, workdir: Path) -> tuple[str, keras.Model]:
         )
     check_same(config, MODEL_KEYS, workdir)
     network = build_network(config)
-    return _load_newest(network, files), network
+    return read_newest(files, lambda file: load_weights(network, file)), network
 
 
-def _load_newest(network: keras.Model, files: list[str]) -> str:
-    """Loads and returns the first of `files` that can be read; warns of those before it."""
-    *newer, oldest = files
-    for file in newer:
+def read_newest(paths: Sequence[str], read: Callable[[str], None]) -> str:
+    """Reads the first of `paths` that can be read and returns it; warns of those before it.
+
+    Raises:
+        InputError: none can be read, with the reason of the last.
+    """
+    *newer, oldest = paths
+    for path in newer:
         try:
-            load_weights(network, file)
+            read(path)
         except InputError as error:
             log.warning("%s; falling back to the one before", error)
         else:
-            return file
-    load_weights(network, oldest)
+            return path
+    read(oldest)
     return oldest
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import tensorflow as tf
-from pydantic import TypeAdapter
 
 from retinaface_tf.config import Config
 from retinaface_tf.data.scaling_host import undo_scale
@@ -41,8 +40,7 @@ class SavedModelDetector(Detector):
             # Functions, as TensorFlow in Python knows no defaults of a signature's inputs.
             self._of_images, self._of_bytes = self._model.detect_images, self._model.serving_default
             if config is None:
-                found = Metadata.load(version).config
-                config = TypeAdapter(Config).validate_python(found)
+                config = Metadata.load(version).validated_config()
         except Exception as error:  # TensorFlow has no exception of its own for damaged models
             reason = one_line(error)
             raise InputError(f"{path}: not a model that export.py wrote: {reason}") from None

@@ -11,6 +11,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from retinaface_tf.config import Config
+
 EXTRA = "assets.extra"
 METADATA_FILE = "retinaface.json"
 
@@ -70,6 +72,14 @@ class Metadata:
     versions: dict[str, str]
     date: str
     config: dict[str, Any]
+
+    def validated_config(self) -> Config:
+        """Returns the config of the model.
+
+        Raises:
+            ValueError: this version of the package does not know its settings.
+        """
+        return TypeAdapter(Config).validate_python(self.config)
 
     def to_json(self, indent: int | None = None) -> str:
         """Returns the metadata as JSON."""

@@ -26,6 +26,7 @@ from retinaface_tf.runtimes.run_folder import (
     TENSORFLOW_LIST,
     check_same,
     differences,
+    read_newest,
     saved_checkpoints,
 )
 from retinaface_tf.training.optimizer import CoupledSGD, copy_averaged
@@ -76,7 +77,7 @@ class Checkpoints:
         if not paths:
             return 0
         saved = check_same(self.config, _RESUME_KEYS, self.folder.parent)
-        path = _restore_newest(self._checkpoint, paths)
+        path = read_newest(paths, lambda path: _restore(self._checkpoint, path))
         if self.is_chief:
             if changed := differences(self.config, saved, _CHANGEABLE_KEYS):
                 log.warning("%s: going on with other settings: %s", self.folder.parent, changed)
@@ -143,20 +144,6 @@ def save_config(config: Config) -> None:
     """Writes the config beside the checkpoints, whole or not at all."""
     text = yaml.safe_dump(config.as_dict(), sort_keys=False)
     write_text(Path(config.train.workdir) / RUN_CONFIG, text)
-
-
-def _restore_newest(checkpoint: tf.train.Checkpoint, paths: list[str]) -> str:
-    """Restores the first of `paths` that can be read and returns its path; warns of the others."""
-    *newer, oldest = paths
-    for path in newer:
-        try:
-            _restore(checkpoint, path)
-        except InputError as error:
-            log.warning("%s; falling back to the one before", error)
-        else:
-            return path
-    _restore(checkpoint, oldest)
-    return oldest
 
 
 def _restore(checkpoint: tf.train.Checkpoint, path: str) -> None:
