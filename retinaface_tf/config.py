@@ -233,6 +233,11 @@ class Config:
         return dataclasses.replace(self, detector=unlimited)
 
     @property
+    def evaluation_folder(self) -> Path:
+        """The folder that `eval.json` is written to."""
+        return Path(self.eval.out or Path(self.train.workdir) / "eval")
+
+    @property
     def ground_truth_folder(self) -> Path:
         """The folder of the .mat files of the validation set."""
         return Path(self.eval.ground_truth or self.below_root("ground_truth"))

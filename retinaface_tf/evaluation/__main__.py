@@ -54,14 +54,10 @@ def main(arguments: list[str]) -> int:
     if _REPORT.value:
         import_extra("matplotlib", "report")  # before the work, where it is missing
     out = _folder_of_results(config)
+    data = _load_data(config)
     if _PREDICTIONS.value:
-        data = EvaluationData(
-            find_images(config) if _REPORT.value else {},
-            load_ground_truth(config.ground_truth_folder),
-        )
         evaluation, predictions = score_files(_PREDICTIONS.value, data.truth, config)
     else:
-        data = load_evaluation_data(config)
         evaluation, predictions = _detect(data, config, out)
     evaluation.save(out)
     say(format_ap(evaluation.ap))
@@ -78,10 +74,17 @@ def main(arguments: list[str]) -> int:
 
 
 def _folder_of_results(config: Config) -> Path:
-    out = Path(config.eval.out or Path(config.train.workdir) / "eval")
-    if _PREDICTIONS.value and not _OUT.value:  # beside the run's own results, which stay
-        return out / f"scored_{Path(_PREDICTIONS.value).stem}"
-    return out
+    if _PREDICTIONS.value and not _OUT.value:  # the run's own results stay
+        return config.evaluation_folder / f"scored_{Path(_PREDICTIONS.value).stem}"
+    return config.evaluation_folder
+
+
+def _load_data(config: Config) -> EvaluationData:
+    """Loads the ground truth, and the images that are needed: all of them to detect on."""
+    if not _PREDICTIONS.value:
+        return load_evaluation_data(config)
+    images = find_images(config) if _REPORT.value else {}
+    return EvaluationData(images, load_ground_truth(config.ground_truth_folder))
 
 
 def _detect(data: EvaluationData, config: Config, out: Path) -> tuple[Evaluation, Predictions]:

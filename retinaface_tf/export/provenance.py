@@ -1,9 +1,7 @@
 """Collects an export's metadata: hash of the weights, AP where it was measured, versions."""
 
 import hashlib
-import json
 from datetime import datetime
-from pathlib import Path
 
 import keras
 import tensorflow as tf
@@ -11,7 +9,7 @@ import tensorflow as tf
 import retinaface_tf
 from retinaface_tf.config import Config, DetectorConfig
 from retinaface_tf.errors import ImageError, InputError
-from retinaface_tf.evaluation.result import EVAL_FILE
+from retinaface_tf.evaluation.result import EVAL_FILE, Evaluation
 from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.serving.metadata import DefaultThresholds, MeasuredAP, Metadata
 from retinaface_tf.structures import LANDMARKS
@@ -64,14 +62,11 @@ def _answer_size(limits: DetectorConfig) -> int:
 
 def _measured_ap(config: Config, source: str) -> MeasuredAP | None:
     """Returns the AP that `eval.py` wrote last, if it is of these weights."""
-    file = Path(config.eval.out or Path(config.train.workdir) / "eval") / EVAL_FILE
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        if found["source"] != source:
-            return None
-        return MeasuredAP(found["ap"], found["protocol"], found["date"])
-    except (OSError, ValueError, KeyError):
+        found = Evaluation.load(config.evaluation_folder / EVAL_FILE)
+    except InputError:
         return None
+    return MeasuredAP(found.ap, found.protocol, found.date) if found.source == source else None
 
 
 def hash_weights(network: keras.Model) -> str:

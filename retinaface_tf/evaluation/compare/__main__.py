@@ -26,7 +26,7 @@ _REPORT = flags.DEFINE_string("report", None, "Folder of a page with the table a
 
 def main(arguments: list[str]) -> int:
     if len(arguments) < 2:
-        raise InputError("expected two or more eval.json of eval.py to compare")
+        raise InputError("expected two or more eval.json to compare")
     if _REPORT.value:
         import_extra("matplotlib", "report")
     from retinaface_tf.evaluation.compare.comparison import compare_evaluations

@@ -137,7 +137,7 @@ def _thumbnail(outcome: Outcome, subject: _Subject, image: NDArray[np.uint8]) ->
 
 
 def _jpeg(piece: NDArray[np.uint8]) -> str:
-    """Encodes a piece of a BGR image as a data URI, reduced to _LONG_SIDE."""
+    """Encodes a piece of an RGB image as a data URI, reduced to _LONG_SIDE."""
     factor = min(1.0, _LONG_SIDE / max(piece.shape[:2]))
     small = cv2.resize(piece, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     return data_uri(small, _JPEG_QUALITY)
