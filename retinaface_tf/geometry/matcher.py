@@ -31,7 +31,7 @@ class Match(NamedTuple):
 
 
 class _RunningMatch(NamedTuple):
-    """The best of the faces compared so far, for each anchor."""
+    """The match with the faces compared so far."""
 
     best_iou: tf.Tensor  # float32 [A], or NO_IOU
     best_face: tf.Tensor  # int32 [A]

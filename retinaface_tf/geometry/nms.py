@@ -31,8 +31,8 @@ def suppress(
         scores: float32 [B, K], descending.
         score_threshold: float32, of each image [B] or of all [1].
         iou_threshold: float32, likewise.
-        max_detections: the number D of columns of the answer and the most that an image keeps;
-            None keeps all, and D is then that of the image that keeps most.
+        max_detections: the limit for each image, and D; None sets no limit, and D is then the
+            largest of the counts.
     """
     images = tf.shape(scores)[:1]
     thresholds = (tf.broadcast_to(each, images) for each in (score_threshold, iou_threshold))
@@ -56,8 +56,10 @@ def _suppress_image(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the indices [limit] and the count of one image.
 
-    The image is given by the arguments of `suppress`, with boxes whose far corner is beyond their
-    last pixel.
+    Args:
+        image: boxes [K, 4] whose x2 and y2 lie beyond their last pixel, scores [K] and the two
+            thresholds, as of `suppress`.
+        limit: the number of columns.
     """
     boxes, scores, score_threshold, iou_threshold = image
     # This kernel takes a third of the time of TensorFlow's others but returns no indices. So each

@@ -35,16 +35,16 @@ def read_imported(path: Path) -> ImportedTensors:
             or a number in it is not finite.
     """
     state = read_state_dict(path)
-    names = {theirs: canonical(theirs) for theirs in state.tensors}
+    names = {original: canonical(original) for original in state.tensors}
     is_detector = any(name and name.startswith((BODY, "fpn.")) for name in names.values())
-    no_part = (theirs for theirs, name in names.items() if name is None)
+    no_part = (original for original, name in names.items() if name is None)
     return ImportedTensors(
         path,
         state.kind,
         is_detector,
         _rename(state, path, names, "" if is_detector else BODY),
         # PyTorch counts the batches of every norm: of no use, and too many to list.
-        tuple(theirs for theirs in no_part if not theirs.endswith(".num_batches_tracked")),
+        tuple(name for name in no_part if not name.endswith(".num_batches_tracked")),
     )
 
 
@@ -53,12 +53,12 @@ def _rename(
 ) -> dict[str, NDArray[Any]]:
     """Returns the tensors that have a name, under `prefix` and that name."""
     tensors: dict[str, NDArray[Any]] = {}
-    for theirs, name in names.items():
+    for original, name in names.items():
         if name is None:
             continue
         if prefix + name in tensors:
             raise InputError(f"{path}: expected {prefix + name} once, found it in two spellings")
-        if not np.isfinite(state.tensors[theirs]).all():
-            raise InputError(f"{path}: expected finite numbers, {theirs} has others")
-        tensors[prefix + name] = state.tensors[theirs]
+        if not np.isfinite(state.tensors[original]).all():
+            raise InputError(f"{path}: expected finite numbers, {original} has others")
+        tensors[prefix + name] = state.tensors[original]
     return tensors

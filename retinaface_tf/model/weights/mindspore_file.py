@@ -47,14 +47,14 @@ MAX_DIMENSIONS = 32  # as NumPy has
 
 
 def read_mindspore_checkpoint(path: Path) -> dict[str, NDArray[Any]]:
-    """All tensors of a checkpoint by name, in the file's order, optimizer slots included.
+    """Reads all tensors of a checkpoint by name, in the file's order, optimizer slots included.
 
-    Reads what `save_checkpoint` of mindspore/train/serialization.py (2.10) writes. Kernels stay as
-    MindSpore has them (out, in, height, width). Arrays are read-only. A file cut between two
-    tensors reads as one with fewer, which the format cannot tell.
+    The format is that of `save_checkpoint`, mindspore/train/serialization.py (2.10). Kernels stay
+    as MindSpore has them (out, in, height, width). Arrays are read-only. A file cut between two
+    tensors reads as one with fewer: the format has no mark of its end.
 
     Raises:
-        InputError: no such file, not a checkpoint, encrypted, or holding what is no whole tensor.
+        InputError: no such file, no checkpoint, encrypted, or with an incomplete tensor.
     """
     tensors = {}
     # A tensor of more than 512 MiB is written in slices, one after the other under one name.
@@ -67,7 +67,7 @@ def read_mindspore_checkpoint(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _parse(path: Path) -> Sequence[Any]:
-    """Values of the file: each a `tag` and a `tensor`, or a slice of one."""
+    """Parses the values of the file: each a `tag` and a `tensor`, or a slice of one."""
     expected = "expected a checkpoint that MindSpore saved"
     try:
         content = path.read_bytes()
@@ -88,10 +88,10 @@ def _parse(path: Path) -> Sequence[Any]:
 
 
 def _join(slices: Sequence[Any]) -> NDArray[Any]:
-    """The tensor of which these are the slices; each slice states type and shape of the whole.
+    """Joins the slices of a tensor; each slice states type and shape of the whole.
 
     Raises:
-        ValueError: what is wrong, to be read after the tensor's name.
+        ValueError: says what is wrong, to be read after the tensor's name.
     """
     if not slices:
         raise ValueError("is a hash table; expected a tensor")

@@ -69,7 +69,7 @@ def _download(repository: str) -> Path:
 
 
 def read_state_dict(path: Path) -> StateDict:
-    """Reads a file of PyTorch or safetensors, told by its first bytes, or a `.ckpt` of MindSpore.
+    """Reads a file of PyTorch, safetensors or MindSpore, recognised by its first bytes or `.ckpt`.
 
     No code in the file is run.
 

@@ -32,7 +32,7 @@ _INNER = ("state_dict", "model")
 
 
 def is_torch_file(start: bytes) -> bool:
-    """Whether a file that begins so was written by torch.save, or is a zip at least."""
+    """Tells whether a file with these first bytes is one of torch.save, or at least a zip."""
     return start.startswith((_ZIP_START, _OLD_START))
 
 
@@ -43,7 +43,7 @@ def read_torch_file(path: Path) -> dict[str, NDArray[Any]]:
         The tensors by name; none where there is no state dict.
 
     Raises:
-        InputError: it is cut short, is no such file, or asks to run code.
+        InputError: the file is cut short, is none of torch.save, or asks to run code.
     """
     try:
         with path.open("rb") as file:
@@ -94,7 +94,7 @@ def _check_entries(archive: zipfile.ZipFile, file: IO[bytes]) -> None:
 
 
 def _read_old(file: IO[bytes]) -> dict[str, NDArray[Any]]:
-    """Pickles of magic number, version, machine, content, keys; then each storage's numbers."""
+    """Reads pickles of magic number, version, machine, content and keys, then the storages."""
     pickles = io.BytesIO(file.read(MAX_PICKLE))
     unpickler = Unpickler(pickles)
     _magic, _version, machine, content, keys = (unpickler.load() for _ in range(5))

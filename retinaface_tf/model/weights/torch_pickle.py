@@ -34,7 +34,7 @@ _DTYPES: dict[str, DTypeLike] = {
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """Where in a storage a tensor's numbers are."""
+    """The place of a tensor's numbers in a storage."""
 
     storage: str
     offset: int
@@ -46,10 +46,10 @@ class StoredTensor:
         return math.prod(self.shape)
 
     def read(self, numbers: NDArray[Any]) -> NDArray[Any]:
-        """The tensor as a view of its storage.
+        """Returns the tensor as a view of its storage.
 
         Raises:
-            ValueError: it reaches out of it, as only a made-up file can say.
+            ValueError: the tensor reaches out of the storage, which PyTorch never writes.
         """
         steps = zip(self.shape, self.strides, strict=True)
         last = self.offset + sum((size - 1) * stride for size, stride in steps)
@@ -60,12 +60,12 @@ class StoredTensor:
         return np.lib.stride_tricks.as_strided(numbers[self.offset :], self.shape, strides)
 
 
-# Written in Python: the one in C cannot be kept from changing what there is (BUILD).
+# Written in Python: the one in C cannot be kept from changing existing objects (BUILD).
 _PythonUnpickler: Any = pickle._Unpickler
 
 
 class Unpickler(_PythonUnpickler):
-    """Knows tensors and plain data; calls nothing else, and changes nothing that there is."""
+    """Reads tensors and plain data; calls nothing else, and changes no existing object."""
 
     def __init__(self, file: IO[bytes]):
         super().__init__(file)
@@ -97,11 +97,11 @@ class Unpickler(_PythonUnpickler):
         return key
 
     def drop_state(self) -> None:
-        """Instead of BUILD: what a file says of an object besides its content is not needed."""
+        """Replaces BUILD: the attributes of objects are not needed."""
         self.stack.pop()
 
     def set_items(self) -> None:
-        """Instead of SETITEMS and DICT: keeps the items that have a name."""
+        """Replaces SETITEMS: keeps the items that have a name."""
         items = self.pop_mark()
         self.stack[-1].update(_keep_named(zip(items[::2], items[1::2], strict=True)))
 
