@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retinaface_tf.config import MAX_PIXELS, MAX_SIDE
+from retinaface_tf.data.files import read_bytes
 from retinaface_tf.data.outline import UNFILLED, Kind, Outline, outline, with_more_data
 from retinaface_tf.errors import InputError
 
@@ -35,11 +36,7 @@ def read_image(file: Path) -> NDArray[np.uint8]:
     Raises:
         InputError: the file cannot be read or is no whole image; the message begins with its name.
     """
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read ({error.strerror})") from None
-    return decode_bytes(data, str(file))
+    return decode_bytes(read_bytes(file), str(file))
 
 
 def decode_bytes(data: bytes, name: str) -> NDArray[np.uint8]:

@@ -13,6 +13,7 @@ from retinaface_tf.data.outline import (
     COMPRESSED_TEXTS,
     MAX_COMPRESSED_TEXTS,
     MAX_SCANS,
+    SIGNATURES,
     Kind,
 )
 from retinaface_tf.data.segments import count_scans
@@ -33,18 +34,14 @@ def image_kind(data: tf.Tensor) -> tf.Tensor:
     """Returns the `Kind` of a file's bytes, by the first of them, int32 scalar."""
     start = _first_bytes(data)
 
-    def has(place: int, *words: bytes) -> tf.Tensor:
-        found = [tf.strings.substr(start, place, len(word)) == word for word in words]
+    def has(place: int, options: tuple[bytes, ...]) -> tf.Tensor:
+        found = [tf.strings.substr(start, place, len(word)) == word for word in options]
         return tf.reduce_any(tf.stack(found))
 
-    kinds = {
-        Kind.JPEG: has(0, b"\xff\xd8\xff"),
-        Kind.PNG: has(0, b"\x89PNG\r\n\x1a\n"),
-        Kind.GIF: has(0, b"GIF87a", b"GIF89a"),
-        Kind.BMP: has(0, b"BM"),
-        Kind.WEBP: has(0, b"RIFF") & has(8, b"WEBP"),
-    }
-    return tf.reduce_max([tf.where(is_kind, int(kind), 0) for kind, is_kind in kinds.items()])
+    kinds = {kind: [has(*each) for each in words.items()] for kind, words in SIGNATURES.items()}
+    return tf.reduce_max(
+        [tf.where(tf.reduce_all(tf.stack(found)), int(kind), 0) for kind, found in kinds.items()]
+    )
 
 
 def read_header(data: tf.Tensor, kind: tf.Tensor) -> Header:
@@ -58,10 +55,10 @@ def read_header(data: tf.Tensor, kind: tf.Tensor) -> Header:
         The size, which for a GIF is the larger of canvas and first frame in each direction, and
         0 x 0 for an unknown kind. The bytes to decode, which for a GIF end with its first frame,
         since TensorFlow unpacks all frames even where only the first is wanted, and for a BMP with
-        its last row, since TensorFlow refuses more. And whether the file is excessive: one that
-        asks for absurd work is excessive: a JPEG of more than MAX_SCANS scans, a PNG of more
-        than MAX_COMPRESSED_TEXTS chunks of compressed text, a GIF of more than MAX_BLOCKS blocks
-        up to the end of its first frame. No more is walked through than these limits allow.
+        its last row, since TensorFlow refuses more. And whether the file asks for absurd work: a
+        JPEG of more than MAX_SCANS scans, a PNG of more than MAX_COMPRESSED_TEXTS chunks of
+        compressed text, a GIF of more than MAX_BLOCKS blocks up to the end of its first frame. No
+        more is walked through than these limits allow.
 
     Raises:
         tf.errors.InvalidArgumentError: a JPEG whose header is broken.

@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path, PurePosixPath
 
+from retinaface_tf.data.outline import Kind, kind_of
 from retinaface_tf.errors import InputError
 
 # Line ends would forge lines in the files that we write; surrogates are no text; a file system
@@ -11,7 +12,6 @@ from retinaface_tf.errors import InputError
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _DRIVE = re.compile("[A-Za-z]:")
 MAX_LENGTH = 1024  # letters of a name; a path has at most 4,096 bytes
-_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")
 
 
 def relative_name(name: str, where: str) -> str:
@@ -48,6 +48,7 @@ def starts_as_image(file: Path) -> bool:
     """
     with file.open("rb") as content:
         start = content.read(12)
-    is_bmp = start.startswith(b"BM") and start[6:10] == bytes(4)  # reserved bytes; "BM" is a word
-    is_webp = start.startswith(b"RIFF") and start.endswith(b"WEBP")
-    return start.startswith(_STARTS) or is_bmp or is_webp
+    kind = kind_of(start)
+    if kind is Kind.BMP:
+        return start[6:10] == bytes(4)  # reserved bytes; a text may begin with "BM"
+    return kind is not Kind.UNKNOWN

@@ -44,6 +44,16 @@ class Kind(IntEnum):
     WEBP = 5
 
 
+# The words, and where they stand, by which each kind is told: one of those at each place.
+SIGNATURES: dict[Kind, dict[int, tuple[bytes, ...]]] = {
+    Kind.JPEG: {0: (b"\xff\xd8\xff",)},
+    Kind.PNG: {0: (b"\x89PNG\r\n\x1a\n",)},
+    Kind.GIF: {0: (b"GIF87a", b"GIF89a")},
+    Kind.BMP: {0: (b"BM",)},
+    Kind.WEBP: {0: (b"RIFF",), 8: (b"WEBP",)},
+}
+
+
 @dataclass(frozen=True)
 class Outline:
     """The facts that the parts of an image file state.
@@ -71,17 +81,23 @@ def outline(data: bytes) -> Outline:
     Args:
         data: anything.
     """
-    if data.startswith(b"\xff\xd8\xff"):
-        return _outline_jpeg(data)
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return _outline_png(data)
-    if data.startswith((b"GIF87a", b"GIF89a")):
-        return _outline_gif(data)
-    if data.startswith(b"BM"):
-        return _outline_bmp(data)
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return _outline_webp(data)
-    return Outline(Kind.UNKNOWN)
+    walks = {
+        Kind.UNKNOWN: lambda _: Outline(Kind.UNKNOWN),
+        Kind.JPEG: _outline_jpeg,
+        Kind.PNG: _outline_png,
+        Kind.GIF: _outline_gif,
+        Kind.BMP: _outline_bmp,
+        Kind.WEBP: _outline_webp,
+    }
+    return walks[kind_of(data)](data)
+
+
+def kind_of(data: bytes) -> Kind:
+    """Tells the kind of an image file by its first bytes, 12 at least where it has as many."""
+    for kind, words in SIGNATURES.items():
+        if all(data.startswith(options, place) for place, options in words.items()):
+            return kind
+    return Kind.UNKNOWN
 
 
 def is_animated_webp(data: bytes) -> bool:
