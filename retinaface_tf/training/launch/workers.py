@@ -21,7 +21,7 @@ GRACE = 10  # seconds in which the others may end by themselves
 log = logging.getLogger(__name__)
 
 
-class StopSignal:
+class SignalRelay:
     """Passes SIGTERM, Ctrl-C and SIGHUP on to the workers, which save and end.
 
     A second Ctrl-C kills them. A signal that is ignored stays ignored.
@@ -61,26 +61,26 @@ def launch(command: Sequence[str], count: int, restarts: int) -> int:
         "workers listen on all addresses of this machine, without authentication: who reaches "
         "their ports reads and writes their files (docs/training.md)"
     )
-    stop = StopSignal()
+    relay = SignalRelay()
     for restart in range(restarts + 1):
         if restart:
             log.warning("starting all again, %d of %d times", restart, restarts)
-        codes = run_workers(command, count, stop)
+        codes = run_workers(command, count, relay)
         dead = {worker: code for worker, code in enumerate(codes, start=1) if code < 0}
         for worker, code in dead.items():
             log.warning("worker %d was killed by %s", worker, signal.Signals(-code).name)
         # An error goes before the 75 of the workers that lost another by it.
         code = max(codes, key=lambda code: (code not in (0, STOPPED), code))
-        if not dead and (code != STOPPED or stop.asked):
+        if not dead and (code != STOPPED or relay.asked):
             return code
-        if stop.asked:
+        if relay.asked:
             return STOPPED
     raise LostWorkerError(
         f"workers were lost {restarts + 1} times; the same command goes on from the last checkpoint"
     )
 
 
-def run_workers(command: Sequence[str], count: int, stop: StopSignal) -> list[int]:
+def run_workers(command: Sequence[str], count: int, relay: SignalRelay) -> list[int]:
     """Runs `count` workers until all have ended; the first to fail ends the others.
 
     Returns:
@@ -93,14 +93,14 @@ def run_workers(command: Sequence[str], count: int, stop: StopSignal) -> list[in
             for environment in _environments(count)
         ]
         stack.callback(_kill, workers)
-        stop.workers = workers
+        relay.workers = workers
         while all(worker.poll() in (None, 0) for worker in workers):
             if all(worker.poll() == 0 for worker in workers):
                 return [0] * count
             time.sleep(0.1)
         deadline = time.monotonic() + GRACE
         while any(worker.poll() is None for worker in workers):
-            if time.monotonic() > deadline and not stop.asked:
+            if time.monotonic() > deadline and not relay.asked:
                 break
             time.sleep(0.1)
         return [STOPPED if (code := worker.poll()) is None else code for worker in workers]
