@@ -69,10 +69,10 @@ def read_mat(file: Path, names: Collection[str]) -> dict[str, Value]:
 def _unpack(content: memoryview, room: int) -> bytes:
     unpacker = zlib.decompressobj()
     try:
-        unpacked = unpacker.decompress(content, room)
+        unpacked = unpacker.decompress(content, max(room, 1))  # 0 would be without a limit
     except zlib.error as error:
         raise ValueError(str(error)) from None
-    if not unpacker.eof:
+    if not unpacker.eof or len(unpacked) > room:
         raise ValueError(f"cut short, or more than {MAX_BYTES} bytes")
     return unpacked
 

@@ -91,6 +91,10 @@ HEADER = bytes(124) + b"\x00\x01IM"
         pytest.param(array(2, (1, 1), element(9, bytes(8))), id="a struct"),
         pytest.param(element(15, b"garbage!"), id="no compressed data"),
         pytest.param(element(15, zlib.compress(bytes(MAX_BYTES + 1), 9)), id="a bomb"),
+        pytest.param(
+            element(15, zlib.compress(bytes(MAX_BYTES))) + element(15, zlib.compress(bytes(9))),
+            id="more once the limit is used up",
+        ),
         pytest.param(element(15, zlib.compress(b"")), id="nothing compressed"),
     ],
 )
