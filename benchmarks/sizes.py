@@ -40,8 +40,6 @@ _TIMED = flags.DEFINE_integer("timed", 8, "Images to time.", lower_bound=1)
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Turns of each.", lower_bound=1)
 flags.mark_flags_as_required(["weights"])
 
-Boxes = np.ndarray[Any, np.dtype[np.floating[Any]]]
-
 
 class Tall(NamedTuple):
     """Counts faces above TALL pixels, and boxes."""
@@ -81,13 +79,15 @@ def _measure(
     detector: Any, images: Mapping[str, Any], truth: Mapping[str, GroundTruth], scale: int
 ) -> dict[str, dict[str, float]]:
     """Returns AP by protocol and set, and prints it."""
+    from retinaface_tf.evaluation.predict import rows
+
     found: dict[str, dict[str, Detections]] = {ONE_PASS: {}, ALL_PASSES: {}}
     for name, path in images.items():
         found[ONE_PASS][name], found[ALL_PASSES][name] = _detect(detector, _read(path, scale))
     enlarged = {n: GroundTruth(faces.faces * scale, faces.in_set) for n, faces in truth.items()}
     ap = {}
     for protocol, faces in found.items():
-        predictions = {name: _rows(each) for name, each in faces.items()}
+        predictions = {name: rows(each.as_batch()) for name, each in faces.items()}
         ap[protocol] = evaluate_predictions(predictions, enlarged, OVERLAP)
         tall = _count_tall(faces, enlarged, scale * TALL)
         figures = " / ".join(f"{value:.4f}" for value in ap[protocol].values())
@@ -112,13 +112,6 @@ def _detect(detector: Any, pixels: Any) -> tuple[Detections, Detections]:
     config, plan = detector.config, detector.plan_passes(*pixels.shape[:2])
     [merged] = detect_all_sizes(one_pass, pixels[None], plan, config, config.detector)
     return passes[0][0], merged
-
-
-def _rows(faces: Detections) -> Boxes:
-    """Converts detections to `x y w h score`, corners cut to whole pixels, as files have them."""
-    corners = np.trunc(faces.boxes.astype(np.float64))
-    sizes = corners[:, 2:] - corners[:, :2]
-    return np.concatenate([corners[:, :2], sizes, faces.scores[:, None]], axis=1)
 
 
 def _count_tall(

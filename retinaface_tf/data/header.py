@@ -11,9 +11,9 @@ import tensorflow as tf
 from retinaface_tf.data.gif import find_first_frame
 from retinaface_tf.data.outline import (
     COMPRESSED_TEXTS,
+    FILE_SIGNATURES,
     MAX_COMPRESSED_TEXTS,
     MAX_SCANS,
-    SIGNATURES,
     Kind,
 )
 from retinaface_tf.data.segments import count_scans
@@ -38,10 +38,11 @@ def image_kind(data: tf.Tensor) -> tf.Tensor:
         found = [tf.strings.substr(start, place, len(word)) == word for word in options]
         return tf.reduce_any(tf.stack(found))
 
-    kinds = {kind: [has(*each) for each in words.items()] for kind, words in SIGNATURES.items()}
-    return tf.reduce_max(
-        [tf.where(tf.reduce_all(tf.stack(found)), int(kind), 0) for kind, found in kinds.items()]
-    )
+    kinds = [
+        tf.where(tf.reduce_all(tf.stack([has(*each) for each in words.items()])), int(kind), 0)
+        for kind, words in FILE_SIGNATURES.items()
+    ]
+    return tf.reduce_max(kinds)
 
 
 def read_header(data: tf.Tensor, kind: tf.Tensor) -> Header:

@@ -45,7 +45,7 @@ class Kind(IntEnum):
 
 
 # The words, and where they stand, by which each kind is told: one of those at each place.
-SIGNATURES: dict[Kind, dict[int, tuple[bytes, ...]]] = {
+FILE_SIGNATURES: dict[Kind, dict[int, tuple[bytes, ...]]] = {
     Kind.JPEG: {0: (b"\xff\xd8\xff",)},
     Kind.PNG: {0: (b"\x89PNG\r\n\x1a\n",)},
     Kind.GIF: {0: (b"GIF87a", b"GIF89a")},
@@ -94,7 +94,7 @@ def outline(data: bytes) -> Outline:
 
 def kind_of(data: bytes) -> Kind:
     """Tells the kind of an image file by its first bytes, 12 at least where it has as many."""
-    for kind, words in SIGNATURES.items():
+    for kind, words in FILE_SIGNATURES.items():
         if all(data.startswith(options, place) for place, options in words.items()):
             return kind
     return Kind.UNKNOWN

@@ -73,8 +73,8 @@ def fingerprint(grey: NDArray[np.float32]) -> NDArray[np.uint64]:
     """Returns the difference hash (dHash) of grey pixels [16, 17].
 
     Each of its 256 bits, uint64 [4], tells whether a pixel is darker than the next one. The
-    libraries that have it read
-    files by another decoder (imagehash, by Pillow) or are in no headless wheel (cv2.img_hash).
+    libraries that have it read files by another decoder (imagehash, by Pillow) or are in no
+    headless wheel (cv2.img_hash).
     """
     return np.packbits(grey[:, 1:] > grey[:, :-1]).view(np.uint64)
 

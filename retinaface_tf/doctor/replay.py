@@ -9,7 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from retinaface_tf.config import Config
-from retinaface_tf.config_file import load_config
+from retinaface_tf.config_file import RUN_CONFIG, load_config
 from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.geometry.targets import make_targets
@@ -59,7 +59,7 @@ def replay(file: Path) -> Replay:
         InputError: no such file, or not one that a run kept.
     """
     names, batch = read_batch(file)
-    config = load_config(file.resolve().parent.parent / "config.yaml")
+    config = load_config(file.resolve().parent.parent / RUN_CONFIG)
     losses, norm = replay_batch(read_network(file, config), batch, config)
     return Replay(names, batch.faces.valid.sum(axis=1), losses, norm)
 
