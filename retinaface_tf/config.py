@@ -143,7 +143,7 @@ class TrainConfig:
     early_stop: Count | None = None  # measurements without a new best, after which it ends
     log_steps: Count = 20
     steps_per_call: Count = 1  # without coming back to Python
-    xla: bool = False  # compiles the network, on one device
+    xla: bool = False  # compiles the whole step, on one device
     max_bad_steps: Count = 10  # skipped in a row, as loss or gradient is not finite
 
     @model_validator(mode="after")

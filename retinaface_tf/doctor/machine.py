@@ -109,7 +109,13 @@ def measure_speed(config: Config, seconds: float) -> Speed:
     """Measures a run with this config, each part for `seconds`; writes nothing to the workdir."""
     images = config.train.global_batch
     strategy = make_strategy(config.train)  # before anything else uses a device
-    data = TrainingData(training_set(config), config.data, images, config.train.seed)
+    data = TrainingData(
+        training_set(config),
+        config.data,
+        images,
+        config.train.seed,
+        few_face_counts=config.train.xla,
+    )
     batches = data.batches()
     input_alone = _measure(iter(batches).__next__, seconds)
     step = make_step(config, strategy, batches)

@@ -89,7 +89,7 @@ def test_images_of_a_batch_do_not_see_each_other():
     for number, image in enumerate(images):
         alone = targets_of(faces_of(image))
         for one, all_ in zip(alone, together, strict=True):
-            np.testing.assert_array_equal(one[0], all_[number])
+            np.testing.assert_allclose(one[0], all_[number], rtol=1e-6)  # of SIMD and scalar log
 
 
 def test_a_face_outside_the_image_trains_no_anchor():
