@@ -114,11 +114,11 @@ def log_settings(run: Run, start: int) -> None:
         *(config.optimizer.learning_rate, batch),
     )
     if config.train.xla:
-        _log_compilations(run.data)
+        log_compilations(run.data)
     log_start(run, start)
 
 
-def _log_compilations(data: TrainingData) -> None:
+def log_compilations(data: TrainingData) -> None:
     """Logs for how many shapes of a batch XLA may have to compile the step."""
     most = np.diff(data.records.splits).max()
     counts = FACE_COUNTS[: np.searchsorted(FACE_COUNTS, most) + 1]

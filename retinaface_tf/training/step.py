@@ -64,10 +64,10 @@ class TrainStep:
         self.strategy = strategy
         self.loss = MultiBoxLoss(config.loss)
         self.anchors = make_anchors(config.data.image_size, config.data.image_size, config.anchors)
-        # One trace, but XLA compiles it for each number of faces: see TrainingData.
-        compiled = config.train.xla or None
         self.run = tf.function(
-            self._global_step, input_signature=[batch_spec], jit_compile=compiled
+            self._global_step,
+            input_signature=[batch_spec],
+            jit_compile=config.train.xla or None,  # once for each number of faces: TrainingData
         )
         self.run_several = tf.function(self._several_steps)
 
@@ -91,6 +91,7 @@ class TrainStep:
         dtype = self.network.outputs[0].dtype
         metrics = tf.TensorArray(dtype, count, element_shape=[len(METRICS)])
         waits = tf.TensorArray(tf.float64, count, element_shape=[])
+        step = self.run if self.config.train.xla else self._global_step
         for number in tf.range(count):
             before = self._clock()
             with tf.control_dependencies([before]):
@@ -99,7 +100,7 @@ class TrainStep:
                 list(self.strategy.experimental_local_results(batch.sample))
             ):
                 waits = waits.write(number, self._clock() - before)
-            metrics = metrics.write(number, tf.stack(list(self.run(batch).values())))
+            metrics = metrics.write(number, tf.stack(list(step(batch).values())))
         columns = tf.unstack(metrics.stack(), len(METRICS), axis=1)
         return dict(zip(METRICS, columns, strict=True)) | {INPUT_WAIT: waits.stack()}
 
