@@ -143,7 +143,7 @@ def _report_parts(config: Config, batches: Sequence[Batch], whole: list[turns.Tu
 
     side = config.data.image_size
     anchors = make_anchors(side, side, config.anchors)
-    loss = MultiBoxLoss(config.loss)
+    loss = MultiBoxLoss(config)
     count = anchors.shape[0]
     predictions = Predictions(
         *(tf.random.normal([_BATCH.value, count, *shape]) for shape in ((4,), (2,), (5, 2)))
@@ -151,7 +151,7 @@ def _report_parts(config: Config, batches: Sequence[Batch], whole: list[turns.Tu
 
     @tf.function(reduce_retracing=True)
     def match(faces):
-        return make_targets(faces, anchors, config.anchors, config.match)
+        return make_targets(faces, anchors, (side, side), config)
 
     @tf.function
     def lose(targets):

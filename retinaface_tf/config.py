@@ -20,6 +20,7 @@ Stage = Literal["stem", "stage1", "stage2", "stage3", "stage4"]
 
 # Pixels between anchors, by level: every backbone of `model.backbones` is tapped at these.
 STRIDES = (8, 16, 32)
+Levels = tuple[tuple[int, int], ...]  # cells, and anchors of a cell, by level
 # Of an image file that anybody may have sent. Larger ones are not decoded.
 MAX_SIDE = 16_384
 MAX_PIXELS = 67_108_864
@@ -33,7 +34,7 @@ class DataConfig:
     train_labels: str = "train/label.txt"  # below root, unless absolute; so is the next
     val_labels: str = "val/label.txt"
     image_size: Annotated[int, Field(ge=32)] = 840
-    augmentation: Literal["biubug6", "mindspore"] = "biubug6"
+    augmentation: Literal["biubug6", "mindspore", "scrfd"] = "biubug6"
     num_workers: Count | None = None  # threads that read images; None leaves it to tf.data
     unreadable: Literal["stop", "skip"] = "stop"  # where training images are missing or broken
     drawn_train: CountOrZero = 0  # images to draw where root does not exist; 0 draws none
@@ -83,18 +84,24 @@ class AnchorConfig:
             raise ValueError(f"{len(self.sizes)} levels of sizes for {len(STRIDES)} strides")
         return self
 
-    def count(self, height: int, width: int) -> int:
-        """Counts the anchors of an image of that size in pixels: 29,126 at 840 x 840."""
-        return sum(
-            math.ceil(height / stride) * math.ceil(width / stride) * len(sizes)
+    def levels(self, height: int, width: int) -> "Levels":
+        """Returns the cells, and the anchors of a cell, of each level of an image of that size."""
+        return tuple(
+            (math.ceil(height / stride) * math.ceil(width / stride), len(sizes))
             for sizes, stride in zip(self.sizes, STRIDES, strict=True)
         )
+
+    def count(self, height: int, width: int) -> int:
+        """Counts the anchors of an image of that size in pixels: 29,126 at 840 x 840."""
+        return sum(cells * sizes for cells, sizes in self.levels(height, width))
 
 
 @dataclass(frozen=True, kw_only=True, config=_RULES)
 class MatchConfig:
-    iou: Fraction = 0.35
+    method: Literal["iou", "atss"] = "iou"
+    iou: Fraction = 0.35  # of method iou, as is the next
     min_best_iou: Fraction = 0.2
+    candidates: Count = 9  # of method atss: cells a level, those nearest to the face
 
 
 @dataclass(frozen=True, kw_only=True, config=_RULES)
@@ -104,6 +111,8 @@ class LossConfig:
     landmark_weight: NotNegative = 1.0
     negatives_per_positive: Count = 7
     min_negatives: CountOrZero = 0
+    scores: Literal["cross_entropy", "quality_focal"] = "cross_entropy"
+    boxes: Literal["smooth_l1", "diou"] = "smooth_l1"
 
 
 @dataclass(frozen=True, kw_only=True, config=_RULES)
@@ -118,7 +127,7 @@ class OptimizerConfig:
 
 @dataclass(frozen=True, kw_only=True, config=_RULES)
 class ScheduleConfig:
-    lr_type: Literal["dynamic_lr", "standard_lr", "step_lr"] = "dynamic_lr"
+    lr_type: Literal["dynamic_lr", "standard_lr", "step_lr", "cosine"] = "dynamic_lr"
     warmup_epochs: CountOrZero = 5
     decay_epochs: tuple[Count, ...] = (70, 90)
     gamma: Annotated[float, Field(gt=0, le=1)] = 0.1

@@ -27,7 +27,7 @@ def draw_targets(batch: Batch, config: Config) -> list[Picture]:
     first = tf.nest.map_structure(lambda rows: rows[:COUNT], batch)
     side = config.data.image_size
     anchors = make_anchors(side, side, config.anchors)
-    is_face = make_targets(first.faces, anchors, config.anchors, config.match).is_face.numpy()
+    is_face = make_targets(first.faces, anchors, (side, side), config).is_face.numpy()
     corners = to_corners(anchors).numpy() * side
     pictures = []
     for i, image in enumerate(first.images.numpy()):
