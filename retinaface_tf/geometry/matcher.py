@@ -54,12 +54,13 @@ def match(
         anchors: float [A, 4], `x1 y1 x2 y2` in the unit and precision of the faces.
         config: thresholds.
     """
-    block = tf.minimum(tf.shape(faces.image)[0] - MAX_BLOCK, MAX_BLOCK)
+    rows = tf.shape(faces.image)[0]
+    block, numbers = tf.minimum(rows - MAX_BLOCK, MAX_BLOCK), tf.cast(tf.range(rows), tf.float32)
 
     def compare(start: tf.Tensor, running: _RunningMatch) -> tuple[tf.Tensor, _RunningMatch]:
         boxes = tf.slice(faces.boxes, [start, 0], [block, 4])
         image = tf.slice(faces.image, [start], [block])
-        number = tf.cast(start + tf.range(block), tf.float32)
+        number = tf.slice(numbers, [start], [block])
         found = _match_block(iou(boxes, anchors), image, number, num_images + 1, config)
         return start + block, _merge(running, found)
 
@@ -67,10 +68,10 @@ def match(
     _, found = tf.while_loop(
         lambda start, _: start < faces.count, compare, state, parallel_iterations=1
     )
-    best_iou, best_face, claiming_face = (part[:-1] for part in found)
-    is_claimed = claiming_face > NO_FACE
-    face = tf.where(is_claimed, claiming_face, best_face)
-    return Match(tf.cast(face, tf.int64), is_claimed | (best_iou >= config.iou))
+    is_claimed = found.claiming_face > NO_FACE
+    face = tf.where(is_claimed, found.claiming_face, found.best_face)
+    is_face = is_claimed | (found.best_iou >= config.iou)
+    return Match(tf.cast(face[:-1], tf.int64), is_face[:-1])
 
 
 def _no_match(num_images: int | tf.Tensor, anchors: tf.Tensor) -> _RunningMatch:

@@ -19,7 +19,8 @@ def make_targets(
     All images at once, in the precision of the anchors.
     """
     flat = flatten(faces, anchors.dtype)
-    matched = match(flat, tf.shape(faces.valid)[0], to_corners(anchors), match_config)
+    num_images = faces.valid.shape[0] or tf.shape(faces.valid)[0]
+    matched = match(flat, num_images, to_corners(anchors), match_config)
     return _encode(flat, matched, anchors, anchor_config.variances)
 
 
