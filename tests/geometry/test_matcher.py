@@ -28,12 +28,12 @@ NONE = -1
 
 
 def strips(ends):
-    """Boxes [N, 4] of height 1 from (x1, x2)."""
+    """Returns boxes [N, 4] of height 1 from (x1, x2)."""
     return np.array([[x1, 0, x2, 1] for x1, x2 in ends], np.float32).reshape(-1, 4)
 
 
 def match_images(images, anchors, rules):
-    """The match of images with these boxes [faces, 4] each."""
+    """Matches images with these boxes [faces, 4] each."""
     most = max(map(len, images))
     faces = Faces(
         boxes=np.stack([np.pad(boxes, ((0, most - len(boxes)), (0, 0))) for boxes in images]),
@@ -45,12 +45,12 @@ def match_images(images, anchors, rules):
 
 
 def faces_of(result: Match):
-    """The face of each anchor of the first image, or NONE."""
+    """Returns the face of each anchor of the first image, or NONE."""
     return np.where(result.is_face[0], result.face[0], NONE)
 
 
 def matched(faces, anchors=ANCHORS, rules=RULES):
-    """The face of each anchor, or NONE."""
+    """Returns the face of each anchor, or NONE."""
     return faces_of(match_images([strips(faces)], strips(anchors), rules)).tolist()
 
 
@@ -144,7 +144,7 @@ def test_every_anchor_points_at_a_face_that_exists():
 
 @st.composite
 def boxes(draw, most):
-    """Boxes on a coarse grid: equal boxes and equal overlaps are the rule."""
+    """Returns boxes on a coarse grid: equal boxes and equal overlaps are the rule."""
     number = st.integers(0, 6)
     side = st.integers(0, 4)
     rows = draw(st.lists(st.tuples(number, number, side, side), max_size=most))

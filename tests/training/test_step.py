@@ -43,7 +43,7 @@ def batches(steps: int) -> tf.data.Dataset:
 
 
 def endless() -> tf.data.Dataset:
-    """Batches as the pipeline has them: it does not say how many faces one has."""
+    """Yields batches as the pipeline does, without saying how many faces one has."""
     dataset = batches(4).repeat()
     spec = dataset.element_spec
     faces = Faces(*(tf.TensorSpec([BATCH, None, *s.shape[2:]], s.dtype) for s in spec.faces))
