@@ -14,13 +14,13 @@ from retinaface_tf.training.step import TrainStep
 
 
 def network_with_statistics(config: Config) -> keras.Model:
-    """A few weights behind a batch norm."""
+    """Returns a few weights behind a batch norm."""
     images = keras.Input((None, None, 3))
     return keras.Model(images, tiny_network(config)(keras.layers.BatchNormalization()(images)))
 
 
 def one_device(*overrides: str, build=network_with_statistics) -> TrainStep:
-    """A step that takes batches with any number of faces, as those of the pipeline are."""
+    """Returns a step that takes batches with any number of faces, as those of the pipeline are."""
     config = load_config("configs/res50.yaml", [*SETTINGS, *overrides])
     network = build(config)
     optimizer = make_optimizer(config.optimizer, np.array([0.001]))
@@ -32,7 +32,7 @@ def one_device(*overrides: str, build=network_with_statistics) -> TrainStep:
 
 
 def padded(batch: Batch, count: int) -> Batch:
-    """The batch with padding up to so many faces in each image."""
+    """Pads the faces of a batch up to so many faces in each image."""
     missing = count - batch.faces.valid.shape[1]
     edges = [[0, 0], [0, missing]]
     faces = Faces(*(tf.pad(p, edges + [[0, 0]] * (p.shape.rank - 2)) for p in batch.faces))

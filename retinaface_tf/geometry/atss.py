@@ -44,7 +44,7 @@ def match_atss(
         return RunningMatch(*(tf.reshape(part, [num_images + 1, num_anchors]) for part in found))
 
     found = match_blocks(faces, num_images, anchors, match_block)
-    return Match(tf.cast(found.best_face, tf.int64), found.best_iou > 0)
+    return Match(tf.cast(found.best_face[:-1], tf.int64), found.best_iou[:-1] > 0)
 
 
 def _nearest_anchors(boxes: tf.Tensor, anchors: tf.Tensor, levels: Levels, cells: int) -> tf.Tensor:

@@ -27,7 +27,7 @@ def flatten(faces: Faces, dtype: tf.DType) -> FlatFaces:
     would have to tell the host any other size.
     """
     valid = tf.convert_to_tensor(faces.valid)
-    images, rows = tf.shape(valid, tf.int64)[0], tf.size(valid)
+    images, rows = valid.shape[0] or tf.shape(valid, tf.int64)[0], tf.size(valid)
     # Of equal values top_k takes the first, so that faces keep their order.
     order = tf.math.top_k(tf.cast(tf.reshape(valid, [-1]), tf.float32), rows).indices
 
@@ -37,7 +37,7 @@ def flatten(faces: Faces, dtype: tf.DType) -> FlatFaces:
         return tf.pad(listed, [[0, MAX_BLOCK]] + [[0, 0]] * (part.shape.rank - 2))
 
     # Counted from the end, so that the 0 of padding becomes B.
-    from_end = tf.where(valid, tf.range(images, 0, -1)[:, None], 0)
+    from_end = tf.where(valid, tf.range(images, 0, -1, tf.int64)[:, None], 0)
     return FlatFaces(
         boxes=in_order(tf.cast(faces.boxes, dtype)),
         landmarks=in_order(tf.cast(faces.landmarks, dtype)),

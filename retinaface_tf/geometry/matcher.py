@@ -66,7 +66,8 @@ def match(
     found = match_blocks(faces, num_images, anchors, match_block)
     is_claimed = found.claiming_face > NO_FACE
     face = tf.where(is_claimed, found.claiming_face, found.best_face)
-    return Match(tf.cast(face, tf.int64), is_claimed | (found.best_iou >= config.iou))
+    is_face = is_claimed | (found.best_iou >= config.iou)
+    return Match(tf.cast(face[:-1], tf.int64), is_face[:-1])
 
 
 def match_blocks(
@@ -79,21 +80,22 @@ def match_blocks(
     233 MB for each intermediate, MAX_BLOCK are 30 MB.
 
     Returns:
-        The match without padding: its parts are [B, A].
+        The match of all images, and of padding as the last.
     """
-    block = tf.minimum(tf.shape(faces.image)[0] - MAX_BLOCK, MAX_BLOCK)
+    rows = tf.shape(faces.image)[0]
+    block, numbers = tf.minimum(rows - MAX_BLOCK, MAX_BLOCK), tf.cast(tf.range(rows), tf.float32)
 
     def compare(start: tf.Tensor, running: RunningMatch) -> tuple[tf.Tensor, RunningMatch]:
         boxes = tf.slice(faces.boxes, [start, 0], [block, 4])
         image = tf.slice(faces.image, [start], [block])
-        number = tf.cast(start + tf.range(block), tf.float32)
+        number = tf.slice(numbers, [start], [block])
         return start + block, _merge(running, match_block(boxes, image, number))
 
     state = (0, _no_match(num_images + 1, anchors))
     _, found = tf.while_loop(
         lambda start, _: start < faces.count, compare, state, parallel_iterations=1
     )
-    return RunningMatch(*(part[:-1] for part in found))
+    return found
 
 
 def _no_match(num_images: int | tf.Tensor, anchors: tf.Tensor) -> RunningMatch:

@@ -27,9 +27,10 @@ def make_targets(
         config: anchors and matching.
     """
     flat = flatten(faces, anchors.dtype)
+    num_images = faces.valid.shape[0] or tf.shape(faces.valid)[0]
     levels = config.anchors.levels(*shape)
     matched = MATCHERS[config.match.method](
-        flat, tf.shape(faces.valid)[0], to_corners(anchors), levels, config.match
+        flat, num_images, to_corners(anchors), levels, config.match
     )
     return _encode(flat, matched, anchors, config.anchors.variances)
 

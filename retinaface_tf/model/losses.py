@@ -44,8 +44,8 @@ class Term(NamedTuple):
 def count_positives(targets: Targets, dtype: tf.DType = tf.float32) -> Counts:
     """Counts the positives of a batch, or of a replica's part of it: sum those over replicas."""
     return Counts(
-        faces=tf.math.count_nonzero(targets.is_face, dtype=dtype),
-        landmarks=tf.math.count_nonzero(targets.has_landmarks, dtype=dtype),
+        faces=tf.reduce_sum(tf.cast(targets.is_face, dtype)),
+        landmarks=tf.reduce_sum(tf.cast(targets.has_landmarks, dtype)),
     )
 
 
