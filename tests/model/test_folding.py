@@ -13,7 +13,10 @@ from retinaface_tf.model.network import build_network
 
 
 def two_layers() -> keras.Model:
-    """Turns a pixel (10, 20) into 3 (20 - 4) / 2 + 1 = 25 and 20, and these into 25 + 40 - 5."""
+    """Returns layers that turn a pixel (10, 20) into 3 (20 - 4) / 2 + 1 = 25 and 20.
+
+    The second layer turns these into 25 + 2 * 20 - 5 = 60.
+    """
     images = keras.Input((None, None, 2))
     x = depthwise_conv(images, name="first", stride=1, act=act)
     network = keras.Model(images, conv(x, 1, 1, name="second", act=None))

@@ -26,7 +26,7 @@ class BadRequest(Exception):
 
 
 def tensors(body, inputs):
-    """A request's tensors; `inputs` are the signature's."""
+    """Returns a request's tensors; `inputs` are the signature's."""
     if "instances" in body:
         return from_rows(body["instances"], inputs)
     if "inputs" not in body:

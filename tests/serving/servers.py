@@ -29,12 +29,12 @@ NAME = "retinaface"
 
 
 class NotServed(Exception):
-    """There is no such model, or no such version of it."""
+    """Says that there is no such model, or no such version of it."""
 
 
 @dataclass(frozen=True)
 class ServedModel:
-    """The one version that is served."""
+    """Holds the one version that is served."""
 
     model: CModel
     version: int
@@ -75,7 +75,7 @@ class Trouble:
         self.busy, self.slow, self.requests = 0, 0.0, 0
 
     def comes(self) -> bool:
-        """Whether this request is one too many."""
+        """Tells whether this request is one too many."""
         self.requests += 1
         time.sleep(self.slow)
         self.busy -= 1

@@ -64,8 +64,8 @@ def test_by_rest_it_is_told_all_signatures(clients):
     assert metadata["model_spec"] == {"name": NAME, "signature_name": "", "version": "1"}
     signatures = metadata["metadata"]["signature_def"]["signature_def"]
     assert {"serving_default", "detect_bytes", "detect_images", "detect_resized"} <= set(signatures)
-    [boxes] = [signatures["detect_bytes"]["outputs"]["boxes"]]
-    assert [size["size"] for size in boxes["tensor_shape"]["dim"]] == ["-1", "100", "4"]
+    boxes = signatures["detect_bytes"]["outputs"]["boxes"]["tensor_shape"]
+    assert [size["size"] for size in boxes["dim"]] == ["-1", "100", "4"]
 
 
 @pytest.mark.parametrize("version", [0, 7])  # the client's default is 0
