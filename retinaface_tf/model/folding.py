@@ -10,8 +10,9 @@ from retinaface_tf.model.layers import BatchNormalization
 def fold_batch_norm(network: keras.Model) -> keras.Model:
     """Returns a copy of a network whose convolutions do the work of the batch norms behind them.
 
-    Its outputs are those of `network(images, training=False)` up to rounding, by a third of the
-    operations. A network in bfloat16 is returned as it is: folded weights would be rounded anew.
+    Its outputs are those of `network(images, training=False)` up to rounding, by fewer operations:
+    TensorFlow fuses a depthwise convolution with a bias, but not with batch norm. A network in
+    bfloat16 is returned as it is, since folded weights would be rounded anew.
     """
     norms = {
         layer.input._keras_history.operation.name: layer
@@ -31,7 +32,7 @@ def fold_batch_norm(network: keras.Model) -> keras.Model:
     for layer in network.layers:
         if layer.name in norms:
             folded.get_layer(layer.name).set_weights(_fold(layer, norms[layer.name]))
-        elif not isinstance(layer, BatchNormalization):
+        elif layer.weights and not isinstance(layer, BatchNormalization):
             folded.get_layer(layer.name).set_weights(layer.get_weights())
     return folded
 
