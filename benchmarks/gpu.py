@@ -71,7 +71,8 @@ class Results:
 
 def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
-    began, results = time.monotonic(), Results()
+    began, results, out = time.monotonic(), Results(), Path(_OUT.value)
+    out.parent.mkdir(parents=True, exist_ok=True)
     print(HEADER)
     with tempfile.TemporaryDirectory(prefix="gpu-") as folder:
         setting = Setting(Path(folder), _SMOKE.value, _BIUBUG6.value)
@@ -81,7 +82,7 @@ def main(arguments: list[str]) -> int:
             failure = _run(name, setting, limit)
             rows = list(read_rows(setting.rows_file))
             results.add(name, rows, failure)
-            write_text(Path(_OUT.value), json.dumps(asdict(results), indent=1) + "\n")
+            write_text(out, json.dumps(asdict(results), indent=1) + "\n")
             if name == MACHINE and failure is not None:
                 raise InputError(failure.reason)
             print(*(row.as_line() for row in rows), sep="\n", end="\n" if rows else "")
@@ -90,7 +91,7 @@ def main(arguments: list[str]) -> int:
             sys.stdout.flush()
     for name, same in results.same_bits.items():
         print(f"{name}: {'the same bits' if same else 'other bits'} in two runs")
-    print(f"{time.monotonic() - began:.0f} seconds; {_OUT.value} has it all")
+    print(f"{time.monotonic() - began:.0f} seconds; {out} has it all")
     return DOES_NOT_HOLD if results.failures else 0
 
 

@@ -34,17 +34,17 @@ def measure(work: Callable[[], Any], seconds: float, memory: Memory | None) -> T
     Args:
         work: returns a scalar, by which the device is waited for: once a round, as a training loop
             reads its metrics once in many steps.
-        seconds: of all rounds; each makes one call at least.
+        seconds: of all rounds, of which each makes one call at least; 0 makes one call to warm up
+            and one to measure, to see that it works.
         memory: of the device; None where it does not tell.
     """
-    for _ in range(WARM_UP):  # traces, compiles, chooses algorithms, fills buffers
-        float(work())
-    start = time.perf_counter()
-    float(work())
-    calls = max(1, round(seconds / ROUNDS / (time.perf_counter() - start)))
+    warm_up, rounds = (WARM_UP, ROUNDS) if seconds else (1, 1)
+    for _ in range(warm_up):  # traces, compiles, chooses algorithms, fills buffers
+        one_call = _time_calls(work, 1)
+    calls = max(1, round(seconds / rounds / one_call))
     if memory is not None:
         memory.reset()
-    ms = tuple(_time_calls(work, calls) * 1e3 for _ in range(ROUNDS))
+    ms = tuple(_time_calls(work, calls) * 1e3 for _ in range(rounds))
     return Timing(ms, None if memory is None else memory.peak() / _MIB)
 
 
