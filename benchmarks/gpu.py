@@ -97,9 +97,9 @@ def main(arguments: list[str]) -> int:
 
 def _run(name: str, setting: Setting, seconds: float) -> Failure | None:
     """Runs a part in a process of its own; returns why it did not come to its end."""
+    setting.rows_file.unlink(missing_ok=True)
     if seconds < LEAST:
         return Failure("no time left", "")
-    setting.rows_file.unlink(missing_ok=True)
     log = setting.folder / "log"
     with log.open("wb") as output:
         try:
@@ -116,7 +116,8 @@ def _run(name: str, setting: Setting, seconds: float) -> Failure | None:
     if code == 0:
         return None
     end = _end(log)
-    return Failure(f"signal {-code}" if code < 0 else end.splitlines()[-1], end)
+    reason = f"signal {-code}" if code < 0 else [f"exit code {code}", *end.splitlines()][-1]
+    return Failure(reason, end)
 
 
 def _end(log: Path) -> str:

@@ -29,12 +29,18 @@ def train_from_files(case: Case, setting: Setting) -> Iterator[Row]:
     timing = measure(lambda: next(alone).sample[0], setting.seconds, None)
     yield Row(f"{case}, pipeline alone", config.train.global_batch, timing.ms)
     iterator = iter(step.strategy.distribute_datasets_from_function(lambda _: batches))
-    work = lambda: step.several(iterator, 1)["loss"][0]  # noqa: E731
-    yield _measure_step(f"{case}, from files", config, setting, work)
+
+    def train() -> Any:
+        return step.several(iterator, 1)["loss"][0]
+
+    yield _measure_step(f"{case}, from files", config, setting, train)
 
 
 def train_to_bits(case: Case, setting: Setting) -> Iterator[Row]:
-    """Trains for a few steps; equal digests of two such parts mean the same bits."""
+    """Trains for a few steps; equal digests of two such parts mean the same bits.
+
+    The rate is zero, but the optimizer's velocities hold every gradient.
+    """
     config, step, batches = _prepare(case, setting)
     for batch in batches.take(STEPS):
         step(batch)
