@@ -1,4 +1,4 @@
-r"""All that this project wants to know of a GPU, in at most nine minutes.
+r"""Measures all that this project wants to know of a GPU, in at most nine minutes.
 
     python benchmarks/gpu.py --out gpu.json [--biubug6 CHECKOUT]
     python benchmarks/gpu.py --smoke
@@ -45,13 +45,15 @@ _BIUBUG6 = flags.DEFINE_string("biubug6", None, "A checkout of biubug6/Pytorch_R
 
 @dataclass(frozen=True)
 class Failure:
+    """Says why a part did not come to its end."""
+
     reason: str
     log: str  # the end of what the part wrote
 
 
 @dataclass
 class Results:
-    """What came out so far, by part."""
+    """Collects what came out so far, by part."""
 
     rows: dict[str, list[Row]] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)

@@ -1,1 +1,1 @@
-"""The parts of `gpu.py`, each run in a process of its own."""
+"""Holds the parts of `gpu.py`, each run in a process of its own."""

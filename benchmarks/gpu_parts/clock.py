@@ -1,4 +1,4 @@
-"""The clock of a device that works behind the program's back, and its memory."""
+"""Times a device that works behind the program's back, and reads its memory."""
 
 import time
 from collections.abc import Callable

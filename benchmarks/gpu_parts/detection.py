@@ -1,4 +1,4 @@
-"""The parts that detect: with each kernel of NMS, and by the exported model.
+"""Detects: with each kernel of NMS, and by the exported model.
 
 Weights are random, and the score threshold is such that so many candidates reach NMS as in a crowd.
 """

@@ -1,4 +1,4 @@
-"""The first part: the device, its matrix rate, drawn faces, and the operations of a step."""
+"""Examines the machine, first: device and matrix rate; draws faces, counts a step's operations."""
 
 import json
 import statistics

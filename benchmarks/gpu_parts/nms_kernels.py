@@ -1,4 +1,4 @@
-"""TensorFlow's kernels of NMS, each in the place of the detector's own.
+"""Puts TensorFlow's kernels of NMS, one by one, in the place of the detector's own.
 
 Of the kernels, V2 to V4 have an implementation for GPUs. The detector's, the fastest on a CPU, has
 none, so that a GPU sends it the candidates. V2 lacks the score threshold.

@@ -1,4 +1,4 @@
-"""The part of the peer: biubug6's step in PyTorch, in a process without TensorFlow."""
+"""Trains the peer: biubug6's step in PyTorch, in a process without TensorFlow."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Rows of the table of `gpu.py`: what a part measured, and the file by which they come back."""
+"""Holds rows of the table of `gpu.py`: what a part measured, and the file that brings it back."""
 
 import json
 import statistics
@@ -12,7 +12,7 @@ HEADER = f"{'':<52}{'images/s':>9}{'ms':>9}  {'least to most':<18}{'of rate':>8}
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table.
+    """Holds a line of the table.
 
     Attributes:
         name: what was measured.

@@ -1,4 +1,4 @@
-"""What the parts share: folder, size of everything, and what the first part found out."""
+"""Holds what the parts share: folder, size of everything, and what the first part found out."""
 
 import json
 import statistics
@@ -54,7 +54,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Case:
-    """A training step to measure."""
+    """Describes a training step to measure."""
 
     backbone: str
     precision: str

@@ -1,4 +1,4 @@
-"""The table of parts, in the order in which they run: what matters most comes first."""
+"""Lists the parts in the order in which they run: what matters most comes first."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ MACHINE = "machine"  # the first part, without which no other can run
 
 @dataclass(frozen=True)
 class Part:
-    """An entry of the table."""
+    """Holds an entry of the table."""
 
     seconds: int  # its limit
     run: Callable[[Setting], Iterator[Row]]

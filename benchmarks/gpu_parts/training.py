@@ -1,4 +1,4 @@
-"""The parts that train: a step from memory, by the pipeline, and twice to the same bits."""
+"""Trains: a step from memory, by the pipeline, and twice to the same bits."""
 
 import hashlib
 from collections.abc import Callable, Iterator
