@@ -312,7 +312,7 @@ class ExportConfig:
 class Config:
     """Holds all settings of a run, a section each.
 
-    Example:
+    Examples:
         >>> Config().model.backbone
         'resnet50'
     """
