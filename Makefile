@@ -44,7 +44,7 @@ lint: $(INSTALLED)
 	$(IN_VENV) -m mypy
 	$(VENV)/bin/lint-imports
 
-# Builds the site of docs/ into site/, which opens from disk.
+# Builds the site of docs/ into site/; `python -m http.server --directory site` shows it.
 docs: $(INSTALLED)
 	NO_MKDOCS_2_WARNING=1 $(IN_VENV) -m mkdocs build --strict --quiet
 
