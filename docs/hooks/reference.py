@@ -27,6 +27,7 @@ TYPES = {
     "number": "a number",
     "string": "text",
 }
+PLURALS = {"integer": "whole numbers", "number": "numbers"}
 
 
 def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
@@ -58,22 +59,25 @@ def _describe(key: str, setting: Schema) -> str:
     return f"### `{key}` {{ #{key} }}\n\n{text}\n\n{facts}"
 
 
-def values(setting: Schema) -> str:
-    """Returns in words which values a setting takes."""
+def values(setting: Schema, types: Mapping[str, str] = TYPES) -> str:
+    """Returns in words which values a setting takes.
+
+    Args:
+        setting: its part of the schema.
+        types: names of the plain types, of one value or of many.
+    """
     if choices := setting.get("enum"):
         return _either([f"`{choice}`" for choice in choices])
     if options := setting.get("anyOf"):
-        return " or ".join(values(option) for option in options)
+        return ", or ".join(values(option) for option in options)
     if setting["type"] == "array":
-        return _list(setting)
+        items = setting.get("items") or setting["prefixItems"][0]
+        count = f"{setting['maxItems']} " if "maxItems" in setting else ""
+        a_list = "a list of" if types is not PLURALS else "lists of"
+        return f"{a_list} {count}{values(items, PLURALS)}"
     bounds = [text.format(f"{setting[key]:,}") for key, text in BOUNDS.items() if key in setting]
-    return " ".join([TYPES[setting["type"]], " and ".join(bounds)]).strip()
-
-
-def _list(setting: Schema) -> str:
-    if items := setting.get("prefixItems"):
-        return f"a list of {len(items)}, each {values(items[0])}"
-    return f"a list, each item {values(setting['items'])}"
+    name = types[setting["type"]]
+    return f"{name} ({' and '.join(bounds)})" if bounds else name
 
 
 def _either(words: list[str]) -> str:
