@@ -1,4 +1,4 @@
-"""The blocks of code in the README and in docs/, and what a test does with each of them."""
+"""Finds the blocks of code in README and docs/, and says what a test does with each of them."""
 
 import re
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ RUNS_SMALL = re.compile(r"(python |retinaface )(train|eval|export|doctor env)\b"
 
 @dataclass(frozen=True)
 class Block:
-    """A block of code.
+    """Holds a block of code.
 
     Attributes:
         page: the file that it is in.
@@ -63,7 +63,7 @@ class Block:
         return f"{self.page.relative_to(ROOT)}:{self.line}"
 
     def commands(self) -> list[str]:
-        """The commands of a shell block, one line each, without comments and columns."""
+        """Returns the commands of a shell block, one line each, without comments and columns."""
         lines = re.sub(r"\\\n", "", self.text).splitlines()
         commands = [re.sub(r"(^|\s\s+)#.*", "", line) for line in lines]
         return [re.sub(r"\s+", " ", command.strip()) for command in commands if command.strip()]
@@ -82,7 +82,7 @@ def why_not_run(code: str) -> str | None:
 
 
 def at_small_size(command: str) -> str:
-    """The same command, training and measuring next to nothing where it would for long."""
+    """Returns a command that trains and measures next to nothing where it would for long."""
     if not RUNS_SMALL.match(command):
         return command
     settings = " ".join(f"--set '{key}={value}'" for key, value in SMALL.items())

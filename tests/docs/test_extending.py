@@ -1,4 +1,4 @@
-"""The worked examples of docs/extending, applied to a copy of the package and tried."""
+"""Applies the worked examples of docs/extending to a copy of the package, and tries them."""
 
 import os
 import shutil
@@ -47,7 +47,7 @@ def try_out(block: Block, checkout: Path, folder: Path) -> str:
 
 @pytest.fixture
 def checkout(tmp_path) -> Path:
-    """A copy of the package, with the command `retinaface`."""
+    """Copies the package, and makes a command `retinaface` of the copy."""
     folder = tmp_path / "checkout"
     shutil.copytree(
         ROOT / "retinaface_tf",

@@ -1,4 +1,4 @@
-"""The README and the pages of docs/: their links, and their blocks, run as a reader pastes them."""
+"""Checks the links of README and docs/, and runs their blocks as a reader pastes them."""
 
 import json
 import os
@@ -41,9 +41,9 @@ RUN_PAGES = [
 
 
 class Reader:
-    """Somebody who pastes blocks into a shell and into Python, in one folder.
+    """Pastes blocks into a shell and into Python, in one folder.
 
-    A command that two pages have runs once. Networks are tiny but for published weights.
+    A command that two pages have runs once. Networks are tiny, except for published weights.
     """
 
     def __init__(self, folder: Path):
@@ -86,7 +86,7 @@ class Reader:
 
 @pytest.fixture(scope="module")
 def reader(drawn, made_up_state, made_up_network, tmp_path_factory) -> Reader:
-    """A reader with photos, a data set, published weights and a run of their own."""
+    """Makes a reader with photos, a data set, published weights and a run of their own."""
     folder = tmp_path_factory.mktemp("reader")
     for name in ("train.py", "eval.py", "export.py", "configs"):
         (folder / name).symlink_to(ROOT / name)
@@ -110,7 +110,7 @@ def reader(drawn, made_up_state, made_up_network, tmp_path_factory) -> Reader:
 
 
 def write_labels_and_predictions(drawn: Path, folder: Path) -> None:
-    """A COCO file with its photos, and predictions that find nothing."""
+    """Writes a COCO file with its photos, and predictions that find nothing."""
     photos = folder / "photos"
     shutil.copytree(drawn / "train" / "images", photos)
     names = sorted(str(file.relative_to(photos)) for file in photos.rglob("*.jpg"))

@@ -1,4 +1,4 @@
-"""The site of docs/: that it is built without a warning, asks no other host, and is complete."""
+"""Checks that the site of docs/ is built without a warning, asks no other host, and is complete."""
 
 import os
 import re
