@@ -142,6 +142,12 @@ def call(main: Main, arguments: list[str]) -> int | None:
     return BAD_INPUT
 
 
+def show_details(module: str) -> None:
+    """Shows what a module logs as details, at level DEBUG, as a command's `--verbose` asks for."""
+    logging.getLogger(module).setLevel(logging.DEBUG)
+    logging.getLogger().handlers[0].setLevel(logging.DEBUG)
+
+
 def expect_no(arguments: list[str]) -> None:
     """Refuses positional arguments, which absl lets through.
 
