@@ -50,8 +50,8 @@ def test_the_faces_of_an_image_are_the_first_rows_of_its_batch():
 
 def test_drawing_marks_box_and_points_on_a_copy(faces):
     picture = faces.draw(GREY)
-    assert picture[45, 10].tolist() == picture[70, 30].tolist() == [0, 200, 0]
-    assert picture[40, 30].tolist() == [230, 0, 0]
+    assert picture[45, 10].tolist() == picture[70, 30].tolist() == [240, 40, 40]
+    assert picture[40, 30].tolist() == [255, 225, 0]
     assert (GREY == 128).all()
 
 
