@@ -14,7 +14,7 @@ for (const wide of document.querySelectorAll(".wide")) {
   const dialog = document.createElement("dialog");
   dialog.className = "enlarged";
   dialog.innerHTML = `<figure></figure><div class="steps"><button data-step="-1">\u2190 Previous</button>
-    <button data-step="1">Next \u2192</button><button data-step="0">Close</button></div>`;
+    <button data-step="1" autofocus>Next \u2192</button><button data-step="0">Close</button></div>`;
   document.body.append(dialog);
   const figure = dialog.querySelector("figure");
   let shown = null;

@@ -79,12 +79,12 @@ const element = (name, attributes, text) => {
 
 const drawFace = (face, width) => {
   const [x1, y1, x2, y2] = face.box;
-  const size = Math.max(width / 70, Math.min((y2 - y1) / 6, width / 35));
+  const size = Math.max(width / 100, Math.min((y2 - y1) / 5, width / 35)); // of the letters
+  const radius = Math.max(width / 800, (y2 - y1) / 36);
   const group = element("g", {});
   group.append(element("rect", { class: "mark detected", x: x1, y: y1, width: Math.max(0, x2 - x1), height: Math.max(0, y2 - y1) }));
   face.landmarks.forEach(([x, y], i) => {
-    group.append(element("path", { class: "point-edge", d: `M${x} ${y}h0` }));
-    group.append(element("path", { class: `point ${LANDMARKS[i]}`, d: `M${x} ${y}h0` }));
+    group.append(element("circle", { class: `landmark ${LANDMARKS[i]}`, cx: x, cy: y, r: radius, "stroke-width": radius / 1.5 }));
   });
   group.append(element("text", { class: "score detected", x: Math.max(0, x1), y: y1 > size ? y1 - size / 4 : y1 + size, "font-size": size }, face.score.toFixed(2)));
   return group;

@@ -75,8 +75,10 @@ def test_a_photo_is_shown_with_its_faces_crops_json_and_command(page, by, tmp_pa
     assert shlex.split(text(page, "#command")) == (
         ["retinaface", "detect", "me.jpg", "--weights", weights, "--score", "0.50"]
     )
-    points = "[...document.querySelectorAll('#overlay .point')].map(e => e.getAttribute('class'))"
-    assert page.run(points)[:3] == ["point left_eye", "point right_eye", "point nose"]
+    points = (
+        "[...document.querySelectorAll('#overlay .landmark')].map(e => e.getAttribute('class'))"
+    )
+    assert page.run(points)[:3] == ["landmark left_eye", "landmark right_eye", "landmark nose"]
 
 
 def test_thresholds_change_faces_json_and_command(page, detector):
@@ -96,7 +98,7 @@ def test_thresholds_change_faces_json_and_command(page, detector):
 def test_landmarks_can_be_hidden(page):
     give(page, GRACE_HOPPER.read_bytes())
     wait_for(page, READY)
-    shown = "getComputedStyle(document.querySelector('#overlay .point')).display != 'none'"
+    shown = "getComputedStyle(document.querySelector('#overlay .landmark')).display != 'none'"
     assert page.run(shown)
     page.run("document.getElementById('show-landmarks').click()")
     assert not page.run(shown)
