@@ -16,6 +16,8 @@ const say = (text, isBad = false) => {
   byId("status").classList.toggle("bad", isBad);
 };
 
+let stream = null; // of the camera, while it is looked at
+
 // Asking the server.
 const ask = async (blob, name) => {
   const query = new URLSearchParams({ name });
@@ -48,8 +50,10 @@ const look = async (blob, name) => {
     say(`${name}: expected at most ${Number(settings.maxBytes) >> 20} MiB`, true);
     return;
   }
-  say("Detecting\u2026");
-  byId("stage").classList.add("busy");
+  if (!stream) { // frames of a camera follow each other too fast to say so
+    say("Detecting\u2026");
+    byId("stage").classList.add("busy");
+  }
   try {
     // First the server: it says best what is wrong with a file.
     const answer = await ask(blob, name);
@@ -226,7 +230,6 @@ addEventListener("drop", (event) => {
 });
 
 // The camera: one frame after the other, as fast as they are answered.
-let stream = null;
 const stopCamera = () => {
   for (const track of stream?.getTracks() ?? []) track.stop();
   stream = null;

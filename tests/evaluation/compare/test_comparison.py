@@ -75,7 +75,7 @@ def test_weights_and_settings_that_differ_are_listed_with_the_value_of_each_run(
     )
     rows = {row.name: row.values for row in differing_settings([first, first, other])}
     assert rows["detector.nms_iou"] == ("0.4", "0.4", "0.3")
-    assert rows["weights"] == (first.source, first.source, "other.h5")
+    assert rows["weights"] == (first.source, first.source, "b.h5")
     assert rows["SHA-256"][2] == "0123456789ab"
     assert rows.keys() == {"weights", "SHA-256", "detector.nms_iou"}
 
