@@ -81,12 +81,20 @@ def draw_faces(
     corners = boxes.round().astype(int).tolist()
     for (x1, y1, x2, y2), thick in zip(corners, thickness, strict=True):
         cv2.rectangle(picture, (x1, y1), (x2, y2), colour, thick)
-    for points, thick in zip(landmarks.round().astype(int).tolist(), thickness, strict=False):
-        for (x, y), of_point in zip(points, LANDMARK_COLOURS, strict=True):
-            cv2.circle(picture, (x, y), thick, of_point, -1)
+    radii = [max(1, round(side / 60)) for side in sides.tolist()]
+    for points, radius in zip(landmarks.round().astype(int).tolist(), radii, strict=False):
+        for point, of_point in zip(points, LANDMARK_COLOURS, strict=True):
+            _draw_point(picture, point, radius, of_point)
     for score, side, (x1, y1, _, _) in zip(scores.tolist(), sides.tolist(), corners, strict=False):
         _write_score(picture, score, (x1, y1), side, colour)
     return picture
+
+
+def _draw_point(picture: Picture, point: list[int], radius: int, colour: Colour) -> None:
+    """Draws a point, with a dark edge to be seen on skin where it has more than a few pixels."""
+    if radius > 1:
+        cv2.circle(picture, point, radius + 1 + radius // 4, (0, 0, 0), -1)
+    cv2.circle(picture, point, radius, colour, -1)
 
 
 def _write_score(
