@@ -61,7 +61,7 @@ class Chromium:
             pass
 
     def run(self, script: str) -> Any:
-        """The value of an expression in the page, or that which its promise has in the end."""
+        """Returns the value of an expression in the page, or what its promise comes to."""
         done = self._call(
             "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
         )
