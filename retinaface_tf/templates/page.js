@@ -5,9 +5,11 @@ for (const wide of document.querySelectorAll(".wide")) {
   hint.className = "scrolls quiet";
   hint.textContent = "The table scrolls sideways \u2192";
   wide.after(hint);
-  new ResizeObserver(() => {
+  const update = () => {
     wide.classList.toggle("overflows", wide.scrollWidth > wide.clientWidth + 1);
-  }).observe(wide);
+  };
+  update();
+  new ResizeObserver(update).observe(wide);
 }
 // Tiles: a click enlarges one; arrows go to its neighbours, Escape or a click beside it closes.
 {

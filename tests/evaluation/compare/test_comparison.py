@@ -70,9 +70,7 @@ def test_the_page_has_the_table_and_a_plot_of_each_set(comparison, tmp_path):
 def test_weights_and_settings_that_differ_are_listed_with_the_value_of_each_run(files, tmp_path):
     first = Evaluation.load(files["good"])
     config = replace(first.config, detector=replace(first.config.detector, nms_iou=0.3))
-    other = replace(
-        first, config=config, source="other.h5", sha256={"other.h5": "0123456789abcdef"}
-    )
+    other = replace(first, config=config, source="b.h5", sha256={"b.h5": "0123456789abcdef"})
     rows = {row.name: row.values for row in differing_settings([first, first, other])}
     assert rows["detector.nms_iou"] == ("0.4", "0.4", "0.3")
     assert rows["weights"] == (first.source, first.source, "b.h5")
