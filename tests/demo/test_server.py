@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+from contextlib import closing
 from http.client import HTTPConnection
 
 import pytest
@@ -18,12 +19,12 @@ def request_(server):
     """Sends a request; returns status, headers and body, and checks what all answers have."""
 
     def send(method, path, body=None, **headers):
-        connection = HTTPConnection("127.0.0.1", server.server_address[1], timeout=20)
         names = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request(method, path, body, names)
-        response = connection.getresponse()
-        answer = response.status, response.headers, response.read()
-        connection.close()
+        port = server.server_address[1]
+        with closing(HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+            connection.request(method, path, body, names)
+            response = connection.getresponse()
+            answer = response.status, response.headers, response.read()
         assert "default-src 'none'" in response.headers["Content-Security-Policy"]
         assert "Access-Control-Allow-Origin" not in response.headers
         return answer
