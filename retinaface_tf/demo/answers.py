@@ -1,6 +1,5 @@
 """Answers the demo's requests: the bytes of an image become faces."""
 
-import math
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -40,7 +39,7 @@ def parse_question(query: str) -> Question:
         nms_iou = None if iou is None else float(iou)
     except ValueError:
         raise InputError("expected name=FILE and nms_iou=NUMBER at most once") from None
-    if given or (nms_iou is not None and not (math.isfinite(nms_iou) and 0 <= nms_iou <= 1)):
+    if given or (nms_iou is not None and not 0 <= nms_iou <= 1):
         raise InputError("expected name=FILE and nms_iou from 0 to 1")
     return Question(printable(name).replace("\n", " ")[:_MAX_NAME], nms_iou)
 

@@ -1,6 +1,7 @@
 """A demo that runs: a server on a free port, whose detector knows the answer."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -18,9 +19,15 @@ class KnownFaces(Detector):
     def __init__(self):
         self.config, self.source = Config(), "known faces"
         self.asked = []
+        self.pause = 0.0  # seconds
+        self.running = self.most_running = 0  # calls at one time
 
     def detect(self, image, *, score_threshold=0.5, nms_iou=None):
         self.asked.append((image.shape, nms_iou))
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        time.sleep(self.pause)
+        self.running -= 1
         if nms_iou == 0.99:
             raise InputError("nms_iou: fixed at export")
         boxes = np.array([[10, 20, 50, 70], [60, 20, 80, 50]], np.float32)
