@@ -54,6 +54,11 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             "Detects faces in images, folders, videos and cameras.",
             "retinaface detect photo.jpg --weights runs/mine --out detections",
         ),
+        "demo": Command(
+            "retinaface_tf.demo.__main__",
+            "Shows a page on this machine to try a detector on photos and the camera.",
+            "retinaface demo --weights runs/mine",
+        ),
         "doctor": Command(
             "retinaface_tf.doctor.__main__",
             "Examines data, this machine, or a step that went wrong.",
