@@ -16,7 +16,7 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 CountOrZero = Annotated[int, Field(ge=0)]
-Stage = Literal["stem", "stage1", "stage2", "stage3", "stage4"]
+Part = Literal["stem", "stage1", "stage2", "stage3", "stage4", "norms"]
 
 # Pixels between anchors, by level: every backbone of `model.backbones` is tapped at these.
 STRIDES = (8, 16, 32)
@@ -56,7 +56,8 @@ class ModelConfig:
     precision: Literal["float32", "bfloat16", "float64"] = "float32"
     pretrained: str | None = None  # backbone weights: a file, ours or others', or a hub's name
     init: str | None = None  # weights of the whole network; schedule and optimizer start anew
-    freeze: tuple[Stage, ...] = ()  # of the backbone: neither weights nor statistics change
+    # Stages of the backbone, or all batch norms: neither weights nor statistics change.
+    freeze: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, config=_RULES)
@@ -129,6 +130,8 @@ class TrainConfig:
     epochs: Count = 100
     batch_per_device: Count = 8
     num_devices: Count = 4  # of the recipe: it fixes the global batch, whatever runs it
+    # For small sets: the batch is halved until an epoch has so many steps. 0 leaves it as it is.
+    min_epoch_steps: CountOrZero = 0
     devices: tuple[CountOrZero, ...] | None = None  # which to use; None is all there are
     cpu_devices: Count = 1  # logical ones, to try several where there is no GPU
     cluster: Literal["auto", "none", "tf_config", "slurm"] = "auto"  # who tells of other workers

@@ -95,8 +95,11 @@ class Progress:
         self._write(done, {f"ap/{name}": value for name, value in ap.items()})
         text = ", ".join(f"{name} {value:.4f}" for name, value in ap.items())
         with logging_redirect_tqdm():
-            log.info("epoch %d AP %s", done // self.run.steps_per_epoch, text)
+            log.info("%s AP %s", self._when(done), text)
         self._restart(done)
+
+    def _when(self, done: int) -> str:
+        return f"epoch {done // self.run.steps_per_epoch}" if done else "before the first step"
 
     def write_images(self, name: str, images: list[Picture]) -> None:
         """Writes images, which may differ in size, to TensorBoard."""
