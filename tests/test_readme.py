@@ -8,13 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from torch_files import write_torch_zip
 
 from retinaface_tf.samples import GRACE_HOPPER
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-WEIGHTS = "mobilenet0.25_Final.pth"
 # What makes a run of the README's training lines short; the lines themselves stay as they are.
 SMALL = {
     "model.backbone": "mobilenet025",
@@ -33,11 +31,10 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def folder(made_up_state, made_up_network, tmp_path_factory) -> Path:
-    """A folder with a photo and a file of weights as biubug6 published it, but made up."""
+def folder(tmp_path_factory) -> Path:
+    """A folder with a photo."""
     folder = tmp_path_factory.mktemp("reader")
     shutil.copy(GRACE_HOPPER, folder / "photo.jpg")
-    write_torch_zip(folder / WEIGHTS, made_up_state(made_up_network("mobilenet025")))
     return folder
 
 
