@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
         for entry in named_weights().values():
             say(entry)
         return 0
-    if len(arguments) == 3 and arguments[0] == "import":
+    if arguments[:1] == ["import"]:
         arguments = arguments[1:]
     if len(arguments) != 2:
         raise InputError("expected `list`, or `import` with SRC and DST")

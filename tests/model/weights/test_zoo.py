@@ -7,8 +7,10 @@ import pytest
 
 from retinaface_tf.api import load_detector
 from retinaface_tf.config_file import load_config
+from retinaface_tf.errors import InputError
 from retinaface_tf.model.network import build_network
 from retinaface_tf.model.weights import zoo
+from retinaface_tf.model.weights.__main__ import main
 from retinaface_tf.model.weights.files import load_weights, save_weights
 from retinaface_tf.model.weights.state_dict import find_file
 from retinaface_tf.samples import FACES
@@ -55,6 +57,19 @@ def test_the_licence_is_said_once_and_of_these_weights_alone(entry, tmp_path, ca
     (said,) = (record for record in caplog.records if record.levelno == logging.WARNING)
     assert entry.name in said.getMessage()
     assert entry.licence in said.getMessage()
+
+
+def test_the_list_has_each_name_with_file_checksum_ap_and_licence(entry, capsys):
+    assert main(["list"]) == 0
+    listed = capsys.readouterr().out
+    for shown in (entry.name, str(entry.file), entry.sha256, entry.licence, *entry.ap):
+        assert shown in listed
+
+
+@pytest.mark.parametrize("arguments", [[], ["import", "a.pth"], ["a.pth"], ["list", "a", "b"]])
+def test_other_words_are_refused(arguments):
+    with pytest.raises(InputError, match=r"import.*SRC and DST"):
+        main(arguments)
 
 
 def test_by_default_one_face_is_found_in_each_photograph_where_it_is():
