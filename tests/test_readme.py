@@ -32,7 +32,7 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """A folder with a photo."""
+    """Returns a folder with a photo."""
     folder = tmp_path_factory.mktemp("reader")
     shutil.copy(GRACE_HOPPER, folder / "photo.jpg")
     return folder
