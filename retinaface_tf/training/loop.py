@@ -155,7 +155,7 @@ def _validate_if_due(run: Run, done: int, progress: Progress) -> None:
         return
     progress.report(done)
     ap, images = validation.measure(run.network, run.optimizer, done)
-    progress.report_ap(done, ap)
+    progress.report_ap(done, ap, validation.best.step if validation.best else done)
     progress.write_images("detections", images)
 
 

@@ -52,6 +52,8 @@ def test_weights_to_start_from_are_measured_first_and_stay_the_best_if_training_
             i for i, line in enumerate(lines) if line.startswith("before the first step AP")
         )
         assert first < next(i for i, line in enumerate(lines) if line.startswith("epoch 1 step"))
+        (last,) = (line for line in lines if "epoch 1 AP" in line)
+        assert "best: before the first step" in last
         best = Best.load(tmp_path / "run" / "best.json")
         assert (best.step, best.last_measured) == (0, 2)
         kept = build_network(config)
