@@ -32,6 +32,7 @@ def test_a_batch_stays_where_no_steps_are_demanded():
     assert fit_batch(config, 1, 1) == config
 
 
+@pytest.mark.slow
 def test_weights_to_start_from_are_measured_first_and_stay_the_best_if_training_spoils_them(
     drawn, tmp_path, caplog
 ):
