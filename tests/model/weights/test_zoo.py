@@ -38,6 +38,14 @@ def test_the_config_beside_the_weights_knows_no_place_of_the_machine_that_traine
     assert not config.train.workdir.startswith("/")
 
 
+def test_fine_tuning_trains_the_default_towards_the_targets_that_it_was_trained_towards():
+    config = load_config("finetune")
+    trained = load_config(zoo.named_weights()[str(config.model.init)].config)
+    for section in ("anchors", "match", "loss"):
+        assert getattr(config, section) == getattr(trained, section)
+    assert config.model.backbone == trained.model.backbone
+
+
 def test_a_file_that_exists_wins_over_a_name_and_a_folder_does_not(entry, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / entry.name).mkdir()
