@@ -77,8 +77,7 @@ class Detector(Protocol):
             nms_iou: instead of `config.detector.nms_iou`.
 
         Raises:
-            InputError: a model whose thresholds were fixed at export cannot apply these; or the
-                images are larger than a SavedModel was exported for.
+            InputError: the images are larger than a SavedModel was exported for.
         """
         ...
 
