@@ -40,7 +40,7 @@ def test_crops_and_aligned_faces_are_named_in_the_results(tmp_path, frame, face)
 @pytest.mark.parametrize("library", ["pyav", "opencv"])
 def test_frames_of_a_video_become_a_video(tmp_path, frame, face, library, monkeypatch):
     monkeypatch.setattr(writing, "has_pyav", lambda: library == "pyav")
-    source = Source("v.avi", "stream", Path("sub/v.avi.mp4"))
+    source = Source("v.avi", "video", Path("sub/v.avi.mp4"))
     with Output(tmp_path, replace(NOTHING, pictures=True, crop=True)) as output:
         for i in range(6):
             part = frame._replace(source=source, number=i, seconds=i / 12, rate=12.0)

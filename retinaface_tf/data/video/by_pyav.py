@@ -8,7 +8,7 @@ import numpy as np
 
 from retinaface_tf.data.video.frame import DEFAULT_RATE, OpenVideo, Pixels, TimedImage
 from retinaface_tf.data.video.names import absolute_name, is_stream, without_password
-from retinaface_tf.errors import InputError, one_line
+from retinaface_tf.errors import InputError
 
 TIMEOUT = 10.0  # seconds that a network may be silent
 MICROSECONDS = 1_000_000  # of a container's duration
@@ -30,7 +30,8 @@ def open_video(source: str) -> Iterator[OpenVideo]:
     try:
         container = av.open(name, "r", options=options, timeout=TIMEOUT)
     except av.error.FFmpegError as error:
-        reason = one_line(error).replace(name, without_password(source))
+        # Not the whole message, which has the password.
+        reason = error.strerror or type(error).__name__
         raise InputError(f"{without_password(source)}: expected a video, {reason}") from None
     with container:
         stream = container.streams.best("video")

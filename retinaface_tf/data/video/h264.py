@@ -1,7 +1,8 @@
 """Writes videos with PyAV: H.264 in MP4, which browsers play, with the sound of the source."""
 
+import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from retinaface_tf.errors import InputError, one_line
 
 TICK = Fraction(1, 90_000)  # seconds; times of frames are multiples of it
 BT709, LIMITED = 1, 1  # colour of HD video, by its number in H.264; and luma from 16 to 235
+
+log = logging.getLogger(__name__)
 
 
 class H264Writer:
@@ -43,7 +46,7 @@ class H264Writer:
                 absolute_name(str(file)), "w", "mp4", container_options={"movflags": "faststart"}
             )
             self._stream = self._add_pictures(height, width, rate)
-            self._sound = Sound(sound_of, self._output) if sound_of is not None else None
+            self._sound = None if sound_of is None else _open_sound(sound_of, self._output)
             self._output.start_encoding()
 
     def _add_pictures(self, height: int, width: int, rate: float) -> av.VideoStream:
@@ -97,6 +100,15 @@ class H264Writer:
         try:
             yield
         except (av.error.FFmpegError, OSError) as error:
-            self._file.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._file.unlink(missing_ok=True)
             reason = one_line(error)
             raise InputError(f"{self._file}: cannot be written as a video: {reason}") from None
+
+
+def _open_sound(source: str, output: "av.container.OutputContainer") -> Sound | None:
+    try:
+        return Sound(source, output)
+    except av.error.FFmpegError as error:  # it was read, but may be gone by now
+        log.warning("%s: its sound is lost, %s", source, one_line(error))
+        return None
