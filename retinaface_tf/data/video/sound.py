@@ -60,7 +60,7 @@ class Sound:
             return start, (self._input.duration or 0) / MICROSECONDS
         return start, float(pictures.duration * pictures.time_base)
 
-    def _advance(self) -> Packet | None:
+    def _advance(self) -> "Packet | None":
         try:
             return next(self._packets, None)
         except av.error.FFmpegError as error:
