@@ -51,7 +51,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
         "detect": Command(
             "retinaface_tf.detect.__main__",
-            "Detects faces in images, folders, videos and cameras.",
+            "Detects faces in images, folders, videos, cameras and streams.",
             "retinaface detect photo.jpg --out detections",
         ),
         "demo": Command(
