@@ -1,0 +1,76 @@
+"""Runs a batch on Ray Data, which spreads shards over actors and tries lost ones again."""
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from retinaface_tf.batch.shards import Shard
+from retinaface_tf.batch.worker import Job, ShardResult, Worker
+from retinaface_tf.extras import import_extra
+
+BLOCKS_PER_WORKER = 64  # the units that Ray schedules, where there are as many shards
+
+
+class ShardActor:
+    """Wraps a worker as Ray Data wants it: from a row of a shard to a row of its result."""
+
+    def __init__(self, job: Job):
+        """Takes the job of the worker."""
+        self.worker = Worker(job)
+
+    def __call__(self, shard: dict[str, Any]) -> dict[str, Any]:
+        """Does a shard."""
+        return self.worker(Shard(**shard))._asdict()
+
+
+def run_on_ray(job: Job, shards: Sequence[Shard], workers: int | None) -> Iterator[ShardResult]:
+    """Detects on the cluster that RAY_ADDRESS names, or else on one that lives as long as this.
+
+    Args:
+        job: of the batch.
+        shards: to do.
+        workers: how many processes; None is one for each GPU of the cluster, or else each core.
+
+    Raises:
+        InputError: Ray is not installed.
+    """
+    import_extra("ray.data", "ray")
+    import ray
+
+    _connect()
+    try:
+        resources = ray.cluster_resources()
+        cores, gpus = int(resources.get("CPU", 1)), int(resources.get("GPU", 0))
+        workers = workers or gpus or cores
+        smallest = min(int(node["Resources"].get("CPU", 1)) for node in ray.nodes())
+        blocks = min(len(shards), BLOCKS_PER_WORKER * workers)
+        results = ray.data.from_items(
+            [asdict(shard) for shard in shards], override_num_blocks=blocks
+        ).map(
+            ShardActor,
+            fn_constructor_args=(job,),
+            # One shard at a time: none waits for a busy worker while another has nothing to do.
+            compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=1),
+            num_cpus=min(max(1, cores // workers), smallest),
+            num_gpus=min(1, gpus / workers),
+        )
+        for result in results.iter_rows():
+            yield ShardResult(**result)
+    finally:
+        ray.shutdown()
+
+
+def _connect() -> None:
+    """Connects to a cluster, quietly; one that starts here reports nothing to anybody."""
+    import ray
+
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    address = os.environ.get("RAY_ADDRESS", "local")
+    # A cluster of this process is reached from this machine alone, and needs no network.
+    own = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"} if address == "local" else {}
+    ray.init(address, log_to_driver=False, logging_level=logging.WARNING, **own)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
