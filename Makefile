@@ -32,7 +32,7 @@ $(INSTALLED): $(LOCKED) pyproject.toml setup.py
 # What the README names; `make test MARKS=slow` runs the slow ones alone.
 test: MARKS ?= not slow
 test: $(INSTALLED)
-	$(IN_VENV) -m pytest -m "$(MARKS)"
+	$(IN_VENV) -m pytest -n 2 --dist loadfile -m "$(MARKS)"
 
 test-all:
 	$(MAKE) --no-print-directory test MARKS=

@@ -94,12 +94,19 @@ def assert_close(workdir: Path, other: Path) -> None:
         assert np.abs(value - theirs[name]).max() <= 1e-4 * scale, name
 
 
-@pytest.mark.parametrize("devices", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("devices", "signals"),
+    [
+        (1, [signal.SIGINT]),
+        pytest.param(2, [signal.SIGINT, signal.SIGHUP], marks=pytest.mark.slow),
+    ],
+    ids=["1 device", "2 devices"],
+)
 def test_a_run_interrupted_hung_up_and_then_killed_while_it_saves_ends_with_the_same_bits(
-    whole, arguments, command, tmp_path, devices
+    whole, arguments, command, tmp_path, devices, signals
 ):
     arguments = [*arguments, f"--workdir={tmp_path}", f"--set=train.cpu_devices={devices}"]
-    for step, sent in ((2, signal.SIGINT), (4, signal.SIGHUP)):
+    for step, sent in zip((2, 4), signals, strict=False):
         process = start(arguments)
         wait_for(process, tmp_path / "checkpoints", f"step-{step}.index")
         process.send_signal(sent)
