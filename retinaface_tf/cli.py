@@ -54,6 +54,11 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             "Detects faces in images, folders, videos and cameras.",
             "retinaface detect photo.jpg --weights runs/mine --out detections",
         ),
+        "batch": Command(
+            "retinaface_tf.batch.__main__",
+            "Detects faces in many images, on this machine, Ray or Spark.",
+            "retinaface batch photos --weights models/mine --out found --engine ray",
+        ),
         "doctor": Command(
             "retinaface_tf.doctor.__main__",
             "Examines data, this machine, or a step that went wrong.",

@@ -1,1 +1,1 @@
-"""Detects faces in many images, on this machine or on a cluster, and goes on where it was killed."""
+"""Detects faces in many images, on this machine or on a cluster, however often it is stopped."""

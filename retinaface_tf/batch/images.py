@@ -1,5 +1,6 @@
 """Opens the images of a shard a few at a time, so that memory does not grow with the shard."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -25,6 +26,11 @@ class OpenedImage:
     pixels: NDArray[np.uint8] | None  # RGB [H, W, 3], upright
     error: str | None = None
 
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width."""
+        return None if self.pixels is None else (self.pixels.shape[0], self.pixels.shape[1])
+
 
 def open_windows(images: Sequence[ImageRef]) -> Iterator[list[OpenedImage]]:
     """Opens images, and yields as many together as memory is meant for."""
@@ -32,8 +38,7 @@ def open_windows(images: Sequence[ImageRef]) -> Iterator[list[OpenedImage]]:
     room = WINDOW_PIXELS
     for image in _open_all(images):
         window.append(image)
-        if image.pixels is not None:
-            room -= image.pixels.shape[0] * image.pixels.shape[1]
+        room -= math.prod(image.size or (0,))
         if room <= 0:
             yield window
             window, room = [], WINDOW_PIXELS

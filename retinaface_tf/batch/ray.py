@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from types import ModuleType
 from typing import Any
 
 from retinaface_tf.batch.shards import Shard
@@ -36,10 +37,9 @@ def run_on_ray(job: Job, shards: Sequence[Shard], workers: int | None) -> Iterat
     Raises:
         InputError: Ray is not installed.
     """
+    ray = import_extra("ray", "ray")
     import_extra("ray.data", "ray")
-    import ray
-
-    _connect()
+    _connect(ray)
     try:
         resources = ray.cluster_resources()
         cores, gpus = int(resources.get("CPU", 1)), int(resources.get("GPU", 0))
@@ -62,15 +62,14 @@ def run_on_ray(job: Job, shards: Sequence[Shard], workers: int | None) -> Iterat
         ray.shutdown()
 
 
-def _connect() -> None:
+def _connect(ray: ModuleType) -> None:
     """Connects to a cluster, quietly; one that starts here reports nothing to anybody."""
-    import ray
-
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     address = os.environ.get("RAY_ADDRESS", "local")
-    # A cluster of this process is reached from this machine alone, and needs no network.
-    own = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"} if address == "local" else {}
-    ray.init(address, log_to_driver=False, logging_level=logging.WARNING, **own)
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
+    if address == "local":
+        # Reached from this machine alone, and without a network.
+        quiet |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    ray.init(address, **quiet)
+    ray.data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.WARNING)

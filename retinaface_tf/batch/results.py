@@ -61,17 +61,18 @@ class Summary:
         return f"{found}, {counted(self.errors, 'error')}" if self.errors else found
 
 
-def row(path: str, shape: tuple[int, ...] | None, faces: Detections) -> dict[str, Any]:
+def describe(path: str, size: tuple[int, int] | None, faces: Detections) -> dict[str, Any]:
     """Returns the row of an image.
 
     Args:
         path: of the image.
-        shape: height and width first; None where it could not be decoded.
+        size: height and width; None where it could not be decoded.
         faces: of the image, or why there are none.
     """
-    height, width = shape[:2] if shape is not None and faces.error is None else (None, None)
+    height, width = size or (None, None)
     columns = faces.boxes.tolist(), faces.scores.tolist(), faces.landmarks.tolist()
-    found = [dict(zip(("box", "score", "landmarks"), face, strict=True)) for face in zip(*columns)]
+    names = ("box", "score", "landmarks")
+    found = [dict(zip(names, face, strict=True)) for face in zip(*columns, strict=True)]
     return {"path": path, "width": width, "height": height, "error": faces.error, "faces": found}
 
 

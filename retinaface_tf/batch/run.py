@@ -63,9 +63,7 @@ def run_batch(
     left = [shard for shard in shards if shard.part not in finished]
     total = sum(shard.images for shard in shards)
     done = total - sum(shard.images for shard in left)
-    with tqdm(
-        *(), total=total, initial=done, unit="image", disable=not sys.stderr.isatty()
-    ) as bar:
+    with tqdm(*(), total=total, initial=done, unit="image", disable=not sys.stderr.isatty()) as bar:
         for result in ENGINES[engine](job, left, workers) if left else ():
             if result.error is not None:
                 raise InputError(result.error)

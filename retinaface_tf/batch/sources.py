@@ -52,7 +52,8 @@ def _files_of(source: str, out: Path) -> Sequence[Path]:
         return find_files(path, (*IMAGE_SUFFIXES, PARQUET_SUFFIX), without=out)
     if path.is_file():
         return [path]
-    return [Path(found) for found in sorted(glob.glob(source, recursive=True)) if Path(found).is_file()]
+    found = (Path(name) for name in sorted(glob.glob(source, recursive=True)))
+    return [path for path in found if path.is_file()]
 
 
 def _images_in(file: Path) -> Iterable[ImageRef]:

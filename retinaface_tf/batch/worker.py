@@ -1,5 +1,6 @@
 """Detects faces in shards: what every engine runs, once opened in each of its processes."""
 
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import cv2
 
 from retinaface_tf import cli
 from retinaface_tf.batch.images import OpenedImage, open_windows
-from retinaface_tf.batch.results import DETECTIONS, row, write_part
+from retinaface_tf.batch.results import DETECTIONS, describe, write_part
 from retinaface_tf.batch.shards import Shard
 from retinaface_tf.detections import Detections
 from retinaface_tf.errors import InputError
@@ -61,8 +62,8 @@ class Worker:
         out = Path(self.job.out)
         try:
             if not (out / DETECTIONS / shard.part).is_file():
-                rows = [found for window in open_windows(shard.read()) for found in self._rows(window)]
-                write_part(out, shard.part, rows)
+                windows = open_windows(shard.read())
+                write_part(out, shard.part, [row for w in windows for row in self._rows(w)])
         except InputError as error:
             return ShardResult(0, str(error))
         except OSError as error:
@@ -84,16 +85,14 @@ class Worker:
         """Detects on all images of a window, those of one size together."""
         answers = dict(self._detect(images))
         return [
-            row(image.path, None if image.pixels is None else image.pixels.shape, answers[number])
-            for number, image in enumerate(images)
+            describe(image.path, image.size, answers[number]) for number, image in enumerate(images)
         ]
 
     def _detect(self, images: list[OpenedImage]) -> Iterator[tuple[int, Detections]]:
         """Yields the faces of each image with its number."""
 
         def size(number: int) -> tuple[int, ...]:
-            pixels = images[number].pixels
-            return () if pixels is None else pixels.shape[:2]
+            return images[number].size or ()
 
         for shape, group in groupby(sorted(range(len(images)), key=size), key=size):
             numbers = list(group)
@@ -103,6 +102,6 @@ class Worker:
             found = self._detector.detect_batch(
                 (pixels for number in numbers if (pixels := images[number].pixels) is not None),
                 score_threshold=self.job.score,
-                batch_size=max(1, BATCH_PIXELS // (shape[0] * shape[1])),
+                batch_size=max(1, BATCH_PIXELS // math.prod(shape)),
             )
             yield from zip(numbers, found, strict=True)
