@@ -17,6 +17,8 @@ from retinaface_tf.errors import InputError
 from retinaface_tf.extras import import_extra
 from retinaface_tf.runtimes.interface import DEFAULT_SCORE
 
+ENGINE_NAMES = ["local", "ray", "spark"]  # those of `run`, which help need not wait for
+
 _WEIGHTS = flags.DEFINE_string(
     "weights", None, "A run's folder, a file of weights, or an exported model."
 )
@@ -24,7 +26,7 @@ _OUT = flags.DEFINE_string("out", "batch", "Folder of the results, which all wor
 _ENGINE = flags.DEFINE_enum(
     "engine",
     "local",
-    ["local", "ray", "spark"],
+    ENGINE_NAMES,
     "This process; the cluster of RAY_ADDRESS, or else all cores of this machine; the session of "
     "spark-submit.",
 )
