@@ -72,14 +72,7 @@ class Worker:
 
     @cached_property
     def _detector(self) -> Detector:
-        threads = thread_limit()
-        if threads is not None:
-            cv2.setNumThreads(threads)
-            os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(threads))
-            os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
-        if find_model(self.job.model).needs_tensorflow:
-            cli.start_tensorflow()
-        return open_detector(self.job.model)
+        return open_with_limits(self.job.model)
 
     def _rows(self, images: list[OpenedImage]) -> list[dict[str, Any]]:
         """Detects on all images of a window, those of one size together."""
@@ -105,3 +98,22 @@ class Worker:
                 batch_size=max(1, BATCH_PIXELS // math.prod(shape)),
             )
             yield from zip(numbers, found, strict=True)
+
+
+def open_with_limits(model: str) -> Detector:
+    """Opens a detector that keeps to the threads that the engine leaves it.
+
+    Args:
+        model: as of `load_detector`.
+
+    Raises:
+        InputError: as of `load_detector`.
+    """
+    threads = thread_limit()
+    if threads is not None:
+        cv2.setNumThreads(threads)
+        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(threads))
+        os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+    if find_model(model).needs_tensorflow:
+        cli.start_tensorflow()
+    return open_detector(model)
