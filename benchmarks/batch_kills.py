@@ -30,7 +30,7 @@ from batch.broken_images import BROKEN
 from batch.kills import run_with_kills
 
 TOLERANCE = 1e-2  # pixels
-CROPS, SIDES = 10, (160, 192, 224, 256)  # of a photo, and their widths in pixels
+CROPS, SIDES = 10, (96, 112, 128, 160)  # of a photo, and their widths in pixels
 
 _WEIGHTS = flags.DEFINE_string("weights", None, "A model, as of `retinaface batch`.")
 _DATA = flags.DEFINE_string("data", None, "A folder with photos below.")

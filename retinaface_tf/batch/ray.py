@@ -11,6 +11,7 @@ from retinaface_tf.batch.shards import Shard
 from retinaface_tf.batch.worker import Job, ShardResult, Worker
 from retinaface_tf.extras import import_extra
 
+OBJECT_BYTES = 128 << 20  # that Ray shares between processes
 BLOCKS_PER_WORKER = 64  # the units that Ray schedules, where there are as many shards
 
 
@@ -65,11 +66,14 @@ def run_on_ray(job: Job, shards: Sequence[Shard], workers: int | None) -> Iterat
 def _connect(ray: ModuleType) -> None:
     """Connects to a cluster, quietly; one that starts here reports nothing to anybody."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    # Otherwise it calls arguments of Ray Data's own actors an error.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     address = os.environ.get("RAY_ADDRESS", "local")
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
+    settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address == "local":
-        # Reached from this machine alone, and without a network.
-        quiet |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-    ray.init(address, **quiet)
+        # Reached from this machine alone, without a network; and shards are named, not sent.
+        settings |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        settings |= {"object_store_memory": OBJECT_BYTES}
+    ray.init(address, **settings)
     ray.data.DataContext.get_current().enable_progress_bars = False
-    logging.getLogger("ray.data").setLevel(logging.WARNING)
