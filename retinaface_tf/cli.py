@@ -166,7 +166,7 @@ def start_tensorflow() -> None:
         InputError: the settings of Keras are broken.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # its devices, as it starts them
-    with _silent_stderr():
+    with silent_stderr():
         try:
             import keras  # noqa: F401 (both read the settings of Keras)
             import tensorflow as tf
@@ -181,7 +181,7 @@ def start_tensorflow() -> None:
 
 
 @contextmanager
-def _silent_stderr() -> Iterator[None]:
+def silent_stderr() -> Iterator[None]:
     """Discards what C++ code writes before its logging can be configured."""
     sys.stderr.flush()
     saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)

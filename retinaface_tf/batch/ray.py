@@ -5,14 +5,23 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from retinaface_tf.batch.shards import Shard
 from retinaface_tf.batch.worker import Job, ShardResult, Worker
+from retinaface_tf.cli import silent_stderr
 from retinaface_tf.extras import import_extra
 
 OBJECT_BYTES = 128 << 20  # that Ray shares between processes
 BLOCKS_PER_WORKER = 64  # the units that Ray schedules, where there are as many shards
+
+
+class Share(NamedTuple):
+    """Says what each of so many workers gets."""
+
+    workers: int
+    cpus: float  # whole ones are as many threads
+    gpus: float
 
 
 class ShardActor:
@@ -42,20 +51,16 @@ def run_on_ray(job: Job, shards: Sequence[Shard], workers: int | None) -> Iterat
     import_extra("ray.data", "ray")
     _connect(ray)
     try:
-        resources = ray.cluster_resources()
-        cores, gpus = int(resources.get("CPU", 1)), int(resources.get("GPU", 0))
-        workers = workers or gpus or cores
-        smallest = min(int(node["Resources"].get("CPU", 1)) for node in ray.nodes())
-        blocks = min(len(shards), BLOCKS_PER_WORKER * workers)
-        results = ray.data.from_items(
-            [asdict(shard) for shard in shards], override_num_blocks=blocks
-        ).map(
+        share = _share_cluster(ray, workers)
+        blocks = min(len(shards), BLOCKS_PER_WORKER * share.workers)
+        rows = ray.data.from_items([asdict(shard) for shard in shards], override_num_blocks=blocks)
+        results = rows.map(
             ShardActor,
             fn_constructor_args=(job,),
             # One shard at a time: none waits for a busy worker while another has nothing to do.
-            compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=1),
-            num_cpus=min(max(1, cores // workers), smallest),
-            num_gpus=min(1, gpus / workers),
+            compute=ray.data.ActorPoolStrategy(size=share.workers, max_tasks_in_flight_per_actor=1),
+            num_cpus=share.cpus,
+            num_gpus=share.gpus,
         )
         for result in results.iter_rows():
             yield ShardResult(**result)
@@ -75,5 +80,16 @@ def _connect(ray: ModuleType) -> None:
         # Reached from this machine alone, without a network; and shards are named, not sent.
         settings |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
         settings |= {"object_store_memory": OBJECT_BYTES}
-    ray.init(address, **settings)
+    with silent_stderr():  # what fails, raises
+        ray.init(address, **settings)
     ray.data.DataContext.get_current().enable_progress_bars = False
+
+
+def _share_cluster(ray: ModuleType, workers: int | None) -> Share:
+    """Shares what the cluster has among so many workers, each of which fits on every machine."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    cores = [int(node["CPU"]) for node in nodes if node.get("CPU")] or [1]
+    gpus = sum(int(node.get("GPU", 0)) for node in nodes)
+    workers = workers or gpus or sum(cores)
+    cpus = sum(cores) // workers or sum(cores) / workers
+    return Share(workers, min(cpus, *cores), min(1, gpus / workers))

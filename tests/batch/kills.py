@@ -25,20 +25,32 @@ def run_with_kills(command: Sequence[str], out: Path, kills: int, gap: float, se
         How many processes were killed.
     """
     choose, killed = random.Random(seed), 0
+    orphans: set[int] = set()
     driver = subprocess.Popen(command)
     while killed < kills and wait_for_results(driver, out):
         time.sleep(choose.uniform(0, gap))
-        workers = [pid for pid in descendants(driver.pid) if is_worker(pid)]
+        family = list(descendants(driver.pid))
+        workers = [pid for pid in family if is_worker(pid)]
         victim = driver.pid if choose.random() < 0.5 or not workers else choose.choice(workers)
         if driver.poll() is not None:
             break
         os.kill(victim, signal.SIGKILL)
         killed += 1
         if victim == driver.pid:
+            orphans.update(family)
             driver.wait()
             driver = subprocess.Popen(command)
     assert driver.wait() == 0
+    wait_for_end(orphans)
     return killed
+
+
+def wait_for_end(pids: set[int], seconds: float = 60) -> None:
+    """Waits until no process of a killed command is left, as Ray sees to."""
+    until = time.monotonic() + seconds
+    while left := [pid for pid in pids if Path(f"/proc/{pid}").exists()]:
+        assert time.monotonic() < until, f"still there: {left}"
+        time.sleep(0.1)
 
 
 def wait_for_results(driver: "subprocess.Popen[bytes]", out: Path) -> bool:

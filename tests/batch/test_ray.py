@@ -3,6 +3,7 @@
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -10,6 +11,7 @@ import pytest
 from batch.broken_images import BROKEN
 from batch.kills import run_with_kills
 
+from retinaface_tf.batch.ray import _share_cluster
 from retinaface_tf.batch.run import run_batch
 
 IMAGES, KILLS = 300, 5
@@ -33,6 +35,21 @@ def rows(out: Path) -> list[dict]:
 
 def as_numbers(row: dict) -> np.ndarray:
     return np.array([[*f["box"], *np.ravel(f["landmarks"])] for f in row["faces"]]).reshape(-1, 14)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "workers", "share"),
+    [
+        ([{"CPU": 2.0}], None, (2, 1, 0)),
+        ([{"CPU": 2.0}], 4, (4, 0.5, 0)),
+        ([{"CPU": 16.0, "GPU": 2.0}], None, (2, 8, 1)),
+        ([{"CPU": 16.0, "GPU": 1.0}], 4, (4, 4, 0.25)),
+        ([{"memory": 1.0}, {"CPU": 4.0}, {"CPU": 8.0}], 2, (2, 4, 0)),
+    ],
+)
+def test_workers_share_cores_and_gpus_and_each_fits_on_every_machine(nodes, workers, share):
+    ray = SimpleNamespace(nodes=lambda: [{"Alive": True, "Resources": node} for node in nodes])
+    assert _share_cluster(ray, workers) == share
 
 
 @pytest.mark.slow
