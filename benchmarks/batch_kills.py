@@ -37,13 +37,15 @@ _DATA = flags.DEFINE_string("data", None, "A folder with photos below.")
 _IMAGES = flags.DEFINE_integer("images", 10_000, "How many to detect in.", lower_bound=100)
 _KILLS = flags.DEFINE_integer("kills", 20, "How often to kill.", lower_bound=1)
 _GAP = flags.DEFINE_float("gap", 3.0, "Seconds between new results and a kill, at most.")
+_FOLDER = flags.DEFINE_string("folder", None, "Where to work, and to go on; else a new folder.")
 flags.mark_flags_as_required(["weights", "data"])
 
 
 def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
-    folder = Path(tempfile.mkdtemp(prefix="batch-kills-"))
-    cut_images(folder / "images")
+    folder = Path(_FOLDER.value or tempfile.mkdtemp(prefix="batch-kills-"))
+    if not (folder / "images").exists():
+        cut_images(folder / "images")
     killed = 0
     for name, kills in {"alone": 0, "killed": _KILLS.value}.items():
         began = time.monotonic()
@@ -63,7 +65,7 @@ def main(arguments: list[str]) -> int:
 
 def cut_images(folder: Path) -> None:
     """Cuts squares out of random photos, and breaks one file in a hundred."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     choose, photos = random.Random(1), find_files(Path(_DATA.value), IMAGE_SUFFIXES)
     broken = list(BROKEN.items())
     for number in range(_IMAGES.value):

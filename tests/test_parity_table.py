@@ -22,13 +22,13 @@ from retinaface_tf.structures import DetectionBatch
 
 Answer = Callable[[np.ndarray], DetectionBatch]
 
-# Squares as LiteRT has them, which resizes nothing then: 5 x 5 of each photograph.
+# Squares as LiteRT has them, which resizes nothing then: 3 x 4 of each photograph.
 SQUARES = np.stack(
     [
         read_image(file)[y : y + SIDE, x : x + SIDE]
         for file in SAMPLES
-        for y in range(0, 5 * SIDE, SIDE)
-        for x in range(0, 5 * SIDE, SIDE)
+        for y in range(0, 4 * SIDE, SIDE)
+        for x in range(0, 3 * SIDE, SIDE)
     ]
 )
 

@@ -1,5 +1,7 @@
 """Runs a batch on Spark, which spreads shards over its executors and tries lost ones again."""
 
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple
 from functools import cache
@@ -30,6 +32,7 @@ def run_on_spark(job: Job, shards: Sequence[Shard], workers: int | None) -> Iter
         from pyspark.sql import SparkSession
     except ImportError as error:
         raise InputError(f"{error}; it comes with: pip install pyspark pandas pyarrow") from None
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # of the workers
     session = SparkSession.builder.appName("retinaface batch").getOrCreate()
 
     def detect(frames: Iterator["pandas.DataFrame"]) -> Iterator["pandas.DataFrame"]:
