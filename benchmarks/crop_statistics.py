@@ -135,7 +135,7 @@ def their_augmentation(config: Config) -> Augment:
 
 
 def describe(sample: Sample, image: Image, network_side: int) -> tuple[float, ...]:
-    """FIGURES of a sample."""
+    """Returns FIGURES of a sample."""
     height, width = image.pixels.shape[:2]
     side = max(sample.pixels.shape[:2])
     extents = (sample.boxes[:, 2:] - sample.boxes[:, :2]) * network_side / side
@@ -163,7 +163,7 @@ def compare(name: str, ours: NDArray[Any], theirs: NDArray[Any]) -> float:
 
 
 def picture(sample: Sample) -> NDArray[np.uint8]:
-    """A small picture of a sample with its boxes."""
+    """Returns a small picture of a sample with its boxes."""
     pixels = np.clip(np.round(sample.pixels), 0, 255).astype(np.uint8).copy()
     thickness = max(1, max(pixels.shape) // SHOWN_SIDE)
     for x1, y1, x2, y2 in sample.boxes.round().astype(int).tolist():

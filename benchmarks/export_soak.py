@@ -52,7 +52,7 @@ def noise(random: np.random.Generator) -> bytes:
 
 
 def resident() -> float:
-    """MiB of this process, on Linux."""
+    """Returns MiB of this process, on Linux."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096 / 2**20
 

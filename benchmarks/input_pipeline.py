@@ -85,7 +85,7 @@ def _bare_decode(files: list[bytes]) -> turns.Piece:
 
 
 def _stages(config: Config, records: Records) -> Iterator[tuple[str, float]]:
-    """CPU-seconds of each stage of biubug6's recipe: what a sample that ends there takes more."""
+    """Yields the CPU-seconds that each stage of biubug6's recipe adds to a sample."""
     import tensorflow as tf
 
     from retinaface_tf.data.augment import pad_to_square
@@ -137,7 +137,7 @@ def _stages(config: Config, records: Records) -> Iterator[tuple[str, float]]:
 
 
 def _cpu_seconds(stage: Callable[[object], object], images: int) -> float:
-    """For one image, over SAMPLES of them."""
+    """Measures CPU-seconds for one image, over SAMPLES of them."""
     import tensorflow as tf
 
     numbers = [tf.constant(i % images) for i in range(SAMPLES)]

@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
 
 
 def take_turns(config: Config) -> tuple[list[float], list[float]]:
-    """Seconds a step of the loop and of the bare function, of each turn."""
+    """Returns seconds a step of the loop and of the bare function, of each turn."""
     from retinaface_tf.doctor.machine import repeat
     from retinaface_tf.training.loop import train_from
     from retinaface_tf.training.prepare import prepare

@@ -111,7 +111,7 @@ def answer(detections: Any) -> Answer:
 
 
 def open_peer(config: Config) -> Callable[[Path], tuple[Answer, Answer]]:
-    """The peer's detection of a file."""
+    """Returns the peer's detection of a file."""
     peer = peers.biubug6_detector(_BIUBUG6.value, config, _WEIGHTS.value)
 
     def detect(path: Path) -> tuple[Answer, Answer]:
@@ -127,7 +127,7 @@ def as_answer(found: NDArray[np.float32]) -> Answer:
 
 
 def resized(pixels: NDArray[np.float32], config: Config) -> tuple[NDArray[np.float32], float]:
-    """The image as the protocol wants it, by OpenCV, and the factor."""
+    """Returns the image as the protocol wants it, by OpenCV, and the factor."""
     from retinaface_tf.evaluation.protocols import network_scale
 
     scale = float(network_scale(*pixels.shape[:2], config.eval))
@@ -137,7 +137,7 @@ def resized(pixels: NDArray[np.float32], config: Config) -> tuple[NDArray[np.flo
 
 
 def rows(found: Answer) -> NDArray[np.float64]:
-    """`x y w h score` [N, 5] in whole pixels, as both write them."""
+    """Returns `x y w h score` [N, 5] in whole pixels, as both write them."""
     corners = np.trunc(found.boxes)
     return np.hstack([corners[:, :2], corners[:, 2:] - corners[:, :2], found.scores[:, None]])
 
@@ -168,7 +168,7 @@ def compare(ours: Answer, theirs: Answer, candidates: Answer, config: Config) ->
 
 
 def on_edge(alone: Answer, candidates: Answer, config: Config) -> NDArray[np.bool_]:
-    """Whether rounding may decide: a score or an IoU with some candidate within SCORE."""
+    """Tells whether rounding may decide: a score or an IoU lies within SCORE of a threshold."""
     by_score = np.abs(alone.scores - config.detector.score_threshold) < SCORE
     # Both count a box from its first to its last pixel.
     boxes, others = alone.boxes + [0, 0, 1, 1], candidates.boxes + [0, 0, 1, 1]

@@ -42,7 +42,7 @@ def _imports_of(checkout: str) -> Iterator[None]:
 
 
 def biubug6_batches(checkout: str, config: Config, batch: int) -> Callable[[], Any]:
-    """Batches of its loader, in its own order of work and in this process: images and faces."""
+    """Returns batches of the peer's loader, made in this process: images and faces."""
     with _imports_of(checkout):
         from data import WiderFaceDetection, detection_collate, preproc
     labels = str(config.below_root(config.data.train_labels))
@@ -52,14 +52,14 @@ def biubug6_batches(checkout: str, config: Config, batch: int) -> Callable[[], A
 
 
 def biubug6_augmentation(checkout: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Its crop and its changes of colour."""
+    """Returns the peer's crop and its changes of colour."""
     with _imports_of(checkout):
         from data.data_augment import _crop, _distort
     return _crop, _distort
 
 
 def biubug6_settings(checkout: str, config: Config) -> dict[str, Any]:
-    """Its own config of our backbone, without the pretrained weights that it would look for."""
+    """Returns the peer's config of our backbone, without pretrained weights to look for."""
     with _imports_of(checkout):
         from data.config import cfg_mnet, cfg_re50
     cfg_mnet["gpu_train"] = False  # the loss reads it when it is imported
@@ -68,7 +68,7 @@ def biubug6_settings(checkout: str, config: Config) -> dict[str, Any]:
 
 
 def biubug6_network(checkout: str, config: Config, weights: str | None = None) -> Any:
-    """Its network, to be trained or, with weights given, to detect."""
+    """Returns the peer's network, to be trained or, with weights given, to detect."""
     settings = biubug6_settings(checkout, config)
     with _imports_of(checkout):
         import torch
@@ -92,7 +92,7 @@ def biubug6_random_weights(checkout: str, config: Config, file: Path) -> None:
 def biubug6_step(
     checkout: str, config: Config, precision: str = "float32"
 ) -> Callable[[Any, Any], float]:
-    """A training step as in its train.py: forward, loss, backward, update.
+    """Returns a training step as in the peer's train.py: forward, loss, backward, update.
 
     Returns:
         A function of images, float32 [B, 3, S, S], and their faces, a list of [G, 15].
@@ -126,7 +126,7 @@ def biubug6_step(
 def biubug6_detector(
     checkout: str, config: Config, weights: str
 ) -> Callable[..., tuple[Any, Any, Any]]:
-    """Its detection, as its test_widerface.py goes about it.
+    """Returns the peer's detection, as its test_widerface.py goes about it.
 
     Returns:
         A function of pixels, float32 [H, W, 3], blue first, and of the scale at which they are. It
@@ -160,7 +160,7 @@ def biubug6_detector(
 
 
 def peteryux_batches(checkout: str, config: Config, batch: int) -> Callable[[], Callable[[], Any]]:
-    """Batches of its tf.data pipeline, matched and encoded: a new iterator at each call.
+    """Returns matched, encoded batches of the peer's tf.data pipeline: a new iterator each call.
 
     It wants a TFRecord, which its own script's functions write from our training set here.
     """
@@ -199,7 +199,7 @@ def _peteryux_records(checkout: str, config: Config) -> Path:
 def peteryux_step(
     checkout: str, config: Config, batch: int
 ) -> tuple[Callable[[Any, Any], Any], Any]:
-    """A training step as in its train.py, ResNet-50, and its network."""
+    """Returns a training step as in the peer's train.py, ResNet-50, and its network."""
     import tensorflow as tf
 
     with _imports_of(checkout):
@@ -232,7 +232,7 @@ def peteryux_step(
 
 
 def _module(file: Path) -> ModuleType:
-    """A module by its file, where its package's name is also another's."""
+    """Returns a module by its file, where its package's name is also another's."""
     specification = importlib.util.spec_from_file_location(file.stem, file)
     if specification is None or specification.loader is None or not file.exists():
         raise InputError(f"{file}: not in that checkout")
@@ -242,7 +242,7 @@ def _module(file: Path) -> ModuleType:
 
 
 def biubug6_evaluation(checkout: str, predictions: str, ground_truth: str) -> None:
-    """Its evaluation of a folder of predictions.
+    """Returns the peer's evaluation of a folder of predictions.
 
     Its Cython part, the overlaps, does not compile with NumPy 2: NumPy computes them here.
     """

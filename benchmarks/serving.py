@@ -81,7 +81,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _settings(folder: Path) -> Config:
-    """The config, with random weights where none are given."""
+    """Returns the config, with random weights where none are given."""
     weights = _WEIGHTS.value
     config = read_config(weights=weights)
     if weights is None:
@@ -99,7 +99,7 @@ def _settings(folder: Path) -> Config:
 
 
 def _peer(config: Config) -> dict[str, Callable[[Sequence[bytes]], Any]]:
-    """That of PyTorch, if there is one."""
+    """Returns PyTorch's peer, if there is one."""
     if not _BIUBUG6.value:
         return {}
     detect = peers.biubug6_detector(_BIUBUG6.value, config, config.eval.weights)
@@ -182,13 +182,13 @@ def _bgr(data: bytes) -> Any:
 
 
 def _parts(files: Sequence[bytes], budget: int) -> list[Any]:
-    """Images RGB [B, H, W, 3], together if that is not too much for the network."""
+    """Returns images RGB [B, H, W, 3], together if that is not too much for the network."""
     pixels = np.stack([cv2.cvtColor(_bgr(data), cv2.COLOR_BGR2RGB) for data in files])
     return [pixels] if pixels[..., 0].size <= budget else [image[None] for image in pixels]
 
 
 def _images(config: Config) -> list[Any]:
-    """As many images as the largest batch has, blue first."""
+    """Returns as many images as the largest batch has, blue first."""
     from retinaface_tf.data.dataset import validation_set
 
     files = list(validation_set(config).files().values())
@@ -196,7 +196,7 @@ def _images(config: Config) -> list[Any]:
 
 
 def _crowds(config: Config) -> list[Any]:
-    """The images whose numbers of faces are nearest to a hundred, blue first."""
+    """Returns the images whose numbers of faces are nearest to a hundred, blue first."""
     from retinaface_tf.data.dataset import validation_set
 
     records = validation_set(config)
@@ -254,7 +254,7 @@ def _claim_speed(found: dict[str, list[turns.Turn]]) -> None:
 
 
 def _claim_share(runners: Runners, files: list[bytes]) -> None:
-    """Of the image in which the detector itself finds nearest to a hundred faces."""
+    """Prints the share of the image in which the detector finds nearest to a hundred faces."""
     whole = runners.whole["JPEG to faces"]
     scores = np.concatenate([whole([data])[1] for data in files])
     best = int(np.argmin(np.abs(np.sum(scores > SURE, axis=1) - CROWD)))
@@ -285,7 +285,7 @@ def _load(runners: Runners, files: list[bytes]) -> None:
 def _requests(
     run: Callable[[Sequence[bytes]], Any], files: list[bytes], clients: int
 ) -> tuple[list[float], float]:
-    """Seconds that each request took, and all together."""
+    """Returns the seconds that each request took, and all together."""
     times: list[float] = []
     start = time.perf_counter()
 

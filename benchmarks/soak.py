@@ -115,7 +115,7 @@ def start(folder: Path, name: str, epochs: int) -> "subprocess.Popen[bytes]":
 
 
 def resident(pid: int) -> float:
-    """MiB of memory that a process holds; 0 once it has ended."""
+    """Returns MiB of memory that a process holds; 0 once it has ended."""
     try:
         text = Path(f"/proc/{pid}/status").read_text()
     except OSError:

@@ -61,7 +61,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _ours(config: Config) -> tuple[list[Batch], Callable[[], turns.Piece]]:
-    """Some batches, and the whole step on them."""
+    """Returns some batches, and the whole step on them."""
     from retinaface_tf.data.dataset import training_set
     from retinaface_tf.data.pipeline import TrainingData
     from retinaface_tf.doctor.machine import make_step
@@ -99,7 +99,7 @@ def _bare(config: Config, batches: Sequence[Batch]) -> Callable[[], turns.Piece]
 
 
 def biubug6_batch(batch: Batch) -> tuple[Any, Any]:
-    """A batch of ours as the peer's collate function makes it."""
+    """Returns a batch of ours as the peer's collate function makes it."""
     import torch
 
     blue_first = batch.images.numpy()[..., ::-1].transpose(0, 3, 1, 2).astype(np.float32)
@@ -133,7 +133,7 @@ def count_operations(name: str, forward: Callable[[], Any]) -> None:
 
 
 def _report_parts(config: Config, batches: Sequence[Batch], whole: list[turns.Turn]) -> None:
-    """What matching and loss take of the step, by running them alone on the same batches."""
+    """Reports what matching and loss take of the step, run alone on the same batches."""
     import tensorflow as tf
 
     from retinaface_tf.geometry.anchors import make_anchors

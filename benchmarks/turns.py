@@ -48,7 +48,7 @@ def take_turns(
 
 
 def over(inputs: Sequence[Any], process: Callable[..., object]) -> Callable[[], Piece]:
-    """A contestant that processes these inputs, tuples of arguments, over and over."""
+    """Returns a contestant that processes these inputs, tuples of arguments, over and over."""
 
     def ready() -> Piece:
         cycle = itertools.cycle(inputs)
@@ -74,5 +74,5 @@ def report(turns: Mapping[str, list[Turn]], *, images: int) -> None:
 
 
 def median(turns: list[Turn]) -> Turn:
-    """Of each figure by itself."""
+    """Takes the median of each figure by itself."""
     return Turn(*(statistics.median(values) for values in zip(*turns, strict=True)))

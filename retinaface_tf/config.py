@@ -84,7 +84,7 @@ class AnchorConfig:
         return self
 
     def count(self, height: int, width: int) -> int:
-        """Number of anchors of an image of that size in pixels: 29,126 at 840 x 840."""
+        """Counts the anchors of an image of that size in pixels: 29,126 at 840 x 840."""
         return sum(
             math.ceil(height / stride) * math.ceil(width / stride) * len(sizes)
             for sizes, stride in zip(self.sizes, STRIDES, strict=True)
@@ -154,7 +154,7 @@ class TrainConfig:
 
     @property
     def global_batch(self) -> int:
-        """Images per step over all devices."""
+        """Returns the images of a step over all devices."""
         return self.batch_per_device * self.num_devices
 
 
@@ -217,15 +217,15 @@ class Config:
     export: ExportConfig = Field(default_factory=ExportConfig)
 
     def as_dict(self) -> dict[str, Any]:
-        """Sections as plain dictionaries, for YAML and JSON."""
+        """Returns sections as plain dictionaries, for YAML and JSON."""
         return TypeAdapter(Config).dump_python(self, mode="json")
 
     def below_root(self, path: str) -> Path:
-        """A path of the data section: below `data.root` unless absolute."""
+        """Returns a path of the data section: below `data.root` unless absolute."""
         return Path(self.data.root) / path
 
     def exhaustive(self) -> "Config":
-        """Without the limits on candidates and detections, as evaluation needs it.
+        """Returns a config without limits on candidates and detections, for evaluation.
 
         Images of WIDER FACE have up to thousands of detections above the threshold.
         """
@@ -234,10 +234,10 @@ class Config:
 
     @property
     def evaluation_folder(self) -> Path:
-        """The folder that `eval.json` is written to."""
+        """Returns the folder that `eval.json` is written to."""
         return Path(self.eval.out or Path(self.train.workdir) / "eval")
 
     @property
     def ground_truth_folder(self) -> Path:
-        """The folder of the .mat files of the validation set."""
+        """Returns the folder of the .mat files of the validation set."""
         return Path(self.eval.ground_truth or self.below_root("ground_truth"))

@@ -33,7 +33,7 @@ class BrightCells:
         }
 
     def _face(self, images, stride):
-        """Probability of a face in the cells of a level, [B, rows * columns]."""
+        """Returns probability of a face in the cells of a level, [B, rows * columns]."""
         corners = images[:, ::stride, ::stride, 0]
         certain = self.certain if stride == self.cell else np.inf
         return tf.reshape(tf.cast(corners, tf.float32) / certain, [tf.shape(images)[0], -1])
@@ -49,7 +49,7 @@ class BrightSquares(BrightCells):
 
 
 def thousand_faces(cell):
-    """An image [1, 32 * cell, 32 * cell, 3] of 1,000 faces and 24 cells without.
+    """Returns an image [1, 32 * cell, 32 * cell, 3] of 1,000 faces and 24 cells without.
 
     Also the 750 best scores, best first, for a network that is certain at 256.
     """

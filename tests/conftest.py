@@ -46,7 +46,7 @@ hypothesis.settings.load_profile("tests")
 
 @pytest.fixture(scope="session")
 def config() -> Config:
-    """The defaults: ResNet-50 at 840 pixels, as the seed has it."""
+    """Returns the defaults: ResNet-50 at 840 pixels, as the seed has it."""
     return Config()
 
 
@@ -63,7 +63,7 @@ def vectors() -> Callable[[str], Vectors]:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder beside this repository with data too large for it; skips where it is absent."""
+    """Returns the folder beside this repository with large data; skips where it is absent."""
     if not SHARED.is_dir():
         pytest.skip(f"needs {SHARED}, which is not on this machine")
     return SHARED
@@ -71,7 +71,7 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small data set of drawn faces, 16 images to train on and 4 to validate on."""
+    """Returns a small data set of drawn faces, 16 images to train on and 4 to validate on."""
     root = tmp_path_factory.mktemp("drawn") / "faces"
     draw_dataset(root, 16, 4)
     return root
@@ -79,7 +79,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def torch_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of `torch_tiny.pth` and, in the format before 1.6, `torch_tiny_old.pth`."""
+    """Writes `torch_tiny.pth` and, in the format before 1.6, `torch_tiny_old.pth`."""
     folder = tmp_path_factory.mktemp("torch")
     write_torch_zip(folder / "torch_tiny.pth")
     write_torch_old(folder / "torch_tiny_old.pth")

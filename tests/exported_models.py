@@ -33,7 +33,7 @@ def tiny(tiny_config: Config) -> GraphDetector:
 
 @pytest.fixture(scope="session")
 def saved_model(tiny: GraphDetector, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a SavedModel's first version."""
+    """Returns the folder of a SavedModel's first version."""
     models = tmp_path_factory.mktemp("models") / "retinaface"
     return export_model(tiny, models, source="made-up weights")
 
@@ -46,7 +46,7 @@ def onnx_file(tiny: GraphDetector, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="session")
 def litert_files(tiny: GraphDetector, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Files by precision."""
+    """Returns files by precision."""
     models = tmp_path_factory.mktemp("models") / "litert"
     version = export_model(tiny, models, "litert", source="made-up weights")
     files = version.glob("*.tflite")

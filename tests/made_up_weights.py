@@ -37,7 +37,7 @@ class MadeUpState(dict[str, np.ndarray]):
 
 
 def torch_shape(variable: keras.Variable) -> tuple[int, ...]:
-    """Height, width, in, out becomes out, in, height, width; of a depthwise kernel, in and 1."""
+    """Turns height, width, in, out into out, in, height, width; of a depthwise kernel, in and 1."""
     if len(variable.shape) != 4:
         return tuple(variable.shape)
     height, width, channels, filters = variable.shape

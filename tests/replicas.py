@@ -40,7 +40,7 @@ RUNS = {
 
 
 def random_batch(seed: int, dtype: str = "uint8") -> Batch:
-    """Images with 0, 1, 2 and 3 faces, the third without landmarks: uneven shares of a batch."""
+    """Returns images with 0 to 3 faces, the third without landmarks: uneven shares."""
     random = np.random.default_rng(seed)
     corner = random.uniform(0.05, 0.4, (BATCH, 3, 2))
     boxes = np.concatenate([corner, corner + random.uniform(0.2, 0.55, (BATCH, 3, 2))], axis=-1)
@@ -55,7 +55,7 @@ def random_batch(seed: int, dtype: str = "uint8") -> Batch:
 
 
 def batches(steps: int, *, broken: int | None = None) -> Batch:
-    """So many batches in one; the last image of batch `broken` breaks its replica's loss alone."""
+    """Joins batches; the last image of batch `broken` breaks its replica's loss alone."""
     every = [random_batch(seed) for seed in range(steps)]
     if broken is not None:
         landmarks = every[broken].faces.landmarks.numpy()
@@ -66,7 +66,7 @@ def batches(steps: int, *, broken: int | None = None) -> Batch:
 
 
 def shared(batches: Batch, context: tf.distribute.InputContext) -> tf.data.Dataset:
-    """The parts of this worker's replicas, one after the other."""
+    """Returns the parts of this worker's replicas, one after the other."""
     replicas = context.num_replicas_in_sync
     local = replicas // context.num_input_pipelines
     first = context.input_pipeline_id * local
@@ -102,7 +102,7 @@ def train(devices: int, steps: int, settings: tuple[str, ...], broken: int | Non
 
 
 def use_all_cpu_devices(devices: int) -> None:
-    """Logical CPU devices stand in for GPUs, all of which a worker uses; of CPUs it uses one."""
+    """Lets logical CPU devices stand in for GPUs: a worker uses all of these, but one CPU."""
 
     def names(self, cluster_resolver, worker_device):
         return tuple(f"{worker_device}/device:CPU:{i}" for i in range(devices)), "CPU"

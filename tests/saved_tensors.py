@@ -7,7 +7,7 @@ import tensorflow as tf
 
 
 def saved_tensors(workdir: Path) -> dict[str, np.ndarray]:
-    """All tensors of the newest checkpoint by name."""
+    """Returns all tensors of the newest checkpoint by name."""
     reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(workdir / "checkpoints")))
     names = [
         name

@@ -32,14 +32,14 @@ SMALL = [
 
 @pytest.fixture
 def detector(tiny_config) -> NetworkDetector:
-    """The detector of a few weights."""
+    """Returns the detector of a few weights."""
     config = replace(tiny_config, eval=EvalConfig(protocol="vga"))
     return NetworkDetector(tiny_network(config), config, "runs/mine")
 
 
 @pytest.fixture
 def folder(tmp_path, drawn, monkeypatch) -> Path:
-    """A working directory with the files that the examples name."""
+    """Returns a working directory with the files that the examples name."""
     (tmp_path / "photo.jpg").write_bytes(GRACE_HOPPER.read_bytes())
     write_picture(tmp_path / "photos" / "a.jpg", noise(1, 96, 96)[0])
     (tmp_path / "data").mkdir()

@@ -55,13 +55,13 @@ def test_what_shows_once_tensorflow_runs_is_told_in_one_line_too(refused, drawn,
 
 @pytest.fixture
 def data(drawn, tmp_path) -> Path:
-    """A copy of the drawn data set, to be spoilt."""
+    """Returns a copy of the drawn data set, to be spoilt."""
     return shutil.copytree(drawn, tmp_path / "data")
 
 
 @pytest.fixture
 def complaint(tmp_path, data):
-    """The message with which training on `data` is refused."""
+    """Returns the message with which training on `data` is refused."""
 
     @tiny_backbone()
     def run(*settings: str) -> str:

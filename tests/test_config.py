@@ -31,7 +31,7 @@ def load(tmp_path):
 
 @pytest.fixture
 def complaint(load):
-    """The message that a config's text and overrides are refused with."""
+    """Returns the message that a config's text and overrides are refused with."""
 
     def refused(text="", *overrides):
         with pytest.raises(InputError) as error:
@@ -239,7 +239,7 @@ def test_yaml_without_sections_is_refused(complaint, text):
 
 
 def chained(first, of_one):
-    """A text of 30 anchors, each but the first made of several aliases of the one before."""
+    """Returns a text of 30 anchors, each made of several aliases of the one before."""
     lines = [f"a0: &a0 {first}"]
     lines += [f"a{i}: &a{i} {of_one.format(f'*a{i - 1}')}" for i in range(1, 30)]
     return "\n".join(lines)

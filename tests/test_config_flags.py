@@ -21,7 +21,7 @@ def parsed():
 
 @pytest.fixture
 def run(tmp_path, monkeypatch) -> Path:
-    """The folder of a run, moved to `runs/mine` of the working directory."""
+    """Returns the folder of a run, moved to `runs/mine` of the working directory."""
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "runs" / "mine"
     folder.mkdir(parents=True)

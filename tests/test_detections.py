@@ -16,7 +16,7 @@ GREY = np.full((100, 200, 3), 128, np.uint8)
 
 @pytest.fixture
 def faces() -> Detections:
-    """A face of 40 x 50 pixels and one of 15 x 20, with all landmarks at one point."""
+    """Returns a face of 40 x 50 pixels and one of 15 x 20, with all landmarks at one point."""
     points = np.zeros((2, 5, 2), np.float32) + np.array([[[30, 40]], [[90, 30]]], np.float32)
     boxes = np.array([[10, 20, 50, 70], [80, 20, 95, 40]], np.float32)
     return Detections(boxes, np.array([0.99, 0.6], np.float32), points)

@@ -24,7 +24,7 @@ STEPS = 12
 
 
 def settings(drawn: Path) -> list[str]:
-    """A run of 12 steps of 4 images, with a checkpoint after every second step."""
+    """Returns a run of 12 steps of 4 images, with a checkpoint after every second step."""
     values = {
         "data.root": drawn,
         "data.image_size": 64,
@@ -44,7 +44,7 @@ def settings(drawn: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def trained(drawn, command, tmp_path_factory):
-    """The workdir and the settings of an uninterrupted run."""
+    """Returns the workdir and the settings of an uninterrupted run."""
     workdir = tmp_path_factory.mktemp("run") / "whole"
     arguments = [f"--cfg={QUICKSTART}", f"--workdir={workdir}", *settings(drawn)]
     validation = ["--set=train.validate_epochs=3", "--set=train.validate_images=2"]
@@ -54,7 +54,7 @@ def trained(drawn, command, tmp_path_factory):
 
 
 def config_of(arguments: list[str], *overrides: str) -> Config:
-    """What a command with these arguments reads."""
+    """Reads the config as a command with these arguments does."""
     values = dict(argument.removeprefix("--").split("=", 1) for argument in arguments[:2])
     settings = [argument.removeprefix("--set=") for argument in arguments[2:]]
     return load_config(values["cfg"], [*settings, f"train.workdir={values['workdir']}", *overrides])
@@ -126,7 +126,7 @@ def test_evaluation_ends_with_the_three_lines_and_writes_what_it_saw(trained, co
 
 @pytest.fixture(scope="module")
 def exported(trained, command, tmp_path_factory):
-    """An exported model's first version."""
+    """Returns an exported model's first version."""
     _, arguments, _ = trained
     models = tmp_path_factory.mktemp("models") / "retinaface"
     done = command("export.py", *arguments, f"--out={models}")
@@ -154,7 +154,7 @@ def test_evaluation_of_the_exported_model_gives_the_ap_of_the_checkpoint(
 
 @pytest.fixture(scope="module")
 def album(drawn, tmp_path_factory) -> Path:
-    """A folder with an image, a video of it, and a file that is neither."""
+    """Returns a folder with an image, a video of it, and a file that is neither."""
     folder = tmp_path_factory.mktemp("album")
     image = next((drawn / "val/images").rglob("*.jpg"))
     shutil.copy(image, folder / "deep.jpg")

@@ -34,7 +34,7 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def folder(made_up_state, made_up_network, tmp_path_factory) -> Path:
-    """A folder with a photo and a file of weights as biubug6 published it, but made up."""
+    """Returns a folder with a photo and a file of weights as biubug6 published it, but made up."""
     folder = tmp_path_factory.mktemp("reader")
     shutil.copy(GRACE_HOPPER, folder / "photo.jpg")
     write_torch_zip(folder / WEIGHTS, made_up_state(made_up_network("mobilenet025")))

@@ -37,7 +37,7 @@ class OutputOptions:
 
     @property
     def names_files(self) -> bool:
-        """Whether files are written that are named after each input."""
+        """Tells whether files are written that are named after each input."""
         return self.pictures or self.crop or self.align is not None
 
 

@@ -64,7 +64,7 @@ class Evaluation:
 
     @property
     def maker(self) -> "Evaluation":
-        """The evaluation that made the predictions: `made_by`, or else this one."""
+        """Returns the evaluation that made the predictions: `made_by`, or else this one."""
         return self.made_by or self
 
     def save(self, folder: Path) -> None:

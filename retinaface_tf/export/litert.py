@@ -74,7 +74,7 @@ def write_litert_version(
 
 
 def _representative(config: Config) -> Iterator[NDArray[np.uint8]]:
-    """Images of the training pipeline, uint8 [S, S, 3]."""
+    """Yields images of the training pipeline, uint8 [S, S, 3]."""
     try:
         records = training_set(config)
     except InputError as error:

@@ -36,12 +36,12 @@ class ModelPath:
 
     @property
     def is_exported(self) -> bool:
-        """Whether it carries its own config and thresholds."""
+        """Tells whether the model carries its own config and thresholds."""
         return self.kind not in (Kind.RUN, Kind.WEIGHTS)
 
     @property
     def needs_tensorflow(self) -> bool:
-        """Whether TensorFlow runs it."""
+        """Tells whether TensorFlow runs the model."""
         return self.kind not in (Kind.ONNX, Kind.LITERT)
 
 

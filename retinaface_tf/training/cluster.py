@@ -24,7 +24,7 @@ class Cluster:
 
     @property
     def addresses(self) -> list[str]:
-        """Those of all workers, by number."""
+        """Returns the addresses of all workers, by number."""
         return [*self.jobs.get("chief", []), *self.jobs.get("worker", [])]
 
     @property

@@ -78,7 +78,7 @@ class Run:
 
     @property
     def is_stale(self) -> bool:
-        """Whether `train.early_stop` measurements found nothing better; False off the chief."""
+        """Tells whether `train.early_stop` measurements found no best; False off the chief."""
         patience = self.config.train.early_stop
         if self.validation is None or patience is None:
             return False

@@ -110,7 +110,7 @@ class Validation:
         self.best.save(self.workdir / BEST_FILE)
 
     def has_measured(self, step: int) -> bool:
-        """Whether the last measurement was at this step or after it."""
+        """Tells whether the last measurement was at this step or after it."""
         return self.best is not None and self.best.last_measured >= step
 
     @property

@@ -37,7 +37,7 @@ FACES = Faces(
 
 
 def faces_of(*boxes, landmarks=None, has_landmarks=None, valid=None) -> Faces:
-    """Faces with these boxes; their landmarks lie where eyes, nose and mouth are in a box."""
+    """Returns faces with these boxes, their landmarks where eyes, nose and mouth are in a box."""
     boxes = np.reshape(np.float32(boxes), (-1, 4))
     if landmarks is None:
         places = np.float32([[0.25, 0.25], [0.75, 0.25], [0.5, 0.5], [0.25, 0.75], [0.75, 0.75]])
@@ -52,7 +52,7 @@ def faces_of(*boxes, landmarks=None, has_landmarks=None, valid=None) -> Faces:
 
 
 def augment_pixels(image, *others):
-    """augment() of an image that is decoded already."""
+    """Augments an image that is decoded already."""
 
     def crop(window):
         x, y, width, height = tf.unstack(window)
@@ -66,7 +66,7 @@ def seed_of(*numbers: int) -> tf.Tensor:
 
 
 def each_seed(function, count: int, spec=tf.int32) -> np.ndarray:
-    """What a function of a seed gives for `count` seeds."""
+    """Calls a function of a seed for `count` seeds."""
 
     @tf.function
     def all_seeds():
@@ -269,7 +269,7 @@ def test_a_face_that_only_few_squares_hold_is_found(choose):
 
 @pytest.fixture(scope="module")
 def windows() -> dict[str, np.ndarray]:
-    """What 800 seeds choose by each recipe in an image of 100 x 140, where any square will do."""
+    """Chooses by 800 seeds and each recipe in an image of 100 x 140, where any square will do."""
     x, y = np.meshgrid(np.arange(0, 140, 10), np.arange(0, 100, 10))
     everywhere = faces_of(*np.stack([x, y, x + 2, y + 2], axis=-1).reshape(-1, 4))
     size = tf.constant([100, 140])
@@ -431,7 +431,7 @@ def test_contrast_comes_first_as_often_as_last(monkeypatch):
 
 
 def draws_of(vector: np.ndarray, size=(1, 1)) -> dict:
-    """What the original drew, as `Scripted` wants it."""
+    """Returns what the original drew, as `Scripted` wants it."""
     calls = json.loads(str(vector))
     coins = [i for i, (name, limits, _) in enumerate(calls) if (name, limits) == ("randrange", [2])]
     amounts = [_amount(*calls[i + 1]) if calls[i][2] else NO for i in coins[1:5]]
@@ -444,12 +444,12 @@ def draws_of(vector: np.ndarray, size=(1, 1)) -> dict:
 
 
 def _amount(name: str, limits: list[float], value: float) -> float:
-    """OpenCV's hues of uint8 images go from 0 to 180."""
+    """Converts an amount: OpenCV's hues of uint8 images go from 0 to 180."""
     return value / 180 if name == "randint" else value
 
 
 def _tries(calls: list, height: int, width: int) -> list[list[float]]:
-    """Scale, x and y of the squares; a place is drawn only where there is a choice."""
+    """Returns scale, x and y of the squares; a place is drawn only where there is a choice."""
     names = [name for name, *_ in calls]
     drawn = iter(calls[names.index("choice") :] if "choice" in names else [])
     tries = []
@@ -472,7 +472,7 @@ def test_the_originals_draws_give_the_originals_colours(vectors, script, case):
 
 
 def faces_of_targets(targets: np.ndarray) -> Faces:
-    """The original's rows: box, ten coordinates, 1 or -1 without landmarks."""
+    """Returns the original's rows: box, ten coordinates, 1 or -1 without landmarks."""
     landmarks = targets[:, 4:14].reshape(-1, 5, 2)
     return faces_of(targets[:, :4], landmarks=landmarks, has_landmarks=targets[:, 14] > 0)
 
@@ -482,7 +482,7 @@ CASES = [*(f"{k}" for k in range(8)), "pad_0", "pad_1"]
 
 @pytest.fixture(params=CASES)
 def case(request, vectors):
-    """One run of the original: faces given, its draws, faces and image it made of them."""
+    """Returns one run of the original: faces given, its draws, faces and image it made of them."""
     original = vectors("augment_biubug6")
     pad, _, k = request.param.rpartition("_")
     pad += "_" if pad else ""

@@ -20,7 +20,7 @@ def config_of(root, *, min_negatives: int = 0, **data) -> Config:
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
-    """A data set that opening it has drawn: three images to train on, two to validate."""
+    """Returns a data set that opening it has drawn: three images to train on, two to validate."""
     root = tmp_path_factory.mktemp("parent") / "not/yet/there"
     training_set(config_of(root, drawn_train=3, drawn_val=2))
     return root
@@ -28,7 +28,7 @@ def drawn(tmp_path_factory):
 
 @pytest.fixture
 def root(drawn, tmp_path):
-    """A copy of it to spoil."""
+    """Returns a copy of it to spoil."""
     return shutil.copytree(drawn, tmp_path / "copy")
 
 

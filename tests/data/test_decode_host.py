@@ -36,7 +36,7 @@ def by_host(data: bytes) -> np.ndarray:
 
 
 def deep(*channels: int) -> np.ndarray:
-    """Noise of 16 bits."""
+    """Returns noise of 16 bits."""
     return np.random.default_rng(0).integers(0, 1 << 16, (HEIGHT, WIDTH, *channels), np.uint16)
 
 
@@ -56,7 +56,7 @@ def colours(mode: str) -> Image.Image:
 
 
 def photo_of_a_camera() -> bytes:
-    """Fifty times the pixels of the others, compressed as cameras do."""
+    """Returns fifty times the pixels of the others, compressed as cameras do."""
     few = np.random.default_rng(5).integers(0, 256, (50, 60, 3), np.uint8)
     pixels = cv2.resize(few, (317, 251), interpolation=cv2.INTER_CUBIC)
     return encode(Image.fromarray(pixels), "JPEG", quality=75, subsampling="4:2:0")

@@ -49,7 +49,7 @@ def animation(count: int, **options) -> bytes:
 
 
 def top_down(data: bytes) -> bytes:
-    """A BMP stored from its top, which its negative height tells."""
+    """Returns a BMP stored from its top, which its negative height tells."""
     return data[:22] + struct.pack("<i", -struct.unpack("<i", data[22:26])[0]) + data[26:]
 
 

@@ -24,7 +24,7 @@ FACES = ["6 6 12 12 " + LANDMARKS, "20 6 5 7", "2 20 6 6", "22 22 9 9"]
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory):
-    """Five images of noise: image `i` has `i` faces."""
+    """Writes five images of noise: image `i` has `i` faces."""
     root = tmp_path_factory.mktemp("few")
     (root / "images/event").mkdir(parents=True)
     rng = np.random.default_rng(3)
@@ -48,7 +48,7 @@ def batches_of(
 
 @pytest.fixture(scope="module")
 def from_the_start(records):
-    """The first ten batches, made by one worker."""
+    """Returns the first ten batches, made by one worker."""
     return batches_of(records, 10, num_workers=1)
 
 

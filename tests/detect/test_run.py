@@ -22,7 +22,7 @@ def lines(out: Path) -> list[dict]:
 
 @pytest.fixture
 def album(tmp_path, video) -> Path:
-    """A video that gets brighter, a white image, and a file that is neither."""
+    """Returns a video that gets brighter, a white image, and a file that is neither."""
     folder = tmp_path / "album"
     folder.mkdir()
     video.rename(folder / "clip.avi")

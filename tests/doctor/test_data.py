@@ -66,7 +66,7 @@ def cut_short(labels: Labels, name: str) -> int:
 
 
 def garbage_inside(labels: Labels, name: str) -> int:
-    """A JPEG's start and end, and nothing of an image between them."""
+    """Returns a JPEG's start and end, and nothing of an image between them."""
     labels.path(name).write_bytes(b"\xff\xd8" + b"garbage" * 99 + b"\xff\xd9")
     return labels.add(f"# {name}", FACE)
 
@@ -81,7 +81,7 @@ def same_picture_smaller(labels: Labels, name: str) -> int:
 
 
 def turned(row: str):
-    """An image of 200 x 100 that EXIF turns to 100 x 200."""
+    """Returns an image of 200 x 100 that EXIF turns to 100 x 200."""
 
     def plant(labels: Labels, name: str) -> int:
         line = labels.add_image(name, 200, 100, row)
@@ -107,7 +107,7 @@ def without_face(labels: Labels, name: str) -> int:
 
 
 def last_face(*rows: str):
-    """The fault is the last face of an image of 100 x 100."""
+    """Returns the last face of an image of 100 x 100, which is the fault."""
     return lambda labels, name: labels.add_image(name, 100, 100, *rows) + len(rows)
 
 
@@ -195,7 +195,7 @@ def clean(drawn) -> Diagnosis:
 
 @pytest.fixture(scope="module")
 def spoilt(drawn, tmp_path_factory) -> Examined:
-    """The drawn folder with all faults at once, and faces that only look like faults."""
+    """Returns the drawn folder with all faults at once, and faces that only look like faults."""
     root = shutil.copytree(drawn, tmp_path_factory.mktemp("spoilt") / "data")
     labels = Labels(root)
     lines = {}

@@ -23,7 +23,7 @@ BATCH = {
 
 @pytest.fixture
 def file(tmp_path):
-    """A kept batch."""
+    """Returns a kept batch."""
     file = tmp_path / "bad_batches" / "step-1.npz"
     file.parent.mkdir()
     np.savez_compressed(file, **BATCH)

@@ -27,7 +27,7 @@ AWAY = [200, 200, 19, 19]
 
 
 def truth(faces, **counted):
-    """Ground truth of one image; sets that are not named count every face."""
+    """Returns ground truth of one image; sets that are not named count every face."""
     faces = np.array(faces, float).reshape(-1, 4)
     masks = {name: np.array(counted.get(name, [True] * len(faces)), bool) for name in SETS}
     return GroundTruth(faces, masks)
@@ -218,7 +218,7 @@ detections = st.lists(st.tuples(boxes, st.integers(0, 256)), max_size=12).map(
 
 @st.composite
 def scenes(draw):
-    """Ground truth and predictions of up to three images; scores are k / 1024 up to 1/4."""
+    """Returns ground truth and predictions of up to three images; scores are k / 1024 up to 1/4."""
     images, predictions = {}, {}
     for index in range(draw(st.integers(1, 3))):
         faces = draw(st.lists(boxes, max_size=6))
@@ -265,7 +265,7 @@ def test_recall_never_falls_and_everything_stays_within_0_and_1(scene):
 
 
 def literal_overlap(a, b):
-    """IoU of two x y w h boxes whose far corner x + w, y + h is still inside."""
+    """Returns IoU of two x y w h boxes whose far corner x + w, y + h is still inside."""
     width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0]) + 1
     height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1]) + 1
     if width <= 0 or height <= 0:
@@ -320,7 +320,7 @@ def test_small_coarse_scenes_agree_with_a_literal_walk(scene):
 
 
 def drawn_image(rng):
-    """Faces of a crowd and detections around them, with doubles, misses and false ones."""
+    """Returns faces of a crowd and detections around them, with doubles, misses and false ones."""
     count = rng.integers(0, 12)
     faces = np.column_stack([rng.integers(0, 150, (count, 2)), rng.integers(-1, 40, (count, 2))])
     near = faces[rng.integers(0, count, 2 * count)] if count else faces

@@ -29,7 +29,7 @@ def test_what_an_image_adds_is_counted_from_its_threshold_on():
 
 
 def scene(rng, number):
-    """Images of one kind: faces in places of their own, of which the harder images miss more."""
+    """Returns images with faces in places of their own, of which the harder images miss more."""
     images, predictions = {}, {}
     for i in range(number):
         faces = [[30 * k, 0, 19, 19] for k in range(rng.integers(1, 6))]

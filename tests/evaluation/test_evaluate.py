@@ -33,7 +33,7 @@ def detect(images, scale):
 
 @pytest.fixture
 def data(original) -> EvaluationData:
-    """Two images, of which one has the face that `detect` finds and the other one elsewhere."""
+    """Returns two images: one has the face that `detect` finds, the other one elsewhere."""
     names = list(load_evaluation_data(original).files)[:2]
     masks = dict.fromkeys(SETS, np.array([True]))
     faces = np.array([[10.0, 20, 30, 40]]), np.array([[300.0, 20, 30, 40]])

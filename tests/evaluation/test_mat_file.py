@@ -14,7 +14,7 @@ from retinaface_tf.evaluation.mat_file import MAX_BYTES, read_mat
 
 
 def cell(*values):
-    """A MATLAB cell [n, 1]."""
+    """Returns a MATLAB cell [n, 1]."""
     made = np.empty((len(values), 1), object)
     made[:, 0] = values
     return made

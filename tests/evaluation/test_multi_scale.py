@@ -43,7 +43,7 @@ seen: list[tuple[int, int, bool]] = []
 
 @pytest.fixture
 def image():
-    """Odd sizes, black at the left and white at the right."""
+    """Returns odd sizes, black at the left and white at the right."""
     ramp = np.linspace(0, 255, 517).astype(np.uint8)
     return np.tile(ramp[None, :, None], (333, 1, 3))[None]
 

@@ -58,7 +58,7 @@ def test_overlap_counts_pixels_from_the_first_to_the_last(width, clusters):
 
 
 def vote_literally(boxes, scores, iou):
-    """Boxes and score of each cluster as insightface's `bbox_vote` finds them, [N, 5]."""
+    """Finds boxes and score of each cluster as insightface's `bbox_vote` does, [N, 5]."""
     det, found = np.concatenate([boxes, scores[:, None]], axis=1)[np.argsort(-scores)], []
     while len(det):
         area = (det[:, 2] - det[:, 0] + 1) * (det[:, 3] - det[:, 1] + 1)

@@ -16,14 +16,14 @@ SHARED = Path(__file__).parents[2].parent / "shared"
 
 
 def cell(*values):
-    """A MATLAB cell [n, 1]."""
+    """Returns a MATLAB cell [n, 1]."""
     made = np.empty((len(values), 1), object)
     made[:, 0] = values
     return made
 
 
 def write_ground_truth(folder):
-    """Two events; the second image has one face, the third none."""
+    """Writes two events; the second image has one face, the third none."""
     names = {
         "event_list": cell("0--Parade", "1--March"),
         "file_list": cell(cell("a", "b.c"), cell("d")),

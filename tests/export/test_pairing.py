@@ -10,7 +10,7 @@ FACES = [[10, 10, 50, 50, 0.9], [100, 100, 180, 180, 0.5]]
 
 
 def answer(rows):
-    """An answer of these `x1 y1 x2 y2 score`, with all landmarks at the first corner."""
+    """Returns an answer of these `x1 y1 x2 y2 score`, with all landmarks at the first corner."""
     found = np.array(rows, np.float64).reshape(-1, 5)
     return Found(found[:, :4], found[:, 4], np.tile(found[:, :2], 5))
 

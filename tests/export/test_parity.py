@@ -18,7 +18,7 @@ BOXES = np.array([[10, 10, 50, 50], [100, 100, 180, 180]], np.float32)
 
 
 def detecting(count, right=0):
-    """A detector that finds the first of BOXES in any file, moved to the right by pixels."""
+    """Returns a detector that finds the first of BOXES in any file, moved to the right."""
     boxes = BOXES[None, :count] + np.float32([right, 0, right, 0])
     scores = np.float32([[0.9, 0.5]])[:, :count]
     landmarks = np.zeros((1, count, 5, 2), np.float32)

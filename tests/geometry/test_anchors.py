@@ -15,7 +15,7 @@ DEFAULT = AnchorConfig()
 
 
 def anchors_of(height, width, **settings):
-    """Anchors by stride, for levels of sizes 8, 16 and 32 unless given otherwise."""
+    """Returns anchors by stride, for levels of sizes 8, 16 and 32 unless given otherwise."""
     config = AnchorConfig(**{"sizes": ((8,), (16,), (32,)), **settings})
     counts = [
         -(-height // stride) * -(-width // stride) * len(sizes)

@@ -12,7 +12,7 @@ UNIT = [0.0, 0.0, 1.0, 1.0]
 
 @st.composite
 def boxes(draw):
-    """One to five boxes on a grid of quarters, so that all arithmetic is exact; some are empty."""
+    """Draws one to five boxes on a grid of quarters, so that all arithmetic is exact."""
     corners = st.tuples(*[st.integers(0, 20)] * 2)
     sides = st.tuples(*[st.integers(0, 12)] * 2)
     rows = draw(st.lists(st.tuples(corners, sides), min_size=1, max_size=5))

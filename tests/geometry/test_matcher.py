@@ -26,12 +26,12 @@ NONE = -1
 
 
 def strips(ends):
-    """Boxes [N, 4] of height 1 from (x1, x2)."""
+    """Returns boxes [N, 4] of height 1 from (x1, x2)."""
     return np.array([[x1, 0, x2, 1] for x1, x2 in ends], np.float32).reshape(-1, 4)
 
 
 def matched(faces, anchors=ANCHORS, rules=RULES):
-    """The face of each anchor, or NONE."""
+    """Returns the face of each anchor, or NONE."""
     result = match(strips(faces), strips(anchors), rules)
     return np.where(result.is_face, result.face, NONE).tolist()
 
@@ -126,7 +126,7 @@ def test_every_anchor_points_at_a_face_that_exists():
 
 @st.composite
 def boxes(draw, most):
-    """Boxes on a coarse grid: equal boxes and equal overlaps are the rule."""
+    """Returns boxes on a coarse grid: equal boxes and equal overlaps are the rule."""
     number = st.integers(0, 6)
     side = st.integers(0, 4)
     rows = draw(st.lists(st.tuples(number, number, side, side), max_size=most))

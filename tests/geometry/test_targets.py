@@ -16,7 +16,7 @@ POINTS = [[0.25, 0.5], [0.3, 0.5], [0.25, 0.6], [0.2, 0.5], [0.25, 0.4]]
 
 
 def faces_of(*images, has_landmarks=True):
-    """A batch from lists of boxes; every face has POINTS as its landmarks."""
+    """Returns a batch from lists of boxes; every face has POINTS as its landmarks."""
     most = max(map(len, images))
     boxes = np.zeros((len(images), most, 4), np.float32)
     valid = np.zeros((len(images), most), bool)

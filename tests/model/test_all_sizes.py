@@ -26,7 +26,7 @@ def setting(config):
 
 @pytest.fixture(scope="module")
 def image():
-    """12.6 megapixels with a face of 16 pixels and one as tall as the image."""
+    """Returns 12.6 megapixels with a face of 16 pixels and one as tall as the image."""
     pixels = np.zeros((SIDE, 3 * SIDE, 3), np.uint8)
     pixels[:, SIDE : 2 * SIDE] = 180
     pixels[160:176, 320:336] = 190

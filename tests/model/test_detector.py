@@ -20,7 +20,7 @@ UNLIMITED: dict[str, Any] = {"top_k": None, "max_detections": None}
 
 
 def images_of(*images):
-    """Images whose cells are as bright as given: [B, rows, columns] of probabilities."""
+    """Returns images whose cells are as bright as given: [B, rows, columns] of probabilities."""
     cells = np.round(200 * np.array(images)).astype(np.uint8)
     return np.kron(cells, np.ones((CELL, CELL), np.uint8))[..., None].repeat(3, axis=-1)
 
@@ -139,7 +139,7 @@ def test_nms_counts_pixels_of_the_image_that_a_resized_one_came_from(detect):
 
 @pytest.fixture(scope="module")
 def small(config, made_up_network):
-    """A network that finds something everywhere, and a config for it without limits."""
+    """Returns a network that finds something everywhere, and a config for it without limits."""
     model = ModelConfig(backbone="mobilenet025")
     whole = replace(config, model=model, detector=DetectorConfig(**UNLIMITED))
     return made_up_network("mobilenet025"), whole
@@ -156,7 +156,7 @@ def noise():
 
 
 def nms_literally(boxes, scores, threshold):
-    """Greedy NMS with inclusive pixels, as the originals have it in NumPy."""
+    """Applies greedy NMS with inclusive pixels, as the originals have it in NumPy."""
     x1, y1, x2, y2 = boxes.T
     areas = (x2 - x1 + 1) * (y2 - y1 + 1)
     order, kept = np.argsort(-scores, kind="stable"), []
@@ -171,7 +171,7 @@ def nms_literally(boxes, scores, threshold):
 
 
 def detect_literally(network, config, image, scale):
-    """Boxes, scores, landmarks of one image, step by step in NumPy."""
+    """Detects boxes, scores, landmarks of one image step by step in NumPy."""
     height, width = image.shape[:2]
     outputs = {name: rows[0] for name, rows in network(image[None], training=False).items()}
     anchors = make_anchors(height, width, config.anchors)

@@ -11,7 +11,7 @@ from retinaface_tf.model.layers import BatchNormalization
 
 @pytest.fixture
 def pair():
-    """The same batch norm of three channels by Keras and by us."""
+    """Returns the same batch norm of three channels by Keras and by us."""
 
     def make(channels: int = 3, **options) -> tuple[keras.Layer, keras.Layer]:
         random = np.random.default_rng(3)
@@ -28,7 +28,7 @@ def pair():
 
 
 def maps(dtype: str = "float32", channels: int = 3) -> tf.Tensor:
-    """Far from 0, as the first layer's are, and of another spread in each channel."""
+    """Returns maps far from 0, as the first layer's are, and of another spread in each channel."""
     random = np.random.default_rng(4)
     mean, spread = np.resize([5, -90, 300], channels), np.resize([1, 40, 200], channels)
     return tf.constant(random.normal(mean, spread, (2, 6, 5, channels)), dtype)

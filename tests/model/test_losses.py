@@ -47,7 +47,7 @@ def random_case(images=4, anchors=50, seed=1):
 
 
 def losses_and_gradients(predictions, targets, counts=None, **settings):
-    """Losses by name, `total` last, and the gradients of the total by the predictions; in NumPy."""
+    """Returns losses by name, `total` last, and the gradients of the total, in NumPy."""
     predictions = Predictions(*map(tf.constant, predictions))
     targets = Targets(*map(tf.constant, targets))
     with tf.GradientTape() as tape:

@@ -16,19 +16,19 @@ from retinaface_tf.model.network import UpsampleTo, build_backbone, build_networ
 
 @pytest.fixture(scope="module")
 def fresh(config):
-    """A network with random weights."""
+    """Returns a network with random weights."""
     keras.utils.set_random_seed(1)
     return build_network(replace(config, model=ModelConfig(backbone="mobilenet025")))
 
 
 def pixels_of(original):
-    """The originals' input, BGR NCHW less its mean, as the pixels RGB NHWC that it came from."""
+    """Turns the originals' input, BGR NCHW less its mean, into RGB NHWC pixels."""
     bgr = original["x"].transpose(0, 2, 3, 1) + np.array([104, 117, 123], np.float32)
     return bgr[..., ::-1]
 
 
 def largest_deviation(ours, originals):
-    """Largest absolute difference, in parts of the originals' range."""
+    """Returns largest absolute difference, in parts of the originals' range."""
     ours = ours.numpy()
     assert ours.shape == originals.shape
     return np.abs(ours - originals).max() / np.ptp(originals)
@@ -116,7 +116,7 @@ def test_the_precision_of_one_network_is_not_that_of_the_next(config):
 
 @pytest.fixture
 def other_keras_settings():
-    """Settings of a user's program, or of its ~/.keras/keras.json."""
+    """Returns settings of a user's program, or of its ~/.keras/keras.json."""
     before = keras.config.image_data_format(), keras.config.floatx(), keras.config.dtype_policy()
     keras.config.set_image_data_format("channels_first")
     keras.config.set_floatx("float16")
@@ -135,7 +135,7 @@ def test_no_layer_follows_global_settings_of_keras(
 
 
 def without_seeds(network):
-    """The settings of all layers, but for the seeds that initializers draw when they are made."""
+    """Returns the settings of all layers without the seeds that initializers draw when made."""
     return re.sub(r'"seed": \d+', "", network.to_json())
 
 

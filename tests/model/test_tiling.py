@@ -118,7 +118,7 @@ def test_no_backbone_sees_beyond_the_margin(config, made_up_network, backbone):
 
 @pytest.fixture(scope="module")
 def detectors(config):
-    """A detector of bright cells that takes images of 4,000,000 pixels, tiled and not tiled."""
+    """Returns detectors of bright cells for 4,000,000 pixels, tiled and not tiled."""
 
     @cache
     def detector(**settings):
@@ -144,7 +144,7 @@ WIDE = (1000, 9_994)  # its last cells have their centres outside of the image, 
 
 
 def bright(*cells, size=WIDE):
-    """An image of that size with the probability of a face in some cells: row, column, value."""
+    """Returns an image with the probability of a face in some cells: row, column, value."""
     image = np.zeros((1, *size, 3), np.uint8)
     for row, column, value in cells:
         image[0, row * CELL, column * CELL] = round(200 * value)
@@ -231,7 +231,7 @@ def test_sizes_are_not_traced_anew(detectors):
 
 @pytest.fixture(scope="module")
 def network(config, with_made_up_weights):
-    """A network with made-up weights that finds a face as rarely as a trained one."""
+    """Returns a network with made-up weights that finds a face as rarely as a trained one."""
     network = build_network(replace(config, model=ModelConfig(backbone="mobilenet025")))
     with_made_up_weights(network)
     for level in (1, 2, 3):

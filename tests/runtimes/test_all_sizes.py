@@ -17,7 +17,7 @@ TOP = 1400  # of the small photo, at the right edge, beside the large face
 
 @pytest.fixture(scope="module")
 def photo(shared):
-    """12 megapixels, filled by a face from the first row to the last, and the whole photo small."""
+    """Returns 12 megapixels that a face fills from top to bottom, and the whole photo small."""
     pixels = read_image(shared / "data/widerface/val/images" / PHOTO)
     _, y, _, h = FACE
     image = np.full((HEIGHT, WIDTH, 3), 127, np.uint8)

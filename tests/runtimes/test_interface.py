@@ -35,7 +35,7 @@ class FirstRow(Detector):
 
 
 def image(*brightness, height=2):
-    """An image whose first row is so bright."""
+    """Returns an image whose first row is so bright."""
     pixels = np.zeros((height, len(brightness), 3), np.uint8)
     pixels[0] = np.array(brightness)[:, None]
     return pixels

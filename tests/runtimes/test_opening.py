@@ -43,7 +43,7 @@ def mobilenet(made_up_network):
 
 @pytest.fixture(scope="module")
 def theirs(made_up_state, mobilenet, tmp_path_factory) -> Path:
-    """Made-up weights in a file of PyTorch."""
+    """Returns made-up weights in a file of PyTorch."""
     file = tmp_path_factory.mktemp("theirs") / "mobilenet025.pth"
     write_torch_zip(file, made_up_state(mobilenet))
     return file
@@ -51,7 +51,7 @@ def theirs(made_up_state, mobilenet, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(mobilenet, tmp_path_factory) -> Path:
-    """A run that was moved here: one checkpoint, and no best weights."""
+    """Returns a run that was moved here: one checkpoint, and no best weights."""
     folder = tmp_path_factory.mktemp("elsewhere") / "moved"
     (folder / "checkpoints").mkdir(parents=True)
     config = load_config("mobilenet025", ["train.workdir=runs/before", "train.seed=77"])
@@ -64,7 +64,7 @@ def run(mobilenet, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def expected(mobilenet) -> Detections:
-    """What the network finds, called as evaluation calls it."""
+    """Detects with the network, called as evaluation calls it."""
     config = replace(Config(), model=MOBILENET)
     batch = GraphDetector(mobilenet, config)(PIXELS[None])
     return Detections.of_image(batch, 0)

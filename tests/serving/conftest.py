@@ -17,7 +17,7 @@ def encode(image: Image.Image, kind: str, **options) -> bytes:
 
 
 def png_of(width: int, height: int) -> bytes:
-    """A PNG of few bytes that claims to be, and is, of that many black pixels."""
+    """Returns a PNG of few bytes that claims to be, and is, of that many black pixels."""
 
     def chunk(name: bytes, content: bytes) -> bytes:
         check = struct.pack(">I", zlib.crc32(name + content))
@@ -33,14 +33,14 @@ def png_of(width: int, height: int) -> bytes:
 
 @pytest.fixture(scope="session")
 def photo() -> Image.Image:
-    """Smooth colours, 101 x 75 pixels."""
+    """Returns smooth colours, 101 x 75 pixels."""
     few = np.random.default_rng(3).integers(0, 256, (9, 12, 3), np.uint8)
     return Image.fromarray(cv2.resize(few, (101, 75), interpolation=cv2.INTER_CUBIC))
 
 
 @pytest.fixture(scope="session")
 def kinds(photo) -> dict[str, bytes]:
-    """One file of each kind that is answered, of several sizes."""
+    """Returns one file of each kind that is answered, of several sizes."""
     exif = Image.Exif()
     exif[0x0112] = 6
     small = photo.resize((64, 80))

@@ -29,7 +29,7 @@ class Trouble:
         self.busy, self.slow, self.requests = 0, 0.0, 0
 
     def comes(self) -> bool:
-        """Whether this request is one too many."""
+        """Tells whether this request is one too many."""
         self.requests += 1
         time.sleep(self.slow)
         self.busy -= 1
@@ -75,7 +75,7 @@ class BadRequest(Exception):
 
 
 def tensors(body, inputs):
-    """A request's tensors; `inputs` are the signature's."""
+    """Returns a request's tensors; `inputs` are the signature's."""
     if "instances" in body:
         return from_rows(body["instances"], inputs)
     if "inputs" not in body:

@@ -36,7 +36,7 @@ OUTPUTS = ("boxes", "scores", "landmarks", "num_detections", "error")
 
 @pytest.fixture(scope="module")
 def by_c(saved_model):
-    """The model as TensorFlow's C++ loader has it, which is that of TensorFlow Serving."""
+    """Returns the model as TensorFlow's C++ loader has it, which is that of TensorFlow Serving."""
     return CModel(saved_model)
 
 
@@ -66,7 +66,7 @@ def as_input(files):
 
 
 def assert_same(answer, place, expected):
-    """That the answer about an image is what the detector said of it alone, to the bit."""
+    """Asserts that the answer about an image is what the detector says of it alone, bit for bit."""
     for name, rows in expected._asdict().items():
         np.testing.assert_array_equal(answer[name][place], rows[0], err_msg=name)
     assert answer["error"][place] == ImageError.NONE

@@ -22,7 +22,7 @@ BATCH = 4
 
 @pytest.fixture
 def bad(drawn, tmp_path, monkeypatch) -> BadBatches:
-    """Of a run on drawn faces that bears two skipped steps in a row, but not three."""
+    """Returns the bad batches of a run that bears two skipped steps in a row, but not three."""
     config = load_config(
         "configs/quickstart.yaml",
         [
@@ -39,7 +39,7 @@ def bad(drawn, tmp_path, monkeypatch) -> BadBatches:
 
 
 def metrics_of(*losses: float) -> dict[str, np.ndarray]:
-    """METRICS of steps with these losses of landmarks, and the sum of losses accordingly."""
+    """Returns METRICS of steps with these losses of landmarks, and the sum of losses."""
     landmarks = np.array(losses)
     metrics = {name: np.ones(len(losses)) for name in METRICS}
     return metrics | {"loss/landmarks": landmarks, "loss": 2 + landmarks}

@@ -14,7 +14,7 @@ LOSSES = ("loss/boxes", "loss/scores", "loss/landmarks", "loss")
 
 @pytest.fixture
 def losses_of(vectors, with_made_up_weights):
-    """Losses [steps, 4] of our steps on the originals' batch, and those of the originals."""
+    """Returns losses [steps, 4] of our steps and of the originals on the originals' batch."""
 
     def train(precision: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
         case = vectors("train_mobilenet025_64x96")

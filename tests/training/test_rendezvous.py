@@ -15,7 +15,7 @@ from retinaface_tf.training.rendezvous import await_partners
 
 @pytest.fixture
 def addresses():
-    """Three addresses of this machine that nobody uses."""
+    """Returns three addresses of this machine that nobody uses."""
     sockets = [socket.create_server(("localhost", 0)) for _ in range(3)]
     found = [f"localhost:{opened.getsockname()[1]}" for opened in sockets]
     for opened in sockets:

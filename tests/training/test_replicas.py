@@ -16,7 +16,7 @@ REPLICAS = pytest.mark.parametrize(
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """What replicas.py saved, by number of devices and name of run; each is run once."""
+    """Runs replicas.py by number of devices and name of run, each once, and reads what it saved."""
 
     @cache
     def run_once(replicas: int | str, name: str) -> dict[str, np.ndarray]:

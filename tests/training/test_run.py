@@ -11,7 +11,7 @@ from retinaface_tf.training.run import Run
 
 
 def run_of(steps: int, *settings: str) -> Run:
-    """A run of so many steps, twenty an epoch, with nothing to train."""
+    """Returns a run of so many steps, twenty an epoch, with nothing to train."""
     config = load_config("configs/res50.yaml", settings)
     nothing = dict.fromkeys(
         ("data", "strategy", "network", "optimizer", "checkpoints", "validation")
@@ -20,7 +20,7 @@ def run_of(steps: int, *settings: str) -> Run:
 
 
 def stops(run: Run, start: int) -> list[int]:
-    """Where a run comes back to Python."""
+    """Lists the steps at which a run comes back to Python."""
     done = [start]
     while done[-1] < run.total_steps:
         done.append(done[-1] + run.next_steps(done[-1]))

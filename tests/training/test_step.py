@@ -15,13 +15,13 @@ from retinaface_tf.training.step import INPUT_WAIT, TrainStep
 
 
 def network_with_statistics(config: Config) -> keras.Model:
-    """A few weights behind a batch norm."""
+    """Returns a few weights behind a batch norm."""
     images = keras.Input((None, None, 3))
     return keras.Model(images, tiny_network(config)(keras.layers.BatchNormalization()(images)))
 
 
 def one_device(*overrides: str, build=network_with_statistics) -> TrainStep:
-    """A step that takes batches with any number of faces, as those of the pipeline are."""
+    """Returns a step that takes batches with any number of faces, as those of the pipeline are."""
     config = load_config("configs/res50.yaml", [*SETTINGS, *overrides])
     network = build(config)
     optimizer = make_optimizer(config.optimizer, np.array([0.001]))
@@ -63,7 +63,7 @@ def batches(steps: int) -> tf.data.Dataset:
 
 
 def endless() -> tf.data.Dataset:
-    """Batches as the pipeline has them: it does not say how many faces one has."""
+    """Yields batches as the pipeline does, without saying how many faces one has."""
     dataset = batches(4).repeat()
     spec = dataset.element_spec
     faces = Faces(*(tf.TensorSpec([BATCH, None, *s.shape[2:]], s.dtype) for s in spec.faces))

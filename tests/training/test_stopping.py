@@ -26,7 +26,7 @@ def test_workers_decide_together(complete, stop_asked, decision):
 
 @pytest.fixture(params=SIGNALS)
 def stop_signal(request) -> signal.Signals:
-    """One that this process minds, whatever started it."""
+    """Returns a stop signal that this process minds, whatever started it."""
     before = signal.signal(request.param, signal.SIG_DFL)
     yield request.param
     signal.signal(request.param, before)

@@ -27,7 +27,7 @@ EXACT = ("--set=model.precision=float64", "--set=optimizer.learning_rate=1e-4")
 
 @pytest.fixture(scope="module")
 def arguments(drawn) -> list[str]:
-    """A run of 8 steps of 4 images, with a checkpoint after each."""
+    """Returns a run of 8 steps of 4 images, with a checkpoint after each."""
     values = {
         "data.root": drawn,
         "data.image_size": 64,
@@ -45,7 +45,7 @@ def arguments(drawn) -> list[str]:
 
 @pytest.fixture(scope="module")
 def whole(arguments, command, tmp_path_factory):
-    """The workdir of a run that nothing disturbed, by its further settings; each is run once."""
+    """Runs undisturbed, once for each further settings, and returns the workdir."""
 
     @cache
     def run_once(*settings: str) -> Path:
@@ -70,7 +70,7 @@ def mind_signals() -> None:
 
 
 def wait_for(process: "subprocess.Popen[str]", folder: Path, pattern: str) -> None:
-    """Until there is such a file in a folder that may not be there yet."""
+    """Waits for such a file in a folder that may not be there yet."""
     deadline = time.monotonic() + 240
     while not any(folder.glob(pattern)):
         assert process.poll() is None, process.stderr.read()
@@ -86,7 +86,7 @@ def assert_complete_with_same_bits(workdir: Path, other: Path) -> None:
 
 
 def assert_close(workdir: Path, other: Path) -> None:
-    """As float64 has it that is added up in another order; see above."""
+    """Asserts equality up to float64 that is added up in another order; see above."""
     ours, theirs = saved_tensors(workdir), saved_tensors(other)
     assert ours.keys() == theirs.keys()
     for name, value in ours.items():
@@ -176,7 +176,7 @@ def test_a_disk_that_is_full_ends_in_one_line_and_keeps_the_last_checkpoint(
 
 
 def children(process: "subprocess.Popen[str]") -> Iterator[int]:
-    """The workers of a launcher, in the order in which it started them."""
+    """Returns the workers of a launcher, in the order in which it started them."""
     task = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     return map(int, task.read_text().split())
 

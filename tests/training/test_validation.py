@@ -14,7 +14,7 @@ from retinaface_tf.training.validation import Best, Measurement, Validation
 
 @pytest.fixture(scope="module")
 def measured(drawn, tmp_path_factory) -> tuple[Validation, Measurement]:
-    """A validation that has measured the same network after 40, 80 and 120 steps."""
+    """Returns a validation that has measured the same network after 40, 80 and 120 steps."""
     config = load_config(
         "configs/mobilenet025.yaml",
         [

@@ -45,12 +45,12 @@ class Cell(NamedTuple):
 
     @property
     def is_noise(self) -> bool:
-        """Whether such a difference may come from the choice of images alone."""
+        """Tells whether such a difference may come from the choice of images alone."""
         return self.difference_interval[0] <= 0 <= self.difference_interval[1]
 
     @property
     def verdict(self) -> str:
-        """One of noise, better, worse; than the first run. Or: not comparable."""
+        """Returns noise, better, worse (than the first run) or not comparable."""
         if not self.is_comparable:
             return "not comparable"
         return "noise" if self.is_noise else "better" if self.difference > 0 else "worse"

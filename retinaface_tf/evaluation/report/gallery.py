@@ -49,7 +49,7 @@ class Thumbnail:
 
     @property
     def event(self) -> str:
-        """The folder of the image."""
+        """Returns the folder of the image."""
         return self.image.split("/")[0]
 
 

@@ -65,17 +65,17 @@ class Gallery:
 
     @property
     def events(self) -> list[str]:
-        """The events of the thumbnails."""
+        """Returns the events of the thumbnails."""
         return sorted({each.event for each in self.thumbnails})
 
     @property
     def reasons(self) -> list[str]:
-        """The reasons of the thumbnails."""
+        """Returns the reasons of the thumbnails."""
         return sorted({each.reason for each in self.thumbnails})
 
     @property
     def heights(self) -> list[str]:
-        """The classes of height of the thumbnails, smallest first."""
+        """Returns the classes of height of the thumbnails, smallest first."""
         return [name for name in HEIGHT_NAMES if name in {t.height_class for t in self.thumbnails}]
 
 

@@ -32,7 +32,7 @@ def convert(kind: str, labels: Path, root: Path, images: Path | None = None, **o
 
 
 def labels_of(root: Path) -> dict[str, tuple[list, list]]:
-    """Boxes x1 y1 x2 y2 and landmarks (or None) of each image."""
+    """Returns boxes x1 y1 x2 y2 and landmarks (or None) of each image."""
     records = read_records(root / "val/label.txt")
     return {str(name): _faces_of(records, i) for i, name in enumerate(records.images)}
 
@@ -44,7 +44,7 @@ def _faces_of(records: Records, i: int) -> tuple[list, list]:
 
 
 def coco(folder: Path, **changes) -> Path:
-    """Two images, one face with five keypoints, one with none, a crowd and a dog."""
+    """Returns two images, one face with five keypoints, one with none, a crowd and a dog."""
     write_image(folder / "a.jpg")
     write_image(folder / "party/b.jpg")
     triples = [

@@ -36,18 +36,18 @@ def read_labels(file: Path) -> Labels:
 
 
 def read_all(root: Path) -> dict[str, bytes]:
-    """What is promised to be the same bytes: .mat files carry the time of writing."""
+    """Reads what is promised to be the same bytes: .mat files carry the time of writing."""
     files = (file for file in sorted(root.rglob("*.*")) if file.suffix != ".mat")
     return {str(file.relative_to(root)): file.read_bytes() for file in files}
 
 
 def read_images(root: Path, split: str) -> dict[str, bytes]:
-    """Images by their index, which ends their name."""
+    """Returns images by their index, which ends their name."""
     return {file.stem[-5:]: file.read_bytes() for file in (root / split / "images").rglob("*.jpg")}
 
 
 def landmarks_of(labels: Labels) -> list[tuple[list[float], np.ndarray]]:
-    """Box (x y w h) and [5, 3] (x, y, flag) of the faces that have landmarks."""
+    """Returns box (x y w h) and [5, 3] (x, y, flag) of the faces that have landmarks."""
     rows = (row for rows in labels.values() for row in rows)
     return [(row[:4], np.reshape(row[4:19], (5, 3))) for row in rows if row[4] >= 0]
 

@@ -41,7 +41,7 @@ def report(drawn, data, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def flawed(report, truth):
-    """Of every image the first face is missed; one detection is false, one a duplicate."""
+    """Makes predictions that miss the first face of every image; one is false, one a duplicate."""
     predictions = {
         key: [[*np.trunc(face), 0.8] for face in image.faces[1:]]
         + [[*AWAY, 0.95], [*np.trunc(image.faces[-1]), 0.9]]

@@ -107,7 +107,7 @@ def saved(mobilenet, tmp_path_factory):
 
 
 def largest(file):
-    """The name of the dataset with the most numbers."""
+    """Returns the name of the dataset with the most numbers."""
     sizes = {}
     file.visititems(lambda name, item: sizes.update({name: getattr(item, "size", 0)}))
     return max(sizes, key=sizes.__getitem__)

@@ -51,7 +51,7 @@ def state(made_up_network, made_up_state):
 
 @pytest.fixture(scope="module")
 def theirs(state, tmp_path_factory):
-    """A detector as another program would have saved it."""
+    """Returns a detector as another program would have saved it."""
     path = tmp_path_factory.mktemp("theirs") / "theirs.safetensors"
     safetensors.numpy.save_file(state, path)
     return path
@@ -59,7 +59,7 @@ def theirs(state, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def incomplete(state, tmp_path_factory):
-    """A detector without one of its tensors."""
+    """Returns a detector without one of its tensors."""
     path = tmp_path_factory.mktemp("incomplete") / "incomplete.safetensors"
     tensors = {name: v for name, v in state.items() if name != "fpn.merge2.1.running_var"}
     safetensors.numpy.save_file(tensors, path)

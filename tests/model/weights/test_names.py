@@ -9,14 +9,14 @@ from retinaface_tf.model.weights.names import backbone_of, canonical, torch_name
 
 
 def published(file):
-    """Names and shapes of a state dict, as listed in tests/vectors."""
+    """Returns names and shapes of a state dict, as listed in tests/vectors."""
     lines = (VECTORS / file).read_text().splitlines()
     words = [line.split() for line in lines]
     return {name: tuple(map(int, shape.split(","))) for name, shape in words if shape[0].isdigit()}
 
 
 def variables_by_name(network):
-    """Number of values of each variable, by its name in the reference spelling."""
+    """Returns number of values of each variable, by its name in the reference spelling."""
     names = torch_names(network)
     return {names[variable.path]: np.prod(variable.shape) for variable in network.variables}
 

@@ -43,7 +43,7 @@ def zip_with(pickled, **others):
 
 
 def tensor_of_four_numbers(*measures):
-    """A pickle as PyTorch's of {"a": a call with storage 0, offset, shape and strides}."""
+    """Returns a pickle as PyTorch's of {"a": a call with storage 0, offset, shape and strides}."""
     storage = b"(Vstorage\nctorch\nFloatStorage\nV0\nVcpu\nK\x04tQ"
     parts = b"".join(pickle.dumps(part, protocol=2)[2:-1] for part in measures)
     call = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + parts + b"tR"

@@ -8,7 +8,7 @@ from retinaface_tf.serving.client.answer import read_answer
 
 
 def good():
-    """An answer about two images, of which the first has one face, with room for three."""
+    """Returns an answer about two images, of which the first has one face, with room for three."""
     return {
         "boxes": np.ones((2, 3, 4)),
         "scores": np.array([[0.9, 0, 0], [0, 0, 0]]),

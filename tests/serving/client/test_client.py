@@ -46,7 +46,7 @@ def url(request, urls, trouble):
 
 
 def assert_as(tiny, file, answer, **thresholds):
-    """That an answer is the detector's, to the bit: JSON tells floats in full, too."""
+    """Asserts that an answer is the detector's bit for bit: JSON keeps floats in full, too."""
     expected = tiny(decode_image(file)[None], **thresholds)
     count = int(expected.num_detections[0])
     assert answer.error is ImageError.NONE
@@ -218,7 +218,7 @@ def test_the_compose_file_serves_a_fixed_version_to_this_machine_alone():
 
 @pytest.fixture(scope="module")
 def real_server(saved_model, tmp_path_factory):
-    """The URL of TensorFlow Serving by gRPC: that given, or one started here."""
+    """Returns the URL of TensorFlow Serving by gRPC: that given, or one started here."""
     if "RETINAFACE_SERVING_URL" in os.environ:
         yield os.environ["RETINAFACE_SERVING_URL"]
         return

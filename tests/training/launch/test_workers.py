@@ -21,7 +21,7 @@ DIES = "os.kill(os.getpid(), 9)"
 
 @pytest.fixture(autouse=True)
 def _same_signals():
-    """The launcher takes some for itself."""
+    """Restores the handlers of signals, of which the launcher takes some for itself."""
     before = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
     yield
     for number, handler in before.items():
