@@ -92,7 +92,7 @@ def read_rows(out: Path) -> dict[str, dict]:
 
 
 def distance(row: dict, other: dict) -> float:
-    """Pixels between the boxes and landmarks of two rows of an image; infinite if they differ."""
+    """Returns pixels between the boxes and landmarks of two rows of an image; infinite if they differ."""
     keys = ("width", "height", "error")
     if [row[key] for key in keys] != [other[key] for key in keys]:
         return float("inf")

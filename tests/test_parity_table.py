@@ -83,7 +83,7 @@ def litert(litert_files) -> Answer:
 
 @pytest.fixture
 def ray(onnx_file, command, tmp_path) -> Answer:
-    """The command `batch` on Ray, with an image of each square."""
+    """Runs the command `batch` on Ray, with an image of each square."""
 
     def answer(images: np.ndarray) -> DetectionBatch:
         for number, image in enumerate(images):

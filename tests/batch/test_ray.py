@@ -19,7 +19,7 @@ IMAGES, KILLS = 300, 5
 
 @pytest.fixture(scope="module")
 def photos(drawn, tmp_path_factory) -> Path:
-    """Links to drawn images, over and over, and a file for each way of being broken."""
+    """Makes links to drawn images, over and over, and a file for each way of being broken."""
     folder = tmp_path_factory.mktemp("photos")
     files = sorted(drawn.rglob("*.jpg"))
     for number in range(IMAGES):

@@ -13,7 +13,7 @@ from retinaface_tf.errors import InputError
 
 @pytest.fixture
 def photos(tmp_path) -> Path:
-    """A folder with two photos, the second one level below, and a file that is none."""
+    """Makes a folder with two photos, the second one level below, and a file that is none."""
     (tmp_path / "photos" / "more").mkdir(parents=True)
     for name in ("a.jpg", "more/b.PNG", "notes.md"):
         (tmp_path / "photos" / name).write_bytes(b"")
