@@ -92,7 +92,7 @@ def read_rows(out: Path) -> dict[str, dict]:
 
 
 def distance(row: dict, other: dict) -> float:
-    """Returns pixels between the boxes and landmarks of two rows of an image; infinite if they differ."""
+    """Returns how many pixels apart the faces of two rows are; infinite if all else differs."""
     keys = ("width", "height", "error")
     if [row[key] for key in keys] != [other[key] for key in keys]:
         return float("inf")

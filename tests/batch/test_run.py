@@ -41,7 +41,7 @@ def detector(monkeypatch) -> Counting:
 
 @pytest.fixture
 def photos(tmp_path) -> Path:
-    """Writes three images, of which the second is bright, 30 wide and 20 high, and all that is broken."""
+    """Writes three images of 30 x 20, of which the second is bright, and all that is broken."""
     folder = tmp_path / "photos"
     folder.mkdir()
     for number, grey in enumerate((0, 255, 51)):
