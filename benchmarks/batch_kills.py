@@ -24,10 +24,8 @@ from retinaface_tf.data.decode_host import read_image
 from retinaface_tf.data.files import IMAGE_SUFFIXES, find_files
 from retinaface_tf.errors import DOES_NOT_HOLD
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
-from batch.broken_images import BROKEN
-from batch.kills import run_with_kills
+TESTS = Path(__file__).parents[1] / "tests"  # which have files of every way to be broken, and kill
+sys.path[:0] = [str(TESTS), str(TESTS / "batch")]
 
 TOLERANCE = 1e-2  # pixels
 CROPS, SIDES = 10, (96, 112, 128, 160)  # of a photo, and their widths in pixels
@@ -43,6 +41,8 @@ flags.mark_flags_as_required(["weights", "data"])
 
 def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
+    from kills import run_with_kills
+
     folder = Path(_FOLDER.value or tempfile.mkdtemp(prefix="batch-kills-"))
     if not (folder / "images").exists():
         cut_images(folder / "images")
@@ -65,6 +65,8 @@ def main(arguments: list[str]) -> int:
 
 def cut_images(folder: Path) -> None:
     """Cuts squares out of random photos, and breaks one file in a hundred."""
+    from broken_images import BROKEN
+
     folder.mkdir(parents=True)
     choose, photos = random.Random(1), find_files(Path(_DATA.value), IMAGE_SUFFIXES)
     broken = list(BROKEN.items())
