@@ -77,9 +77,8 @@ def _connect(ray: ModuleType) -> None:
     address = os.environ.get("RAY_ADDRESS", "local")
     settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address == "local":
-        # Reached from this machine alone, without a network; and shards are named, not sent.
-        settings |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-        settings |= {"object_store_memory": OBJECT_BYTES}
+        # Shards are named, not sent: little memory will do.
+        settings |= {"include_dashboard": False, "object_store_memory": OBJECT_BYTES}
     with silent_stderr():  # what fails, raises
         ray.init(address, **settings)
     ray.data.DataContext.get_current().enable_progress_bars = False

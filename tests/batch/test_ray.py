@@ -14,7 +14,7 @@ from batch.kills import run_with_kills
 from retinaface_tf.batch.ray import _share_cluster
 from retinaface_tf.batch.run import run_batch
 
-IMAGES, KILLS = 300, 5
+IMAGES, KILLS = 300, 3
 
 
 @pytest.fixture(scope="module")
