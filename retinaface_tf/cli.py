@@ -59,6 +59,11 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             "Detects faces in many images, on this machine, Ray or Spark.",
             "retinaface batch photos --weights models/mine --out found --engine ray",
         ),
+        "demo": Command(
+            "retinaface_tf.demo.__main__",
+            "Shows a page on this machine to try a detector on photos and the camera.",
+            "retinaface demo --weights runs/mine",
+        ),
         "doctor": Command(
             "retinaface_tf.doctor.__main__",
             "Examines data, this machine, or a step that went wrong.",
@@ -145,6 +150,12 @@ def call(main: Main, arguments: list[str]) -> int | None:
         _print_error("interrupted")
         return INTERRUPTED
     return BAD_INPUT
+
+
+def show_details(module: str) -> None:
+    """Shows what a module logs as details, at level DEBUG, as a command's `--verbose` asks for."""
+    logging.getLogger(module).setLevel(logging.DEBUG)
+    logging.getLogger().handlers[0].setLevel(logging.DEBUG)
 
 
 def expect_no(arguments: list[str]) -> None:

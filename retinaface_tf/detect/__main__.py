@@ -60,8 +60,7 @@ def main(arguments: list[str]) -> int:
     if _BLUR.value and (_CROP.value or _ALIGN.value):
         raise InputError("--blur: its faces would be seen in those of --crop and --align")
     if _VERBOSE.value:
-        logging.getLogger(run.__name__).setLevel(logging.DEBUG)
-        logging.getLogger().handlers[0].setLevel(logging.DEBUG)
+        cli.show_details(run.__name__)
     options = OutputOptions(_PICTURES.value, _BLUR.value, _CROP.value, _MARGIN.value, _ALIGN.value)
     results = run.detect_paths(
         _open_detector(),

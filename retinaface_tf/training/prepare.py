@@ -73,7 +73,10 @@ def _training_data(
     config: Config, cluster: Cluster, strategy: tf.distribute.Strategy
 ) -> TrainingData:
     records = _read_chief_first(config, cluster, strategy)
-    data = TrainingData(records, config.data, config.train.global_batch, config.train.seed)
+    train = config.train
+    data = TrainingData(
+        records, config.data, train.global_batch, train.seed, few_face_counts=train.xla
+    )
     _check_fills_a_batch(records, config.train)
     return data
 
