@@ -31,7 +31,7 @@ def run_with_kills(command: Sequence[str], out: Path, kills: int, gap: float, se
         time.sleep(choose.uniform(0, gap))
         family = list(descendants(driver.pid))
         workers = [pid for pid in family if is_worker(pid)]
-        victim = driver.pid if choose.random() < 0.5 or not workers else choose.choice(workers)
+        victim = choose.choice([driver.pid, *workers])
         if driver.poll() is not None:
             break
         os.kill(victim, signal.SIGKILL)
