@@ -10,6 +10,7 @@ from retinaface_tf.extras import import_extra
 from retinaface_tf.runtimes.heads import empty_batch
 from retinaface_tf.runtimes.interface import Detector
 from retinaface_tf.runtimes.locate import find_model
+from retinaface_tf.runtimes.threads import thread_limit
 from retinaface_tf.serving.metadata import Metadata
 from retinaface_tf.structures import Array, DetectionBatch
 
@@ -30,6 +31,7 @@ class OnnxDetector(Detector):
         file = find_model(path).path
         options = onnxruntime.SessionOptions()
         options.log_severity_level = FATAL
+        options.intra_op_num_threads = thread_limit() or 0  # 0 is as many as there are cores
         try:
             self._session = onnxruntime.InferenceSession(
                 str(file), options, providers=onnxruntime.get_available_providers()
