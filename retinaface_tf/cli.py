@@ -52,7 +52,12 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "detect": Command(
             "retinaface_tf.detect.__main__",
             "Detects faces in images, folders, videos, cameras and streams.",
-            "retinaface detect photo.jpg --weights runs/mine --out detections",
+            "retinaface detect photo.jpg --out detections",
+        ),
+        "demo": Command(
+            "retinaface_tf.demo.__main__",
+            "Shows a page on this machine to try a detector on photos and the camera.",
+            "retinaface demo --weights runs/mine",
         ),
         "doctor": Command(
             "retinaface_tf.doctor.__main__",
@@ -72,8 +77,8 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
         "weights": Command(
             "retinaface_tf.model.weights.__main__",
-            "Imports the weights of other programs.",
-            "retinaface weights mobilenet0.25_Final.pth mine.weights.h5 --cfg mobilenet025",
+            "Lists the weights of this package, imports those of others.",
+            "retinaface weights import mobilenet0.25_Final.pth mine.weights.h5 --cfg mobilenet025",
         ),
         "launch": Command(
             "retinaface_tf.training.launch.__main__",
@@ -140,6 +145,12 @@ def call(main: Main, arguments: list[str]) -> int | None:
         _print_error("interrupted")
         return INTERRUPTED
     return BAD_INPUT
+
+
+def show_details(module: str) -> None:
+    """Shows what a module logs as details, at level DEBUG, as a command's `--verbose` asks for."""
+    logging.getLogger(module).setLevel(logging.DEBUG)
+    logging.getLogger().handlers[0].setLevel(logging.DEBUG)
 
 
 def expect_no(arguments: list[str]) -> None:

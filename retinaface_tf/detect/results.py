@@ -89,13 +89,19 @@ class Results:
             faces: of the frame.
             cut_outs: of each face.
         """
+        line = as_line(frame, faces, cut_outs)
+        self._lines.write(json.dumps(line) + "\n")
         about = _about(frame)
-        described = [_as_json(*each) for each in zip(faces, cut_outs, strict=True)]
-        self._lines.write(json.dumps(about | {"faces": described}) + "\n")
-        self._rows.writerows(about | _as_columns(face) for face in described)
+        self._rows.writerows(about | _as_columns(face) for face in line["faces"])
         self.images += 1
         self.frames += frame.number is not None
         self.faces += len(faces)
+
+
+def as_line(frame: Frame, faces: Detections, cut_outs: Sequence[CutOut]) -> dict[str, Any]:
+    """Returns the line of `detections.jsonl` for an image or a frame; arguments as of `write`."""
+    described = [_as_json(*each) for each in zip(faces, cut_outs, strict=True)]
+    return _about(frame) | {"faces": described}
 
 
 def _about(frame: Frame) -> dict[str, Any]:

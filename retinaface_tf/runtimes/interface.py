@@ -28,7 +28,7 @@ Pixels = NDArray[np.uint8]
 class DetectedFrame:
     """Holds a frame of a video and its faces.
 
-    Example:
+    Examples:
         >>> frame = DetectedFrame(0.04, np.zeros((480, 640, 3), np.uint8), Detections.none())
         >>> frame.detections.draw(frame.pixels).shape
         (480, 640, 3)
@@ -45,7 +45,7 @@ class Detector(Protocol):
     Networks with weights, SavedModels, ONNX and LiteRT models all answer alike. Several threads may
     share a detector.
 
-    Example:
+    Examples:
         >>> def count_faces(detector: Detector, folder: Path) -> int:
         ...     return sum(len(faces) for faces in detector.detect_batch(folder.glob("*.jpg")))
         >>> count_faces(load_detector("runs/mine"), Path("photos")) > 0

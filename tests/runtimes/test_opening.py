@@ -21,6 +21,7 @@ from retinaface_tf.detections import Detections
 from retinaface_tf.errors import InputError
 from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.model.weights.files import save_weights
+from retinaface_tf.model.weights.zoo import DEFAULT_WEIGHTS, named_weights
 from retinaface_tf.runtimes.opening import find_config, open_detector, open_exported
 
 PIXELS = noise(1, 96, 96)[0]  # as LiteRT has it, which resizes nothing then
@@ -95,6 +96,14 @@ def test_weights_have_the_config_of_the_run_around_them_or_else_that_of_their_ba
         config = load_config(*find_config(source))
         assert (config.train.seed, config.train.workdir) == (77, str(run))
     assert load_config(*find_config(theirs)) == load_config("mobilenet025")
+
+
+def test_named_weights_have_their_own_config_whose_results_do_not_go_into_the_package():
+    named = named_weights()[DEFAULT_WEIGHTS]
+    for source in (DEFAULT_WEIGHTS, named.file):
+        config = load_config(*find_config(source))
+        assert config == load_config(named.config)
+        assert not Path(config.evaluation_folder).is_absolute()
 
 
 @pytest.mark.parametrize(
