@@ -3,18 +3,26 @@
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
-from retinaface_tf.training.step import PARTS
+from retinaface_tf.config_file import load_config
+from retinaface_tf.doctor.machine import make_step
+from retinaface_tf.structures import Batch, Faces
+from retinaface_tf.training.devices import make_strategy
+from retinaface_tf.training.step import PARTS, TrainStep
 
+MAX_TARGETS_AND_LOSS = 250
+MAX_OUTSIDE = 1500  # of the network
+MAX_WAITS = 8
+SIDE = 128
 OTHER = "other"  # what is in no part: what passes metrics and arguments on
 # Their outputs have a size that depends on data, which the host has to wait for.
 DATA_SIZED = {"Where", "Unique", "UniqueV2", "UniqueWithCounts", "NonMaxSuppressionV5"}
-COMPILED = "XlaRun"
 _PART = re.compile(rf"(?:^|/)({'|'.join(PARTS)})(?:_\d+)?(?=[/:])")
 # The body of tf.cond, and the condition of tf.while_loop, as TensorFlow names what it inlines.
 _BRANCH = re.compile(r"(.*?cond(?:_\d+)?)/(?:then|else)/")
@@ -71,3 +79,52 @@ def _profile(step: Callable[[], object]) -> Iterator[str]:
                 name = plane.event_metadata[event.metadata_id].name
                 if re.fullmatch(r"[\w./>-]+:_?[A-Z]\w+", name):
                     yield name
+
+
+def within_limits(counts: dict[str, Operations]) -> bool:
+    """Tells whether the counts of a step by part are within the limits."""
+    outside = sum(c.executions for part, c in counts.items() if part != "network")
+    return (
+        counts["targets"].executions + counts["loss"].executions <= MAX_TARGETS_AND_LOSS
+        and outside <= MAX_OUTSIDE
+        and sum(c.waits for c in counts.values()) <= MAX_WAITS
+    )
+
+
+def make_step_and_batch(
+    images: int, faces: int, settings: Sequence[str] = ()
+) -> tuple[TrainStep, Batch]:
+    """Makes a TrainStep of MobileNet and a batch of images with so many faces each."""
+    config = load_config(
+        "configs/mobilenet025.yaml",
+        [
+            f"data.image_size={SIDE}",
+            f"train.batch_per_device={images}",
+            "train.num_devices=1",
+            *settings,
+        ],
+    )
+    batch = draw_batch(images, faces)
+    spec = tf.nest.map_structure(tf.type_spec_from_value, batch)
+    open_faces = Faces(*(tf.TensorSpec([images, None, *s.shape[2:]], s.dtype) for s in spec.faces))
+    batches = tf.data.Dataset.from_generator(
+        lambda: iter([batch]), output_signature=spec._replace(faces=open_faces)
+    )
+    return make_step(config, make_strategy(config.train), batches), batch
+
+
+def draw_batch(images: int, faces: int) -> Batch:
+    """Draws a batch of images with so many faces each."""
+    random = np.random.default_rng(0)
+    corner = random.uniform(0, 0.8, (images, faces, 2))
+    boxes = np.concatenate([corner, corner + random.uniform(0.05, 0.4, corner.shape)], axis=-1)
+    return Batch(
+        images=tf.zeros([images, SIDE, SIDE, 3], tf.uint8),
+        faces=Faces(
+            boxes=tf.constant(boxes, tf.float32),
+            landmarks=tf.constant(random.uniform(0, 1, (images, faces, 5, 2)), tf.float32),
+            has_landmarks=tf.ones([images, faces], tf.bool),
+            valid=tf.ones([images, faces], tf.bool),
+        ),
+        sample=tf.range(images, dtype=tf.int64),
+    )

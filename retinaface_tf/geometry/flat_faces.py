@@ -34,7 +34,8 @@ def flatten(faces: Faces, dtype: tf.DType) -> FlatFaces:
     def in_order(part: tf.Tensor) -> tf.Tensor:
         """Returns a part [B, G, ...] as a list [N, ...], whose padding is 0."""
         listed = tf.gather(tf.reshape(part, [rows, *part.shape[2:]]), order)
-        return tf.pad(listed, [[0, MAX_BLOCK]] + [[0, 0]] * (part.shape.rank - 2))
+        padding = tf.zeros([MAX_BLOCK, *part.shape[2:]], part.dtype)
+        return tf.concat([listed, padding], axis=0)  # tf.pad of bool and int64 has no GPU kernel
 
     # Counted from the end, so that the 0 of padding becomes B.
     from_end = tf.where(valid, tf.range(images, 0, -1, tf.int64)[:, None], 0)

@@ -162,15 +162,20 @@ class TrainStep:
         would compute at once, but for the statistics of batch norm, which each micro-batch has of
         its own.
         """
-        split = tf.nest.map_structure(
-            lambda whole: tf.split(whole, self.config.train.accumulate), (images, targets)
-        )
-        first, *rest = zip(split[0], *split[1], strict=True)
-        summed = self._differentiate(first[0], Targets(*first[1:]), counts)
-        for images, *rows in rest:
+        parts = self.config.train.accumulate
+        size = (images.shape[0] or tf.shape(images)[0]) // parts
+
+        def part(number: int) -> tuple[tf.Tensor, Targets]:
+            # tf.split of bool has no kernel for GPUs.
+            rows = slice(number * size, (number + 1) * size)
+            return tf.nest.map_structure(lambda whole: whole[rows], (images, targets))
+
+        first, *rest = map(part, range(parts))
+        summed = self._differentiate(*first, counts)
+        for images, rows in rest:
             with tf.control_dependencies(tf.nest.flatten(summed)):  # else all are in memory at once
                 images = tf.identity(images)
-            result = self._differentiate(images, Targets(*rows), counts)
+            result = self._differentiate(images, rows, counts)
             summed = tf.nest.map_structure(tf.add, summed, result)
         return summed
 

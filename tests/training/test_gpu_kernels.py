@@ -14,8 +14,8 @@ ENDS = {"Placeholder", "_Arg", "_Retval", "_DeviceArg", "_DeviceRetval"}
 
 
 def accepts(kernel: KernelDef, node: NodeDef) -> bool:
-    """Whether a kernel is for a GPU and for the types of a node."""
-    return kernel.device_type == "GPU" and all(
+    """Tells whether a kernel is for a GPU, or any device, and for the types of a node."""
+    return kernel.device_type in {"GPU", "DEFAULT"} and all(
         not constraint.allowed_values.HasField("list")
         or node.attr[constraint.name].type in constraint.allowed_values.list.type
         for constraint in kernel.constraint

@@ -1,8 +1,7 @@
 """A short form of benchmarks/step_operations.py: what a step executes outside of its network."""
 
 import pytest
-import step_operations
-from operations import count_operations
+from operations import PARTS, count_operations, make_step_and_batch, within_limits
 from tiny_backbone import tiny_backbone
 
 
@@ -12,7 +11,7 @@ def counts_of():
 
     def count(images: int, faces: int):
         with tiny_backbone():
-            step, batch = step_operations.make_step_and_batch(images, faces, [])
+            step, batch = make_step_and_batch(images, faces)
         step(batch)
         return count_operations(lambda: step(batch)["loss"].numpy())
 
@@ -23,7 +22,7 @@ def test_targets_and_loss_cost_as_many_operations_for_any_batch_up_to_a_block_of
     few, many = counts_of(1, 3), counts_of(8, 32)
     assert few["targets"] == many["targets"]
     assert few["loss"] == many["loss"]
-    assert step_operations.within_limits(many)
+    assert within_limits(many)
     # A block of faces, and whether there is another; whether the step is finite.
     assert {part: c.waits for part, c in many.items() if c.waits} == {"targets": 2, "update": 1}
-    assert min(many[part].executions for part in ("targets", "network", "loss", "update")) > 20
+    assert min(many[part].executions for part in PARTS) > 20
