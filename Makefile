@@ -54,6 +54,24 @@ demo: $(INSTALLED)
 	$(IN_VENV) eval.py $(QUICKSTART)
 	$(IN_VENV) export.py $(QUICKSTART) --out models/retinaface
 	$(IN_VENV) -m retinaface_tf.detect data/drawn/val/images $(QUICKSTART) --out detections
+	$(IN_VENV) -m retinaface_tf.detect --sample --out photographs
+	@printf '%s\n' "$$DEMO_DONE"
+
+define DEMO_DONE
+
+Done. What lies where:
+  data/drawn         faces that this project drew, to train on and to measure with
+  runs/quickstart    the run that trained on them: weights, and AP in eval/eval.json
+  models/retinaface  its export, for TensorFlow Serving
+  detections         the drawn faces that it found: pictures, detections.jsonl and .csv
+  photographs        two photographs, by the weights that come with this package
+
+The weights that were trained here know drawn faces only: in photographs they see faces where there
+are none. For photographs, take those of the package (research only: see LICENSE-WEIGHTS):
+  $(VENV)/bin/retinaface detect YOUR_PHOTO.jpg
+To train them on faces of your own: docs/own-faces.md; on WIDER FACE: docs/widerface.md.
+endef
+export DEMO_DONE
 
 # Keeps the versions of an existing lock; remove it first to move to the newest ones.
 lock: $(INSTALLED)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from retinaface_tf.config import Config
 from retinaface_tf.errors import InputError
+from retinaface_tf.model.weights.zoo import DEFAULT_WEIGHTS
 from retinaface_tf.runtimes.interface import Detector
 from retinaface_tf.runtimes.opening import open_detector
 
@@ -37,20 +38,24 @@ class TrainResult:
     best_ap: dict[str, float] | None
 
 
-def load_detector(source: str | Path, *, config: Config | None = None) -> Detector:
+def load_detector(
+    source: str | Path = DEFAULT_WEIGHTS, *, config: Config | None = None
+) -> Detector:
     """Loads a detector of faces in RGB images by whatever names its weights.
 
     Examples:
-        >>> detector = load_detector("mobilenet025.pth")
+        >>> detector = load_detector()
         >>> faces = detector.detect("photo.jpg")
         >>> faces.boxes.shape == (len(faces), 4)
         True
 
     Args:
-        source: a run's folder (its own config; its best weights where it measured AP, else its
-            newest); a file of weights, of this project or of another, or a name of the Hugging Face
-            hub (the config of the run where it lies, else the package's own of its backbone); or
-            an exported model: its folder, one version of it, an `.onnx` or a `.tflite` file.
+        source: the name of weights that travel with the package (their own config); a run's folder
+            (its own config; its best weights where it measured AP, else its newest); a file of
+            weights, of this project or of another, or a name of the Hugging Face hub (the config
+            of the run where it lies, else the package's own of its backbone); or an exported
+            model: its folder, one version of it, an `.onnx` or a `.tflite` file. What holds a
+            model at a path wins over a name.
         config: of the network and its thresholds, instead of those. An exported model has its own.
 
     Raises:

@@ -51,8 +51,8 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
         "detect": Command(
             "retinaface_tf.detect.__main__",
-            "Detects faces in images, folders, videos and cameras.",
-            "retinaface detect photo.jpg --weights runs/mine --out detections",
+            "Detects faces in images, folders, videos, cameras and streams.",
+            "retinaface detect photo.jpg --out detections",
         ),
         "batch": Command(
             "retinaface_tf.batch.__main__",
@@ -82,8 +82,8 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
         "weights": Command(
             "retinaface_tf.model.weights.__main__",
-            "Imports the weights of other programs.",
-            "retinaface weights mobilenet0.25_Final.pth mine.weights.h5 --cfg mobilenet025",
+            "Lists the weights of this package, imports those of others.",
+            "retinaface weights import mobilenet0.25_Final.pth mine.weights.h5 --cfg mobilenet025",
         ),
         "launch": Command(
             "retinaface_tf.training.launch.__main__",

@@ -16,7 +16,7 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 CountOrZero = Annotated[int, Field(ge=0)]
-Stage = Literal["stem", "stage1", "stage2", "stage3", "stage4"]
+Part = Literal["stem", "stage1", "stage2", "stage3", "stage4", "norms"]
 
 # Pixels between anchors, by level: every backbone of `model.backbones` is tapped at these.
 STRIDES = (8, 16, 32)
@@ -81,8 +81,9 @@ class ModelConfig:
     """
     init: str | None = None
     """Weights of the whole network to start from; schedule and optimizer start anew."""
-    freeze: tuple[Stage, ...] = ()
-    """Stages of the backbone that do not learn: neither their weights nor their statistics change.
+    freeze: tuple[Part, ...] = ()
+    """Stages of the backbone that do not learn, or `norms`, all batch norms: neither their weights
+    nor their statistics change.
     """
 
 
@@ -212,6 +213,8 @@ class TrainConfig:
     """Devices of the recipe: `train.batch_per_device` times this is the global batch, whatever runs
     it.
     """
+    min_epoch_steps: CountOrZero = 0
+    """Steps of an epoch, for small sets: the batch is halved until there are so many."""
     devices: tuple[CountOrZero, ...] | None = None
     """GPUs to use, by number; null uses all there are."""
     cpu_devices: Count = 1

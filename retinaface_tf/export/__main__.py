@@ -17,7 +17,9 @@ from retinaface_tf.runtimes.opening import find_config
 _FOLDERS = ", ".join(entry.folder for entry in FORMATS.values())
 
 _WEIGHTS = flags.DEFINE_string(
-    "weights", None, "A run's folder or a file of weights, instead of --cfg's."
+    "weights",
+    None,
+    "A name in `retinaface weights list`, a run's folder or a file of weights; instead of --cfg's.",
 )
 _FORMAT = flags.DEFINE_enum("format", "savedmodel", list(FORMATS), "What to export for.")
 _OUT = flags.DEFINE_string("out", None, f"Folder of the model's versions; by format {_FOLDERS}.")
