@@ -24,8 +24,8 @@ from retinaface_tf.data.decode_host import read_image
 from retinaface_tf.data.files import IMAGE_SUFFIXES, find_files
 from retinaface_tf.errors import DOES_NOT_HOLD
 
-TESTS = Path(__file__).parents[1] / "tests"  # which have files of every way to be broken, and kill
-sys.path[:0] = [str(TESTS), str(TESTS / "batch")]
+# The tests have a file for each way to be broken, and know how to kill.
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 TOLERANCE = 1e-2  # pixels
 CROPS, SIDES = 10, (96, 112, 128, 160)  # of a photo, and their widths in pixels

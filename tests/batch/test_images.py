@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from batch.broken_images import BROKEN
+from broken_images import BROKEN
 from data.image_files import HEIGHT, WIDTH, encode, png
 from PIL import Image
 

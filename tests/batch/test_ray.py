@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from batch.broken_images import BROKEN
-from batch.kills import run_with_kills
+from broken_images import BROKEN
+from kills import run_with_kills
 
 from retinaface_tf.batch.ray import _share_cluster
 from retinaface_tf.batch.run import run_batch

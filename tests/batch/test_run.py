@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from batch.broken_images import BROKEN
 from brightness import Brightness
+from broken_images import BROKEN
 
 from retinaface_tf.batch import worker
 from retinaface_tf.batch.__main__ import ENGINE_NAMES
