@@ -1,5 +1,5 @@
 # `make install` builds .venv from requirements.lock; every other target does so when it must.
-# Another interpreter: make install PYTHON=python3.12
+# Another interpreter: make install PYTHON=python3.12. pip is quiet unless it fails.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,18 +8,19 @@ QUICKSTART := --cfg configs/quickstart.yaml
 IN_VENV := $(VENV)/bin/python
 LOCKED := $(VENV)/.locked
 INSTALLED := $(VENV)/.installed
-PIP := $(IN_VENV) -m pip --disable-pip-version-check install
+PIP := $(IN_VENV) -m pip --quiet --disable-pip-version-check install
 
 version = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 unsupported = $(PYTHON) is $(if $(version),Python $(version),no Python that runs here); \
 needed is 3.11, 3.12 or 3.13, as in: make install PYTHON=python3.12
 
-.PHONY: install test test-all lint demo lock clean
+.PHONY: install test test-all lint docs demo lock clean
 
 install: $(INSTALLED)
 
 $(LOCKED): requirements.lock
 	$(if $(filter 3.11 3.12 3.13,$(version)),,$(error $(unsupported)))
+	@echo "installing the packages of requirements.lock into $(VENV); this takes some minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --require-hashes --only-binary :all: -r requirements.lock
 	touch $@
@@ -42,6 +43,10 @@ lint: $(INSTALLED)
 	$(IN_VENV) -m ruff format --check
 	$(IN_VENV) -m mypy
 	$(VENV)/bin/lint-imports
+
+# Builds the site of docs/ into site/; `python -m http.server --directory site` shows it.
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(IN_VENV) -m mkdocs build --strict --quiet
 
 # Draws faces, trains on them, measures, exports and detects; needs no download.
 demo: $(INSTALLED)
@@ -76,5 +81,5 @@ lock: $(INSTALLED)
 # Leaves what was trained: data, runs, models, detections.
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	rm -rf build *.egg-info
+	rm -rf build site *.egg-info
 	find retinaface_tf $(wildcard tests benchmarks) -name __pycache__ -prune -exec rm -rf {} +

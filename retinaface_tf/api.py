@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class TrainResult:
     """Says how far a training run came.
 
-    Example:
+    Examples:
         >>> TrainResult(Path("runs/mine"), steps=1000, complete=True, best_ap=None).complete
         True
 
@@ -43,7 +43,7 @@ def load_detector(
 ) -> Detector:
     """Loads a detector of faces in RGB images by whatever names its weights.
 
-    Example:
+    Examples:
         >>> detector = load_detector()
         >>> faces = detector.detect("photo.jpg")
         >>> faces.boxes.shape == (len(faces), 4)
@@ -68,7 +68,7 @@ def load_detector(
 def train(config: Config, *, resume: bool = True) -> TrainResult:
     """Trains a network until its last epoch, or until SIGTERM, SIGHUP or Ctrl-C asks to stop.
 
-    Example:
+    Examples:
         >>> result = train(load_config("quickstart"))
         >>> result.complete
         True
@@ -96,7 +96,7 @@ def train(config: Config, *, resume: bool = True) -> TrainResult:
 def evaluate(detector: Detector, data: str | Path | Config) -> "Evaluation":
     """Measures AP of a detector by the protocol of WIDER FACE.
 
-    Example:
+    Examples:
         >>> evaluation = evaluate(load_detector("runs/mine"), "data/widerface")
         >>> sorted(evaluation.ap)
         ['easy', 'hard', 'medium']
@@ -137,7 +137,7 @@ def export_model(
 ) -> Path:
     """Exports a detector as the next version of a model, and checks that both answer alike.
 
-    Example:
+    Examples:
         >>> export_model(load_detector("runs/mine"), "models/mine", format="onnx").as_posix()
         'models/mine/1'
 

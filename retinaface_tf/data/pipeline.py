@@ -7,16 +7,19 @@ resuming means starting the counter elsewhere, and no iterator has to be saved.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import tensorflow as tf
 
 from retinaface_tf.config import DataConfig
-from retinaface_tf.data.augment import augment
+from retinaface_tf.data.augment import Source, augment
 from retinaface_tf.data.decode import decode_window, open_image, why_undecodable
 from retinaface_tf.data.records import Records
 from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.structures import Batch, Faces
 
+# What the faces of an image are padded to for XLA, which compiles a step for each number of them.
+FACE_COUNTS = tuple(16 * 2**power for power in range(16))
 READ_AHEAD = 8  # batches by which the pipeline may be ahead of its reader
 
 
@@ -29,12 +32,14 @@ class TrainingData:
         config: image size, augmentation, threads.
         batch: images per global batch.
         seed: of the order of images and of augmentation.
+        few_face_counts: pads the faces of an image to the next of FACE_COUNTS.
     """
 
     records: Records
     config: DataConfig
     batch: int
     seed: int
+    few_face_counts: bool = False
 
     def batches(
         self, start: int = 0, *, replicas: int = 1, local: range = range(1)
@@ -48,7 +53,7 @@ class TrainingData:
 
         Returns:
             A dataset of `Batch`: images uint8 [B / replicas, S, S, 3]; faces in fractions of the
-            image, padded to the part's largest number of faces.
+            image, padded to the part's largest number of faces, or to the next of FACE_COUNTS.
         """
         size = self.batch // replicas
         local_size = size * len(local)
@@ -62,7 +67,7 @@ class TrainingData:
         threads = self.config.num_workers or tf.data.AUTOTUNE
         samples = counters.map(self._sampler(), num_parallel_calls=threads, deterministic=True)
         # padded_batch would fill the images before it copies them.
-        batches = samples.ragged_batch(size, drop_remainder=True).map(_pad_faces)
+        batches = samples.ragged_batch(size, drop_remainder=True).map(self._pad_faces)
         return batches.prefetch(2 * len(local))
 
     def _sampler(self) -> Callable[[tf.Tensor], Batch]:
@@ -81,10 +86,9 @@ class TrainingData:
             index = sample_index(counter, len(records), self.seed)
             first, last = splits[index], splits[index + 1]
             image = open_image(tf.io.read_file(paths[index]))
+            own = Faces(*(part[first:last] for part in faces))
             augmented = augment(
-                image.size,
-                lambda window: decode_window(image, window, config.image_size),
-                Faces(*(part[first:last] for part in faces)),
+                Source(image.size, partial(decode_window, image), own),
                 tf.stack([tf.constant(self.seed, tf.int64), counter]),
                 config.augmentation,
                 config.image_size,
@@ -92,6 +96,20 @@ class TrainingData:
             return Batch(augmented.image, augmented.faces, index)
 
         return sample
+
+    def _pad_faces(self, batch: Batch) -> Batch:
+        """Pads the faces of each image to the largest number in the batch, or the next allowed."""
+        faces = Faces(*(part.to_tensor() for part in batch.faces))
+        if self.few_face_counts:
+            most = tf.shape(faces.valid)[1]
+            missing = tf.gather(FACE_COUNTS, tf.searchsorted(FACE_COUNTS, [most])[0]) - most
+            faces = Faces(
+                *(
+                    tf.pad(part, [[0, 0], [0, missing]] + [[0, 0]] * (part.shape.rank - 2))
+                    for part in faces
+                )
+            )
+        return batch._replace(faces=faces)
 
     def images_of(self, start: int, count: int = 1) -> Iterator[int]:
         """Yields the numbers of the images of `count` batches from batch `start`, in order."""
@@ -135,11 +153,6 @@ class TrainingData:
     def _unreadable(self, index: int, reason: str) -> InputError:
         place, path = self.records.where(index), self.records.path(index)
         return InputError(f"{place}: {path} cannot be decoded: {reason}")
-
-
-def _pad_faces(batch: Batch) -> Batch:
-    """Pads the faces of each image to the largest number in the batch."""
-    return batch._replace(faces=Faces(*(part.to_tensor() for part in batch.faces)))
 
 
 def sample_index(counter: tf.Tensor, num_images: int, seed: int) -> tf.Tensor:

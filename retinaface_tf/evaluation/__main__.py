@@ -67,7 +67,7 @@ def main(arguments: list[str]) -> int:
     if _REPORT.value:
         from retinaface_tf.evaluation.report.page import write_report
 
-        write_report(Path(_REPORT.value), evaluation, predictions, data)
+        write_report(Path(_REPORT.value), evaluation, predictions, data, precision)
     if precision is None:
         return 0
     outcome = examine(predictions, data.truth, config.eval.iou)

@@ -19,13 +19,7 @@ def intersection(boxes: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
 
     One axis at a time: an [N, M, 2] intermediate would double the memory of matching.
     """
-
-    def overlap(low: int, high: int) -> tf.Tensor:
-        end = tf.minimum(boxes[:, None, high], others[None, :, high])
-        start = tf.maximum(boxes[:, None, low], others[None, :, low])
-        return tf.nn.relu(end - start)
-
-    return overlap(0, 2) * overlap(1, 3)
+    return _shared_area(_columns(boxes), tf.unstack(others, 4, axis=1))
 
 
 def iou(boxes: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
@@ -33,9 +27,46 @@ def iou(boxes: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
 
     It is 0 for two empty boxes.
     """
-    shared = intersection(boxes, others)
-    union = area(boxes)[:, None] + area(others)[None, :] - shared
+    ours, theirs = _columns(boxes), tf.unstack(others, 4, axis=1)
+    shared = _shared_area(ours, theirs)
+    union = _area(ours) + _area(theirs) - shared
     return tf.math.divide_no_nan(shared, union)
+
+
+def centres_of(boxes: tf.Tensor) -> tf.Tensor:
+    """Returns the centres `x y` [..., 2] of `x1 y1 x2 y2` [..., 4]."""
+    return (boxes[..., :2] + boxes[..., 2:]) / 2
+
+
+def paired_iou(boxes: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
+    """Returns the intersection over union [...] of pairs of `x1 y1 x2 y2` [..., 4].
+
+    It is 0 for two empty boxes.
+    """
+    ours, theirs = tf.unstack(boxes, 4, axis=-1), tf.unstack(others, 4, axis=-1)
+    shared = _shared_area(ours, theirs)
+    return tf.math.divide_no_nan(shared, _area(ours) + _area(theirs) - shared)
+
+
+def _columns(boxes: tf.Tensor) -> list[tf.Tensor]:
+    """Returns the four coordinates of boxes [N, 4], each [N, 1]."""
+    return tf.split(boxes, 4, axis=1)
+
+
+def _area(corners: list[tf.Tensor]) -> tf.Tensor:
+    x1, y1, x2, y2 = corners
+    return (x2 - x1) * (y2 - y1)
+
+
+def _shared_area(ours: list[tf.Tensor], theirs: list[tf.Tensor]) -> tf.Tensor:
+    """Returns the shared area of coordinates that broadcast, such as [N, 1] and [M]: [N, M]."""
+
+    def overlap(low: int, high: int) -> tf.Tensor:
+        end = tf.minimum(ours[high], theirs[high])
+        start = tf.maximum(ours[low], theirs[low])
+        return tf.nn.relu(end - start)
+
+    return overlap(0, 2) * overlap(1, 3)
 
 
 def is_inside(points: tf.Tensor, box: tf.Tensor) -> tf.Tensor:

@@ -36,7 +36,8 @@ def decode_boxes(encoded: tf.Tensor, anchors: tf.Tensor, variances: Variances) -
 
 def encode_landmarks(points: tf.Tensor, anchors: tf.Tensor, variances: Variances) -> tf.Tensor:
     """Encodes points [..., 5, 2] relative to anchors `cx cy w h` [..., 4]."""
-    anchors = anchors[..., None, :]
+    # TensorFlow is slow to broadcast an axis in the middle.
+    anchors = tf.repeat(anchors[..., None, :], points.shape[-2], axis=-2)
     return (points - anchors[..., :2]) / (variances[0] * anchors[..., 2:])
 
 

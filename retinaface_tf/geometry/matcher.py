@@ -8,91 +8,146 @@ Source: biubug6/Pytorch_Retinaface, utils/box_utils.py, `match`, with one differ
 below `min_best_iou` claims an anchor too, which takes the anchor from the face that it belongs to.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from retinaface_tf.config import MatchConfig
+from retinaface_tf.config import Levels, MatchConfig
 from retinaface_tf.geometry.boxes import iou
+from retinaface_tf.geometry.flat_faces import MAX_BLOCK, FlatFaces
 
-# Faces compared with all anchors at a time. 2,000 faces against 29,126 anchors would be 233 MB
-# for each intermediate; 64 are 7 MB, and a usual image is one block all the same.
-FACES_PER_BLOCK = 64
-
-
-NO_IOU, NO_FACE = -1.0, -1  # below every IoU and every number of a face
+NO_IOU = -1.0  # below every IoU
+NO_FACE = -1.0  # below every number of a face
 
 
 class Match(NamedTuple):
-    """The face of each anchor of an image."""
+    """The face of each anchor of each image of a batch."""
 
-    face: tf.Tensor  # int32 [A], number of the face; meaningless where is_face is False
-    is_face: tf.Tensor  # bool [A], whether the anchor has a face
-
-
-class _RunningMatch(NamedTuple):
-    """The match with the faces compared so far."""
-
-    best_iou: tf.Tensor  # float32 [A], or NO_IOU
-    best_face: tf.Tensor  # int32 [A]
-    claiming_face: tf.Tensor  # int32 [A], the last face that claims the anchor, or NO_FACE
+    face: tf.Tensor  # int64 [B, A], its row in FlatFaces; meaningless where is_face is False
+    is_face: tf.Tensor  # bool [B, A], whether the anchor has a face
 
 
-def match(boxes: tf.Tensor, anchors: tf.Tensor, config: MatchConfig) -> Match:
-    """Matches the faces of one image.
+class RunningMatch(NamedTuple):
+    """The match with the faces compared so far, of which padding is one more image.
+
+    Numbers of faces are floats, exact up to 2**24: TensorFlow computes integers of 32 bits on the
+    host, for which it would copy them from a GPU.
+    """
+
+    best_iou: tf.Tensor  # float [B + 1, A]; NO_IOU or less where there was no face
+    best_face: tf.Tensor  # float32 [B + 1, A], the first with that IoU
+    claiming_face: tf.Tensor  # float32 [B + 1, A], the last that claims the anchor; else NO_FACE
+
+
+# From the boxes [F, 4] of a block of faces, their images int64 [F] and their numbers float32 [F].
+BlockMatcher = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], RunningMatch]
+
+
+def match(
+    faces: FlatFaces,
+    num_images: int | tf.Tensor,
+    anchors: tf.Tensor,
+    _: Levels,
+    config: MatchConfig,
+) -> Match:
+    """Matches the faces of a batch by IoU.
 
     Args:
-        boxes: faces, float32 [G, 4], `x1 y1 x2 y2`; G may be 0.
-        anchors: float32 [A, 4], `x1 y1 x2 y2` in the same unit.
+        faces: of all images.
+        num_images: B.
+        anchors: float [A, 4], `x1 y1 x2 y2` in the unit and precision of the faces.
         config: thresholds.
     """
-    num_faces = tf.shape(boxes)[0]
 
-    def compare(start: tf.Tensor, running: _RunningMatch) -> tuple[tf.Tensor, _RunningMatch]:
-        block = boxes[start : start + FACES_PER_BLOCK]
-        return start + FACES_PER_BLOCK, _update(running, iou(block, anchors), start, config)
+    def match_block(boxes: tf.Tensor, image: tf.Tensor, number: tf.Tensor) -> RunningMatch:
+        return _match_block(iou(boxes, anchors), image, number, num_images + 1, config)
 
-    state = (0, _no_match(tf.shape(anchors)[0]))
-    _, found = tf.while_loop(
-        lambda start, _: start < num_faces, compare, state, parallel_iterations=1
-    )
+    found = match_blocks(faces, num_images, anchors, match_block)
     is_claimed = found.claiming_face > NO_FACE
-    return Match(
-        face=tf.where(is_claimed, found.claiming_face, found.best_face),
-        is_face=is_claimed | (found.best_iou >= config.iou),
+    face = tf.where(is_claimed, found.claiming_face, found.best_face)
+    is_face = is_claimed | (found.best_iou >= config.iou)
+    return Match(tf.cast(face[:-1], tf.int64), is_face[:-1])
+
+
+def match_blocks(
+    faces: FlatFaces, num_images: int | tf.Tensor, anchors: tf.Tensor, match_block: BlockMatcher
+) -> RunningMatch:
+    """Matches the faces of a batch, in as many operations for any number of images.
+
+    Faces are compared in blocks of one size, which a GPU does not have to tell the host; it tells
+    how many blocks there are. Usually there is one: 2,000 faces against 29,126 anchors would be
+    233 MB for each intermediate, MAX_BLOCK are 30 MB.
+
+    Returns:
+        The match of all images, and of padding as the last.
+    """
+    rows = tf.shape(faces.image)[0]
+    block, numbers = tf.minimum(rows - MAX_BLOCK, MAX_BLOCK), tf.cast(tf.range(rows), tf.float32)
+
+    def compare(start: tf.Tensor, running: RunningMatch) -> tuple[tf.Tensor, RunningMatch]:
+        boxes = tf.slice(faces.boxes, [start, 0], [block, 4])
+        image = tf.slice(faces.image, [start], [block])
+        number = tf.slice(numbers, [start], [block])
+        return start + block, _merge(running, match_block(boxes, image, number))
+
+    state = (0, _no_match(num_images + 1, anchors))
+    _, found = tf.while_loop(
+        lambda start, _: start < faces.count, compare, state, parallel_iterations=1
+    )
+    return found
+
+
+def _no_match(num_images: int | tf.Tensor, anchors: tf.Tensor) -> RunningMatch:
+    shape = [num_images, anchors.shape[0]]
+    return RunningMatch(
+        best_iou=tf.fill(shape, tf.constant(NO_IOU, anchors.dtype)),
+        best_face=tf.zeros(shape),
+        claiming_face=tf.fill(shape, NO_FACE),
     )
 
 
-def _no_match(num_anchors: tf.Tensor) -> _RunningMatch:
-    return _RunningMatch(
-        best_iou=tf.fill([num_anchors], NO_IOU),
-        best_face=tf.zeros([num_anchors], tf.int32),
-        claiming_face=tf.fill([num_anchors], NO_FACE),
-    )
-
-
-def _update(
-    running: _RunningMatch, overlap: tf.Tensor, start: tf.Tensor, config: MatchConfig
-) -> _RunningMatch:
-    """Updates the match with a block of faces.
+def _match_block(
+    overlap: tf.Tensor,
+    image: tf.Tensor,
+    number: tf.Tensor,
+    num_images: int | tf.Tensor,
+    config: MatchConfig,
+) -> RunningMatch:
+    """Matches the faces of a block.
 
     Args:
-        running: the match of the faces before.
-        overlap: IoU of the faces of the block with all anchors, float32 [faces, A].
-        start: number of the block's first face.
+        overlap: IoU of the faces with all anchors, float [F, A].
+        image: of each face, int64 [F].
+        number: of each face, float32 [F].
+        num_images: how many, padding among them.
         config: thresholds.
     """
-    block_iou = tf.reduce_max(overlap, axis=0)
-    block_face = start + tf.argmax(overlap, axis=0, output_type=tf.int32)
-    is_better = block_iou > running.best_iou
-    best_anchor = tf.argmax(overlap, axis=1, output_type=tf.int32)
+    num_anchors = overlap.shape[1]
+    best_iou = tf.math.unsorted_segment_max(overlap, image, num_images)
+    is_best = overlap == tf.gather(best_iou, image)
+    number_if_best = tf.where(is_best, number[:, None], number.dtype.max)
+    best_anchor = tf.argmax(overlap, axis=1)
     may_claim = tf.reduce_max(overlap, axis=1) >= config.min_best_iou
-    claims = tf.where(may_claim, start + tf.range(tf.shape(overlap)[0]), NO_FACE)
-    return _RunningMatch(
-        best_iou=tf.where(is_better, block_iou, running.best_iou),
-        best_face=tf.where(is_better, block_face, running.best_face),
-        # A maximum does not depend on the order of the claims, unlike a plain scatter on a GPU.
-        claiming_face=tf.tensor_scatter_nd_max(running.claiming_face, best_anchor[:, None], claims),
+    claims = tf.math.unsorted_segment_max(
+        tf.where(may_claim, number, NO_FACE),
+        image * num_anchors + best_anchor,
+        num_images * num_anchors,
+    )
+    return RunningMatch(
+        best_iou=best_iou,
+        best_face=tf.math.unsorted_segment_min(number_if_best, image, num_images),
+        claiming_face=tf.reshape(claims, [num_images, num_anchors]),
+    )
+
+
+def _merge(running: RunningMatch, block: RunningMatch) -> RunningMatch:
+    """Adds the match of a block to that of the faces before."""
+    is_better = block.best_iou > running.best_iou
+    return RunningMatch(
+        best_iou=tf.maximum(running.best_iou, block.best_iou),
+        best_face=tf.where(is_better, block.best_face, running.best_face),
+        claiming_face=tf.maximum(running.claiming_face, block.claiming_face),
     )
 
 
@@ -107,7 +162,7 @@ def best_overlaps(boxes: tf.Tensor, anchors: tf.Tensor) -> tf.Tensor:
         float32 [N].
     """
     blocks = [
-        tf.reduce_max(iou(boxes[start : start + FACES_PER_BLOCK], anchors), axis=1)
-        for start in range(0, len(boxes), FACES_PER_BLOCK)
+        tf.reduce_max(iou(boxes[start : start + MAX_BLOCK], anchors), axis=1)
+        for start in range(0, len(boxes), MAX_BLOCK)
     ]
     return tf.concat([tf.zeros([0]), *blocks], axis=0)

@@ -2,55 +2,46 @@
 
 import tensorflow as tf
 
-from retinaface_tf.config import AnchorConfig, MatchConfig
+from retinaface_tf.config import Config
+from retinaface_tf.geometry.atss import match_atss
 from retinaface_tf.geometry.boxes import to_corners
 from retinaface_tf.geometry.coder import Variances, encode_boxes, encode_landmarks
+from retinaface_tf.geometry.flat_faces import FlatFaces, flatten
 from retinaface_tf.geometry.matcher import Match, match
+from retinaface_tf.geometry.selection import select_rows
 from retinaface_tf.structures import Faces, Targets
+
+# Extension is an entry here and its name in the config's choices.
+MATCHERS = {"iou": match, "atss": match_atss}
 
 
 def make_targets(
-    faces: Faces, anchors: tf.Tensor, anchor_config: AnchorConfig, match_config: MatchConfig
+    faces: Faces, anchors: tf.Tensor, shape: tuple[int, int], config: Config
 ) -> Targets:
-    """Matches and encodes the faces [B, G] of a batch for anchors `cx cy w h` [A, 4].
+    """Matches and encodes the faces of a batch, all images at once.
 
-    Image by image, since images differ widely in their number of faces: with all images padded to
-    the largest, the matcher would compare mostly padding, and need memory for all of them at once.
+    Args:
+        faces: [B, G], in fractions of the images.
+        anchors: `cx cy w h` [A, 4], as `make_anchors` made them; targets have their precision.
+        shape: height and width in pixels of the images that the anchors are of.
+        config: anchors and matching.
     """
-    corners, num_anchors = to_corners(anchors), anchors.shape[0]
-
-    def make_one(image: Faces) -> Targets:
-        valid = _without_padding(image)
-        matched = match(valid.boxes, corners, match_config)
-        return _encode(valid, matched, anchors, anchor_config.variances)
-
-    signature = Targets(
-        boxes=tf.TensorSpec([num_anchors, 4], tf.float32),
-        landmarks=tf.TensorSpec([num_anchors, 5, 2], tf.float32),
-        is_face=tf.TensorSpec([num_anchors], tf.bool),
-        has_landmarks=tf.TensorSpec([num_anchors], tf.bool),
+    flat = flatten(faces, anchors.dtype)
+    num_images = faces.valid.shape[0] or tf.shape(faces.valid)[0]
+    levels = config.anchors.levels(*shape)
+    matched = MATCHERS[config.match.method](
+        flat, num_images, to_corners(anchors), levels, config.match
     )
-    return tf.map_fn(make_one, faces, fn_output_signature=signature, parallel_iterations=2)
+    return _encode(flat, matched, anchors, config.anchors.variances)
 
 
-def _without_padding(image: Faces) -> Faces:
-    """Keeps the valid faces of one image."""
-    return Faces(*(tf.boolean_mask(field, image.valid) for field in image))
-
-
-def _encode(faces: Faces, matched: Match, anchors: tf.Tensor, variances: Variances) -> Targets:
-    """Encodes the matched faces of one image for their anchors [A, 4]."""
-    num_anchors = anchors.shape[0]
-    # Only the few anchors with a face are encoded; the others stay 0.
-    rows = tf.where(matched.is_face)
-    face, anchor = tf.gather_nd(matched.face, rows), tf.gather_nd(anchors, rows)
-    boxes = encode_boxes(tf.gather(faces.boxes, face), anchor, variances)
-    landmarks = encode_landmarks(tf.gather(faces.landmarks, face), anchor, variances)
-    # One row more, so that the numbers in `matched.face` exist in an image without faces too.
-    has_landmarks = tf.gather(tf.pad(faces.has_landmarks, [[0, 1]]), matched.face)
+def _encode(faces: FlatFaces, matched: Match, anchors: tf.Tensor, variances: Variances) -> Targets:
+    """Encodes the face of each anchor; what an anchor without a face has is dropped afterwards."""
+    boxes = encode_boxes(tf.gather(faces.boxes, matched.face), anchors, variances)
+    landmarks = encode_landmarks(tf.gather(faces.landmarks, matched.face), anchors, variances)
     return Targets(
-        boxes=tf.scatter_nd(rows, boxes, [num_anchors, 4]),
-        landmarks=tf.scatter_nd(rows, landmarks, [num_anchors, 5, 2]),
+        boxes=select_rows(matched.is_face, boxes),
+        landmarks=select_rows(matched.is_face, landmarks),
         is_face=matched.is_face,
-        has_landmarks=matched.is_face & has_landmarks,
+        has_landmarks=matched.is_face & tf.gather(faces.has_landmarks, matched.face),
     )

@@ -26,7 +26,7 @@ def build_network(config: Config) -> keras.Model:
     inside. Output: a dictionary with the fields of `Predictions`, where A follows from H and W as
     in `make_anchors`; in float32 when the network computes in bfloat16.
 
-    Example:
+    Examples:
         >>> network = build_network(load_config("mobilenet025"))
         >>> sorted(network.output)
         ['boxes', 'landmarks', 'logits']

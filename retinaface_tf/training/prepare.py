@@ -37,8 +37,7 @@ def prepare(config: Config, cluster: Cluster = ALONE) -> Run:
     strategy = make_strategy(config.train, cluster)  # before anything else uses a device
     records = _read_chief_first(config, cluster, strategy)
     config = fit_batch(config, len(records), strategy.num_replicas_in_sync)
-    _check_fills_a_batch(records, config.train)
-    data = TrainingData(records, config.data, config.train.global_batch, config.train.seed)
+    data = _training_data(config, records)
     steps_per_epoch = len(data.records) // data.batch
     keras.utils.set_random_seed(config.train.seed)
     rates = learning_rates(config, steps_per_epoch)
@@ -74,6 +73,14 @@ def check_workdir(workdir: Path, *, resume: bool) -> None:
         raise InputError(
             f"{workdir / BEST_FILE}: is of a run whose checkpoints are gone; move it away"
         )
+
+
+def _training_data(config: Config, records: Records) -> TrainingData:
+    train = config.train
+    _check_fills_a_batch(records, train)
+    return TrainingData(
+        records, config.data, train.global_batch, train.seed, few_face_counts=train.xla
+    )
 
 
 def fit_batch(config: Config, images: int, replicas: int) -> Config:

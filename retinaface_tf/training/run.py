@@ -10,7 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from retinaface_tf.config import Config
-from retinaface_tf.data.pipeline import TrainingData
+from retinaface_tf.data.pipeline import FACE_COUNTS, TrainingData
 from retinaface_tf.training.checkpoint import Checkpoints
 from retinaface_tf.training.cluster import Cluster
 from retinaface_tf.training.devices import gather_from_replicas
@@ -113,7 +113,19 @@ def log_settings(run: Run, start: int) -> None:
         "learning rate %g for a global batch of %d, as configured: it is not scaled with the batch",
         *(config.optimizer.learning_rate, batch),
     )
+    if config.train.xla:
+        log_compilations(run.data)
     log_start(run, start)
+
+
+def log_compilations(data: TrainingData) -> None:
+    """Logs for how many shapes of a batch XLA may have to compile the step."""
+    most = np.diff(data.records.splits).max()
+    counts = FACE_COUNTS[: np.searchsorted(FACE_COUNTS, most) + 1]
+    log.info(
+        "train.xla: compiles the step once for each number of faces that it meets, of %d: %s",
+        *(len(counts), ", ".join(map(str, counts))),
+    )
 
 
 def log_start(run: Run, start: int) -> None:

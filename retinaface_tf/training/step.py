@@ -1,6 +1,6 @@
 """One training step, the same on one device and on many."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import keras
@@ -10,13 +10,15 @@ from retinaface_tf.config import Config
 from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.geometry.targets import make_targets
 from retinaface_tf.model.losses import TERMS, Counts, Losses, MultiBoxLoss, count_positives
-from retinaface_tf.structures import Batch, Predictions, Targets
+from retinaface_tf.structures import Batch, Faces, Predictions, Targets
 from retinaface_tf.training.optimizer import CoupledSGD
 
 # Scalars of the global batch that a step returns, by name: the losses, the number of positive
 # anchors, the norm of all gradients together. A step of which any is not finite was skipped.
 TERM_METRICS = {name: f"loss/{name}" for name in TERMS}
 METRICS = ("loss", *TERM_METRICS.values(), "positives", "gradient_norm")
+# Scopes of the names of operations, for profiles.
+PARTS = TARGETS, NETWORK, LOSS, UPDATE = "targets", "network", "loss", "update"
 INPUT_WAIT = "input_wait"  # seconds that a step waited for its batch; 0 in deterministic runs
 
 
@@ -60,10 +62,13 @@ class TrainStep:
         """
         self.network, self.optimizer, self.config = network, optimizer, config
         self.strategy = strategy
-        self.loss = MultiBoxLoss(config.loss)
+        self.loss = MultiBoxLoss(config)
         self.anchors = make_anchors(config.data.image_size, config.data.image_size, config.anchors)
-        self.forward = _forward(network, compiled=config.train.xla)
-        self.run = tf.function(self._global_step, input_signature=[batch_spec])
+        self.run = tf.function(
+            self._global_step,
+            input_signature=[batch_spec],
+            jit_compile=config.train.xla or None,  # once for each number of faces: TrainingData
+        )
         self.run_several = tf.function(self._several_steps)
 
     def __call__(self, batch: Batch) -> dict[str, tf.Tensor]:
@@ -86,6 +91,7 @@ class TrainStep:
         dtype = self.network.outputs[0].dtype
         metrics = tf.TensorArray(dtype, count, element_shape=[len(METRICS)])
         waits = tf.TensorArray(tf.float64, count, element_shape=[])
+        step = self.run if self.config.train.xla else self._global_step
         for number in tf.range(count):
             before = self._clock()
             with tf.control_dependencies([before]):
@@ -94,7 +100,7 @@ class TrainStep:
                 list(self.strategy.experimental_local_results(batch.sample))
             ):
                 waits = waits.write(number, self._clock() - before)
-            metrics = metrics.write(number, tf.stack(list(self._global_step(batch).values())))
+            metrics = metrics.write(number, tf.stack(list(step(batch).values())))
         columns = tf.unstack(metrics.stack(), len(METRICS), axis=1)
         return dict(zip(METRICS, columns, strict=True)) | {INPUT_WAIT: waits.stack()}
 
@@ -104,34 +110,48 @@ class TrainStep:
 
     def _global_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         result = self.strategy.run(self._forward_and_backward, args=(batch,))
-        metrics = {
-            name: self.strategy.reduce("SUM", result.metrics[name], axis=None) for name in METRICS
-        }
-        # The sums are the same on all replicas. Replicas that took different branches would wait
-        # for each other for ever.
-        if tf.reduce_all(tf.math.is_finite(list(metrics.values()))):
-            norm = result.metrics["gradient_norm"]
-            self.strategy.run(self._update, args=(result.gradients, norm))
-        else:
-            self.strategy.run(self._skip, args=(result.statistics,))
+        with tf.name_scope(UPDATE):
+            metrics = {
+                name: self.strategy.reduce("SUM", result.metrics[name], axis=None)
+                for name in METRICS
+            }
+            # The sums are the same on all replicas. Replicas that took different branches would
+            # wait for each other for ever.
+            if tf.reduce_all(tf.math.is_finite(list(metrics.values()))):
+                norm = metrics["gradient_norm"]
+                self.strategy.run(self._update, args=(result.gradients, norm))
+            else:
+                self.strategy.run(self._skip, args=(result.statistics,))
         return metrics
 
     def _forward_and_backward(self, batch: Batch) -> _ReplicaResult:
         """Computes losses and gradients, which also moves the statistics of batch norm."""
         context = tf.distribute.get_replica_context()
-        statistics = [tf.identity(value.value) for value in self.network.non_trainable_variables]
-        targets = make_targets(batch.faces, self.anchors, self.config.anchors, self.config.match)
-        local = count_positives(targets)
-        counts = Counts(*context.all_reduce("SUM", list(local)))
+        with tf.name_scope(UPDATE):
+            statistics = [tf.identity(v.value) for v in self.network.non_trainable_variables]
+        with tf.name_scope(TARGETS):
+            targets = self._make_targets(batch.faces)
+        with tf.name_scope(LOSS):
+            local = count_positives(targets)
+            counts = Counts(*context.all_reduce("SUM", list(local)))
         losses, gradients = self._accumulate(batch.images, targets, counts)
-        gradients = context.all_reduce("SUM", gradients)
+        with tf.name_scope(UPDATE):
+            gradients = context.all_reduce("SUM", gradients)
+            norm = tf.linalg.global_norm(gradients)
         metrics = {
             "loss": losses.total,
             **{metric: losses.terms[name] for name, metric in TERM_METRICS.items()},
             "positives": tf.cast(local.faces, losses.total.dtype),
-            "gradient_norm": tf.linalg.global_norm(gradients) / context.num_replicas_in_sync,
+            "gradient_norm": norm / context.num_replicas_in_sync,
         }
         return _ReplicaResult(metrics, gradients, statistics)
+
+    def _make_targets(self, faces: Faces) -> Targets:
+        # A constant of the graph: what follows from the anchors alone is computed once. In the
+        # network's precision, since a step in float64 is to be the same however it is compiled.
+        anchors = tf.constant(self.anchors.numpy(), self.network.outputs[0].dtype)
+        side = self.config.data.image_size
+        return make_targets(faces, anchors, (side, side), self.config)
 
     def _accumulate(
         self, images: tf.Tensor, targets: Targets, counts: Counts
@@ -159,43 +179,29 @@ class TrainStep:
     ) -> _LossesAndGradients:
         weights = [weight.value for weight in self.network.trainable_variables]
         with tf.GradientTape() as tape:
-            losses = self.loss(Predictions(**self.forward(images)), targets, counts)
+            with tf.name_scope(NETWORK):
+                predictions = Predictions(**self.network(images, training=True))
+            with tf.name_scope(LOSS):
+                losses = self.loss(predictions, targets, counts)
         return _LossesAndGradients(losses, tape.gradient(losses.total, weights))
 
     def _update(self, gradients: list[tf.Tensor], norm: tf.Tensor) -> None:
         """Clips and applies gradients.
 
         Gradients are summed over replicas before clipping, since Keras would clip each replica's
-        own. Keras then sums them once more, so that each replica hands in its fraction.
+        own.
 
         Args:
             gradients: summed over replicas.
-            norm: a replica's fraction of their norm.
+            norm: of them all.
         """
-        replicas = self.strategy.num_replicas_in_sync
         clip = self.config.optimizer.clip_norm
         if clip is not None:
-            gradients, _ = tf.clip_by_global_norm(gradients, clip, norm * replicas)
-        self.optimizer.apply(
-            [gradient / replicas for gradient in gradients], self.network.trainable_variables
-        )
+            gradients, _ = tf.clip_by_global_norm(gradients, clip, norm)
+        self.optimizer.apply(gradients, self.network.trainable_variables)
 
     def _skip(self, statistics: list[tf.Tensor]) -> None:
         """Restores the statistics of batch norm; the step counts, since its data are used up."""
         for variable, before in zip(self.network.non_trainable_variables, statistics, strict=True):
             variable.assign(before)
         self.optimizer.iterations.assign_add(1)
-
-
-def _forward(
-    network: keras.Model, *, compiled: bool
-) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
-    """Returns the network in training mode, compiled by XLA if asked.
-
-    Matching, mining and the choice of positives are not compiled: XLA cannot know their sizes.
-    """
-
-    def forward(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return network(images, training=True)
-
-    return tf.function(forward, jit_compile=True) if compiled else forward

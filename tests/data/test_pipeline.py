@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from retinaface_tf.config import DataConfig
 from retinaface_tf.data import pipeline
-from retinaface_tf.data.pipeline import TrainingData, sample_index
+from retinaface_tf.data.pipeline import FACE_COUNTS, TrainingData, sample_index
 from retinaface_tf.data.records import check_images
 from retinaface_tf.data.widerface import read_records
 from retinaface_tf.errors import InputError
-from retinaface_tf.structures import Batch
+from retinaface_tf.structures import Batch, Faces
 
 SIZE = 32
 BATCH = 3
@@ -55,6 +55,24 @@ def from_the_start(records):
 def assert_same(one: Batch, other: Batch) -> None:
     for a, b in zip(tf.nest.flatten(one), tf.nest.flatten(other), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(("most", "length"), [(0, 16), (16, 16), (17, 32), (2000, 2048)])
+def test_faces_are_padded_to_powers_of_two_from_16_for_xla(most, length):
+    data = TrainingData(None, DataConfig(), batch=2, seed=1, few_face_counts=True)
+    counts = tf.constant([0, most], tf.int64)
+
+    def ragged(*shape, dtype=tf.float32):
+        return tf.RaggedTensor.from_row_lengths(tf.ones([most, *shape], dtype), counts)
+
+    faces = Faces(ragged(4), ragged(5, 2), ragged(dtype=tf.bool), ragged(dtype=tf.bool))
+    batch = data._pad_faces(Batch(None, faces, None))
+    assert batch.faces.landmarks.shape == (2, length, 5, 2)
+    assert tf.math.count_nonzero(batch.faces.valid, axis=1).numpy().tolist() == [0, most]
+
+
+def test_up_to_2048_faces_an_image_make_8_sizes_for_xla():
+    assert [count for count in FACE_COUNTS if count <= 2048] == [2**power for power in range(4, 12)]
 
 
 # The order.

@@ -1,7 +1,8 @@
 import numpy as np
 import tensorflow as tf
 
-from retinaface_tf.geometry.matcher import FACES_PER_BLOCK, best_overlaps
+from retinaface_tf.geometry.flat_faces import MAX_BLOCK
+from retinaface_tf.geometry.matcher import best_overlaps
 
 ANCHORS = tf.constant([[0.0, 0, 10, 10], [20, 20, 40, 40]])
 
@@ -19,8 +20,8 @@ def test_a_face_has_the_overlap_of_the_anchor_that_fits_it_best():
 
 
 def test_faces_beyond_the_first_block_are_compared_too():
-    boxes = tf.tile(ANCHORS[:1], [FACES_PER_BLOCK + 3, 1])
-    np.testing.assert_array_equal(best_overlaps(boxes, ANCHORS), np.ones(FACES_PER_BLOCK + 3))
+    boxes = tf.tile(ANCHORS[:1], [MAX_BLOCK + 3, 1])
+    np.testing.assert_array_equal(best_overlaps(boxes, ANCHORS), np.ones(MAX_BLOCK + 3))
 
 
 def test_no_faces_have_no_overlaps():

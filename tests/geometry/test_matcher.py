@@ -14,10 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retinaface_tf.config import MatchConfig
-from retinaface_tf.geometry import matcher
+from retinaface_tf.geometry import flat_faces, matcher
 from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.geometry.boxes import iou, to_corners
-from retinaface_tf.geometry.matcher import match
+from retinaface_tf.geometry.flat_faces import MAX_BLOCK, flatten
+from retinaface_tf.geometry.matcher import Match, match
+from retinaface_tf.structures import Faces
 
 RULES = MatchConfig(iou=0.35, min_best_iou=0.2)
 # Anchors 0, 1 and 2 lie side by side; 3 lies far from all of them.
@@ -30,10 +32,26 @@ def strips(ends):
     return np.array([[x1, 0, x2, 1] for x1, x2 in ends], np.float32).reshape(-1, 4)
 
 
+def match_images(images, anchors, rules):
+    """Matches images with these boxes [faces, 4] each."""
+    most = max(map(len, images))
+    faces = Faces(
+        boxes=np.stack([np.pad(boxes, ((0, most - len(boxes)), (0, 0))) for boxes in images]),
+        landmarks=np.zeros((len(images), most, 5, 2), np.float32),
+        has_landmarks=np.zeros((len(images), most), bool),
+        valid=np.array([np.arange(most) < len(boxes) for boxes in images]),
+    )
+    return match(flatten(faces, tf.float32), len(images), tf.constant(anchors), (), rules)
+
+
+def faces_of(result: Match):
+    """Returns the face of each anchor of the first image, or NONE."""
+    return np.where(result.is_face[0], result.face[0], NONE)
+
+
 def matched(faces, anchors=ANCHORS, rules=RULES):
     """Returns the face of each anchor, or NONE."""
-    result = match(strips(faces), strips(anchors), rules)
-    return np.where(result.is_face, result.face, NONE).tolist()
+    return faces_of(match_images([strips(faces)], strips(anchors), rules)).tolist()
 
 
 def match_literally(boxes, anchors, rules):
@@ -120,8 +138,8 @@ def test_an_empty_face_matches_no_anchor():
 
 
 def test_every_anchor_points_at_a_face_that_exists():
-    result = match(strips([(0, 9), (10, 19)]), strips(ANCHORS), RULES)
-    assert set(result.face.numpy()) <= {0, 1}
+    result = match_images([strips([(0, 9), (10, 19)])], strips(ANCHORS), RULES)
+    assert set(result.face.numpy().ravel()) <= {0, 1}
 
 
 @st.composite
@@ -133,26 +151,31 @@ def boxes(draw, most):
     return np.array([[x, y, x + w, y + h] for x, y, w, h in rows], np.float32).reshape(-1, 4)
 
 
-@given(boxes(most=10), boxes(most=30).filter(len))
-def test_matching_in_blocks_is_matching_face_by_face(faces, anchors):
-    with mock.patch.object(matcher, "FACES_PER_BLOCK", 3):
-        result = match(faces, anchors, RULES)
-    if len(faces) == 0:
-        assert not result.is_face.numpy().any()
-    else:
-        ours = np.where(result.is_face, result.face, NONE)
-        np.testing.assert_array_equal(ours, match_literally(faces, anchors, RULES))
+@given(st.lists(boxes(most=10), min_size=1, max_size=3), boxes(most=30).filter(len))
+def test_matching_all_images_in_blocks_is_matching_face_by_face(images, anchors):
+    with (
+        mock.patch.object(matcher, "MAX_BLOCK", 3),
+        mock.patch.object(flat_faces, "MAX_BLOCK", 3),
+    ):
+        result = match_images(images, anchors, RULES)
+    first = 0
+    for faces, face, is_face in zip(images, result.face, result.is_face, strict=True):
+        if len(faces) == 0:
+            assert not is_face.numpy().any()
+        else:
+            ours = np.where(is_face, face - first, NONE)
+            np.testing.assert_array_equal(ours, match_literally(faces, anchors, RULES))
+        first += len(faces)
 
 
-@pytest.mark.parametrize("extra", [-1, 0, 1, 64, 100])
+@pytest.mark.parametrize("extra", [-1, 0, 1, MAX_BLOCK, MAX_BLOCK + 40])
 def test_crowds_larger_than_a_block_match_as_one(extra, config):
     random = np.random.default_rng(extra + 1)
-    corner = random.uniform(0, 0.9, (matcher.FACES_PER_BLOCK + extra, 2))
+    corner = random.uniform(0, 0.9, (MAX_BLOCK + extra, 2))
     sides = random.uniform(0.02, 0.3, (len(corner), 2))
     faces = np.concatenate([corner, corner + sides], axis=1).astype(np.float32)
     anchors = to_corners(make_anchors(128, 128, config.anchors))
-    result = tf.function(match)(faces, anchors, RULES)
-    ours = np.where(result.is_face, result.face, NONE)
+    ours = faces_of(match_images([faces], anchors, RULES))
     assert len(set(ours)) > 50
     np.testing.assert_array_equal(ours, match_literally(faces, anchors, RULES))
 
@@ -177,7 +200,7 @@ def positives(boxes, counts):
         tf.sequence_mask(counts, tf.shape(boxes)[1]),
     )
     anchors = make_anchors(840, 840, Config().anchors)
-    targets = make_targets(faces, anchors, Config().anchors, Config().match)
+    targets = make_targets(faces, anchors, (840, 840), Config())
     return tf.math.count_nonzero(targets.is_face, axis=1)
 
 

@@ -1,4 +1,6 @@
+import logging
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from retinaface_tf.config_file import load_config
 from retinaface_tf.errors import InputError
 from retinaface_tf.training.cluster import ALONE
 from retinaface_tf.training.prepare import check_workdir
-from retinaface_tf.training.run import Run
+from retinaface_tf.training.run import Run, log_compilations
 
 
 def run_of(steps: int, *settings: str) -> Run:
@@ -59,3 +61,11 @@ def test_a_folder_that_tensorflow_reads_as_a_pattern_is_refused_before_training(
     with pytest.raises(InputError, match=re.escape(f"{tmp_path / folder}: ")):
         check_workdir(tmp_path / folder, resume=True)
     assert not [*tmp_path.iterdir()]
+
+
+def test_the_log_says_how_often_xla_may_compile_the_step(caplog):
+    # Images of 3, 70 and no faces.
+    data = SimpleNamespace(records=SimpleNamespace(splits=np.array([0, 3, 73, 73])))
+    with caplog.at_level(logging.INFO):
+        log_compilations(data)
+    assert "4: 16, 32, 64, 128" in caplog.text
