@@ -50,13 +50,11 @@ def main(arguments: list[str]) -> int:
     counts = [int(mask.sum()) for mask in (ours.is_found, theirs.is_found, both)]
     print(f"{len(both)} faces with landmarks; found: {counts[0]}, {counts[1]}, by both {counts[2]}")
     for name, size, kept in scales(ours):
-        errors = [error(faces, size)[both & kept] for faces in (ours, theirs)]
-        means, medians = (np.round([f(e) for e in errors], 4) for f in (np.mean, np.median))
-        print(
-            f"by {name}, {len(errors[0])} faces: mean {means[0]} and {means[1]}, ratio "
-            f"{means[0] / means[1]:.3f}; median {medians[0]} and {medians[1]}, ratio "
-            f"{medians[0] / medians[1]:.3f}"
-        )
+        of_ours, of_theirs = ((error(f) / size.clip(1e-6))[both & kept] for f in (ours, theirs))
+        print(f"by {name}, {len(of_ours)} faces:")
+        for average in (np.mean, np.median):
+            one, other = float(average(of_ours)), float(average(of_theirs))
+            print(f"  {average.__name__} {one:.4f} and {other:.4f}, ratio {one / other:.3f}")
     return 0
 
 
@@ -67,9 +65,9 @@ def scales(faces: Faces) -> list[tuple[str, Floats, NDArray[np.bool_]]]:
     return [("distance of eyes", eyes, eyes > MIN_EYES * box), ("box", box, box > 0)]
 
 
-def error(faces: Faces, size: Floats) -> Floats:
-    """Returns the mean distance of the five points of each face, by its size [N]."""
-    return np.linalg.norm(faces.found - faces.labelled, axis=2).mean(axis=1) / size
+def error(faces: Faces) -> Floats:
+    """Returns the mean distance of the five points of each face in pixels [N]."""
+    return np.linalg.norm(faces.found - faces.labelled, axis=2).mean(axis=1)
 
 
 def find_landmarks(detector: Detector, records: Records) -> Faces:
