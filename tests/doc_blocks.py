@@ -37,6 +37,10 @@ SMALL = {
     "eval.long_side": 480,
     "export.parity_images": 1,
 }
+# Published weights, and those of the package: they do not fit a tiny network.
+WHOLE_NETWORK = re.compile(
+    r"mobilenet0\.25_Final|finetune|load_detector\(\)|^retinaface detect photo\.jpg"
+)
 RUNS_SMALL = re.compile(r"(python |retinaface )(train|eval|export|doctor env)\b")
 
 

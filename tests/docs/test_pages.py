@@ -20,6 +20,7 @@ from doc_blocks import (
     README,
     ROOT,
     RUN,
+    WHOLE_NETWORK,
     Block,
     at_small_size,
     blocks,
@@ -53,7 +54,7 @@ class Reader:
     def run(self, block: Block) -> None:
         if block.language == "python":
             if why_not_run(block.text) is None:
-                with nullcontext() if WEIGHTS in block.text else tiny_backbone():
+                with nullcontext() if WHOLE_NETWORK.search(block.text) else tiny_backbone():
                     exec(compile(block.text, block.where, "exec"), {"__name__": "__main__"})
             return
         for command in block.commands():
@@ -63,7 +64,8 @@ class Reader:
 
     def shell(self, command: str, where: str) -> None:
         if is_ours(command):
-            done = run_forked(command, self.folder, tiny=WEIGHTS not in command)
+            tiny = WHOLE_NETWORK.search(command) is None
+            done = run_forked(command, self.folder, tiny=tiny)
         else:
             done = self._other(command)
         assert done.exit_code == 0, f"{where}: {command}\n{done.stdout}{done.stderr}"
