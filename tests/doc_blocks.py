@@ -18,7 +18,7 @@ NOT_RUN = {
     r"^docker |localhost": "needs a server; tests/serving asks one that stands in for it",
     r"^TF_CONFIG|^srun|^sudo": "needs other machines, Slurm or root",
     r"train\.devices=": "needs GPUs",
-    r"^retinaface launch": "starts two workers, as tests/training/launch does",
+    r"^retinaface launch|cpu_devices": "starts several devices, as tests/training does",
     r"timm/": "needs the Hugging Face hub",
     r"benchmarks/|/peer1/": "needs WIDER FACE and the code of a peer",
     r"_pretrain\.tar|runs/ours1": "needs biubug6's ImageNet weights, and hours",
