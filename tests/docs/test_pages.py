@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 import zipfile
 from contextlib import nullcontext
 from pathlib import Path
@@ -54,7 +55,9 @@ class Reader:
     def run(self, block: Block) -> None:
         if block.language == "python":
             if why_not_run(block.text) is None:
-                with nullcontext() if WHOLE_NETWORK.search(block.text) else tiny_backbone():
+                whole = WHOLE_NETWORK.search(block.text)
+                with nullcontext() if whole else tiny_backbone(), warnings.catch_warnings():
+                    warnings.simplefilter("default")  # as for a reader: they are no errors
                     exec(compile(block.text, block.where, "exec"), {"__name__": "__main__"})
             return
         for command in block.commands():
