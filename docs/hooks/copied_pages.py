@@ -17,6 +17,8 @@ SOURCES = {
     "contributing.md": "CONTRIBUTING.md",
     "about/benchmarks.md": "benchmarks/README.md",
     "about/changelog.md": "CHANGELOG.md",
+    "LICENSE.txt": "LICENSE",
+    "LICENSE-WEIGHTS.txt": "LICENSE-WEIGHTS",
 }
 PAGES = {source: page for page, source in SOURCES.items()}
 LINK = re.compile(r"\]\((?!#|[a-z]+:)([^)#\s]+)")

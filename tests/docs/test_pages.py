@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 import zipfile
 from contextlib import nullcontext
 from pathlib import Path
@@ -20,6 +21,7 @@ from doc_blocks import (
     README,
     ROOT,
     RUN,
+    WHOLE_NETWORK,
     Block,
     at_small_size,
     blocks,
@@ -32,11 +34,6 @@ from torch_files import write_torch_zip
 from retinaface_tf.samples import EILEEN_COLLINS, GRACE_HOPPER
 
 WEIGHTS = "mobilenet0.25_Final.pth"
-# Code that has weights of the real network, published ones or those of the package.
-REAL = re.compile(
-    rf"{re.escape(WEIGHTS)}|finetune|runs/tuned|load_detector\(\)"
-    r"|^retinaface detect (?!.*--(weights|cfg|workdir|saved_model))"
-)
 # Pages on extending the package are run against a copy of it, by test_extending.py.
 RUN_PAGES = [
     page
@@ -58,7 +55,9 @@ class Reader:
     def run(self, block: Block) -> None:
         if block.language == "python":
             if why_not_run(block.text) is None:
-                with nullcontext() if REAL.search(block.text) else tiny_backbone():
+                whole = WHOLE_NETWORK.search(block.text)
+                with nullcontext() if whole else tiny_backbone(), warnings.catch_warnings():
+                    warnings.simplefilter("default")  # as for a reader: they are no errors
                     exec(compile(block.text, block.where, "exec"), {"__name__": "__main__"})
             return
         for command in block.commands():
@@ -68,7 +67,8 @@ class Reader:
 
     def shell(self, command: str, where: str) -> None:
         if is_ours(command):
-            done = run_forked(command, self.folder, tiny=not REAL.search(command))
+            tiny = WHOLE_NETWORK.search(command) is None
+            done = run_forked(command, self.folder, tiny=tiny)
         else:
             done = self._other(command)
         assert done.exit_code == 0, f"{where}: {command}\n{done.stdout}{done.stderr}"
