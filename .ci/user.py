@@ -3,7 +3,7 @@
 from retinaface_tf import Detections, load_detector
 from retinaface_tf.samples import GRACE_HOPPER
 
-detector = load_detector("w.weights.h5")
+detector = load_detector()
 faces: Detections = detector.detect(GRACE_HOPPER)
 count: int = len(faces.above(0.5))
 shape: tuple[int, ...] = faces.boxes.shape

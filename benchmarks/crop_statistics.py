@@ -97,7 +97,7 @@ def our_augmentation() -> Augment:
     import tensorflow as tf
 
     from retinaface_tf.data.colour import jitter_colour
-    from retinaface_tf.data.crops import choose_window_biubug6, crop_faces
+    from retinaface_tf.data.crops import BIUBUG6_SCALES, choose_window, crop_faces
     from retinaface_tf.structures import Faces
 
     @tf.function(reduce_retracing=True)
@@ -105,7 +105,7 @@ def our_augmentation() -> Augment:
         count = tf.shape(boxes)[0]
         no = tf.zeros([count], tf.bool)
         faces = Faces(boxes, tf.zeros([count, 5, 2]), no, ~no)
-        window = choose_window_biubug6(tf.shape(pixels)[:2], faces, seed)
+        window = choose_window(tf.shape(pixels)[:2], faces, seed, BIUBUG6_SCALES)
         x, y, width, height = tf.unstack(window)
         crop = tf.cast(pixels[y : y + height, x : x + width], tf.float32)
         return x, crop_faces(faces, window).boxes, jitter_colour(crop, seed + 1)
@@ -135,7 +135,7 @@ def their_augmentation(config: Config) -> Augment:
 
 
 def describe(sample: Sample, image: Image, network_side: int) -> tuple[float, ...]:
-    """Returns FIGURES of a sample."""
+    """FIGURES of a sample."""
     height, width = image.pixels.shape[:2]
     side = max(sample.pixels.shape[:2])
     extents = (sample.boxes[:, 2:] - sample.boxes[:, :2]) * network_side / side
@@ -163,7 +163,7 @@ def compare(name: str, ours: NDArray[Any], theirs: NDArray[Any]) -> float:
 
 
 def picture(sample: Sample) -> NDArray[np.uint8]:
-    """Returns a small picture of a sample with its boxes."""
+    """A small picture of a sample with its boxes."""
     pixels = np.clip(np.round(sample.pixels), 0, 255).astype(np.uint8).copy()
     thickness = max(1, max(pixels.shape) // SHOWN_SIDE)
     for x1, y1, x2, y2 in sample.boxes.round().astype(int).tolist():

@@ -71,7 +71,7 @@ def _pipeline(config: Config, records: Records, *, matched: bool) -> turns.Piece
 
     @tf.function(input_signature=[batches.element_spec.faces])
     def match(faces):
-        return make_targets(faces, anchors, config.anchors, config.match)
+        return make_targets(faces, anchors, (config.data.image_size,) * 2, config)
 
     iterator = iter(batches)
     return lambda: match(next(iterator).faces) if matched else next(iterator)
@@ -85,12 +85,12 @@ def _bare_decode(files: list[bytes]) -> turns.Piece:
 
 
 def _stages(config: Config, records: Records) -> Iterator[tuple[str, float]]:
-    """Yields the CPU-seconds that each stage of biubug6's recipe adds to a sample."""
+    """CPU-seconds of each stage of biubug6's recipe: what a sample that ends there takes more."""
     import tensorflow as tf
 
     from retinaface_tf.data.augment import pad_to_square
     from retinaface_tf.data.colour import jitter_colour
-    from retinaface_tf.data.crops import choose_window_biubug6
+    from retinaface_tf.data.crops import BIUBUG6_SCALES, choose_window
     from retinaface_tf.data.decode import decode_window, open_image
     from retinaface_tf.structures import Faces
 
@@ -110,7 +110,7 @@ def _stages(config: Config, records: Records) -> Iterator[tuple[str, float]]:
     def window(i):
         image = open_image(read(i))
         mine = Faces(*(part[splits[i] : splits[i + 1]] for part in faces))
-        return image, choose_window_biubug6(image.size, mine, seed(i))
+        return image, choose_window(image.size, mine, seed(i), BIUBUG6_SCALES)
 
     def pixels(i):
         return decode_window(*window(i), side)[0]
@@ -137,7 +137,7 @@ def _stages(config: Config, records: Records) -> Iterator[tuple[str, float]]:
 
 
 def _cpu_seconds(stage: Callable[[object], object], images: int) -> float:
-    """Measures CPU-seconds for one image, over SAMPLES of them."""
+    """For one image, over SAMPLES of them."""
     import tensorflow as tf
 
     numbers = [tf.constant(i % images) for i in range(SAMPLES)]

@@ -109,13 +109,13 @@ def bare_step(config: Config, batch: Any) -> Callable[[], float]:
     from retinaface_tf.structures import Predictions
 
     network, side = build_network(config), config.data.image_size
-    loss_of, anchors = MultiBoxLoss(config.loss), make_anchors(side, side, config.anchors)
+    loss_of, anchors = MultiBoxLoss(config), make_anchors(side, side, config.anchors)
     optimizer = keras.optimizers.SGD(1e-4, momentum=0.9)
     optimizer.build(network.trainable_variables)
 
     @tf.function
     def step(batch: Any) -> tf.Tensor:
-        targets = make_targets(batch.faces, anchors, config.anchors, config.match)
+        targets = make_targets(batch.faces, anchors, (side, side), config)
         with tf.GradientTape() as tape:
             predictions = Predictions(**network(batch.images, training=True))
             loss = loss_of(predictions, targets, count_positives(targets)).total

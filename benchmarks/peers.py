@@ -3,7 +3,8 @@
     git clone of biubug6/Pytorch_Retinaface     needs the extra `peers`
     git clone of peteryuX/retinaface-tf2        needs it too, to train
 
-What a peer does on a GPU by default is kept on the CPU. Nothing of theirs is copied here.
+What a peer does on a GPU by default is kept on the CPU, unless `biubug6_step` is told otherwise.
+Nothing of theirs is copied here.
 """
 
 import contextlib
@@ -58,11 +59,11 @@ def biubug6_augmentation(checkout: str) -> tuple[Callable[..., Any], Callable[..
     return _crop, _distort
 
 
-def biubug6_settings(checkout: str, config: Config) -> dict[str, Any]:
+def biubug6_settings(checkout: str, config: Config, device: str = "cpu") -> dict[str, Any]:
     """Returns the peer's config of our backbone, without pretrained weights to look for."""
     with _imports_of(checkout):
         from data.config import cfg_mnet, cfg_re50
-    cfg_mnet["gpu_train"] = False  # the loss reads it when it is imported
+    cfg_mnet["gpu_train"] = device == "cuda"  # the loss reads it when it is imported
     settings = {"mobilenet025": cfg_mnet, "resnet50": cfg_re50}[config.model.backbone]
     return {**settings, "pretrain": False}
 
@@ -90,28 +91,32 @@ def biubug6_random_weights(checkout: str, config: Config, file: Path) -> None:
 
 
 def biubug6_step(
-    checkout: str, config: Config, precision: str = "float32"
+    checkout: str, config: Config, precision: str = "float32", device: str = "cpu"
 ) -> Callable[[Any, Any], float]:
     """Returns a training step as in the peer's train.py: forward, loss, backward, update.
 
     Returns:
-        A function of images, float32 [B, 3, S, S], and their faces, a list of [G, 15].
+        A function of images, float32 [B, 3, S, S], and their faces, a list of [G, 15], all on
+        `device`, "cpu" or "cuda".
     """
-    settings = biubug6_settings(checkout, config)
     network = biubug6_network(checkout, config)
+    settings = biubug6_settings(checkout, config, device)
     with _imports_of(checkout):
         import torch
         from layers.functions.prior_box import PriorBox
         from layers.modules import MultiBoxLoss
-    torch.Tensor.cuda = lambda self, *_, **__: self  # its loss calls it whatever the settings
+    if device == "cpu":
+        torch.Tensor.cuda = lambda self, *_, **__: self  # its loss calls it whatever the settings
+    torch.backends.cudnn.benchmark = True
+    network = network.to(device)
     side = config.data.image_size
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9, weight_decay=5e-4)
     criterion = MultiBoxLoss(2, 0.35, True, 0, True, 7, 0.35, False)
     with torch.no_grad():
-        anchors = PriorBox(settings, image_size=(side, side)).forward()
+        anchors = PriorBox(settings, image_size=(side, side)).forward().to(device)
 
     def step(images: Any, faces: Any) -> float:
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+        with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
             outputs = network(images)
         optimizer.zero_grad()
         boxes, scores, landmarks = criterion([x.float() for x in outputs], anchors, faces)

@@ -36,7 +36,10 @@ from retinaface_tf.config_flags import read_config
 SIZES = ((640, 480), (1024, 768), (1920, 1080))
 BATCHES = (1, 8)
 CLIENTS = (1, 2, 4)
-USUAL = (1024, 768)  # of the claims, and under load
+SMALL = (640, 480)  # of the claim beside onnxruntime: one pass finds faces of every size here
+USUAL = (1024, 768)  # of the other claims, and under load
+# Claims: times that ours may take of another's.
+BESIDE_ONNXRUNTIME, BESIDE_ONE_PASS, BESIDE_PYTORCH = 1.15, 1.4, 0.5
 CROWD = 100  # faces
 CROWDS = 24  # images to choose from
 SURE = 0.5  # score
@@ -74,7 +77,9 @@ def main(arguments: list[str]) -> int:
             for batch in BATCHES:
                 speeds[size, batch] = _measure(runners, [_jpeg(i, size) for i in images], batch)
         if _WEIGHTS.value:
-            _claim_speed(speeds[USUAL, 1])
+            _claim(speeds[SMALL, 1], SMALL, "onnxruntime", BESIDE_ONNXRUNTIME)
+            _claim(speeds[USUAL, 1], USUAL, "one pass", BESIDE_ONE_PASS)
+            _claim(speeds[USUAL, 1], USUAL, PYTORCH, BESIDE_PYTORCH)
             _claim_share(runners, [_jpeg(image, USUAL) for image in _crowds(config)])
         _load(runners, [_jpeg(image, USUAL) for image in images])
     return 0
@@ -117,6 +122,7 @@ def _runners(config: Config, folder: Path, peer: dict[str, Any]) -> Runners:
     from retinaface_tf.data.decode import decode_image
     from retinaface_tf.export.formats import export_model
     from retinaface_tf.model.detector import GraphDetector
+    from retinaface_tf.model.folding import fold_batch_norm
     from retinaface_tf.model.network import build_network
     from retinaface_tf.runtimes.onnx import OnnxDetector
     from retinaface_tf.runtimes.run_folder import load_network
@@ -139,7 +145,8 @@ def _runners(config: Config, folder: Path, peer: dict[str, Any]) -> Runners:
     if _YUNET.value:
         whole["YuNet in OpenCV"] = _yunet(_YUNET.value)
     spec = tf.TensorSpec([None, None, None, 3], tf.uint8)
-    forward = tf.function(lambda x: network(x, training=False), input_signature=[spec])
+    folded = fold_batch_norm(network)  # as the SavedModel has it
+    forward = tf.function(lambda x: folded(x, training=False), input_signature=[spec])
 
     def after_network(image: Any) -> Callable[[], Any]:
         answered = GraphDetector(_Answered(forward(image)), config)
@@ -243,13 +250,15 @@ def _turns(
     return turns.take_turns(contestants, rounds=_ROUNDS.value, pieces=pieces, warm_up=1)
 
 
-def _claim_speed(found: dict[str, list[turns.Turn]]) -> None:
-    if PYTORCH in found:
-        ratio = turns.median(found[PYTORCH]).wall / turns.median(found["JPEG to faces"]).wall
-        width, height = USUAL
+def _claim(
+    found: dict[str, list[turns.Turn]], size: tuple[int, int], other: str, most: float
+) -> None:
+    """Prints how the time from JPEG to faces compares with another's, where that was measured."""
+    if other in found:
+        ratio = turns.median(found["JPEG to faces"]).wall / turns.median(found[other]).wall
         print(
-            f"\nat {width} x {height}, from JPEG to faces, {ratio:.1f} times as fast as "
-            f"{PYTORCH} (to be at least 2: {'holds' if ratio >= 2 else 'does not hold'})"
+            f"\nat {size[0]} x {size[1]}, JPEG to faces takes {ratio:.2f} times that of {other} "
+            f"(at most {most}: {'holds' if ratio <= most else 'does not hold'})"
         )
 
 

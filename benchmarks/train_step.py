@@ -16,6 +16,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import float_operations
 import numpy as np
 import peers
 import turns
@@ -122,14 +123,8 @@ def _peteryux(config: Config) -> Callable[[], turns.Piece]:
 
 def count_operations(name: str, forward: Callable[[], Any]) -> None:
     """Prints the floating-point operations of a forward pass, an image."""
-    import tensorflow as tf
-
-    graph = tf.function(forward).get_concrete_function().graph
-    options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
-    options["output"] = "none"
-    found = tf.compat.v1.profiler.profile(graph, options=options)
-    operations = found.total_float_ops / _BATCH.value / 1e9
-    print(f"{name}: {operations:.2f} billion operations forward, an image")
+    billions = float_operations.count(forward) / _BATCH.value / 1e9
+    print(f"{name}: {billions:.2f} billion operations forward, an image")
 
 
 def _report_parts(config: Config, batches: Sequence[Batch], whole: list[turns.Turn]) -> None:
@@ -143,7 +138,7 @@ def _report_parts(config: Config, batches: Sequence[Batch], whole: list[turns.Tu
 
     side = config.data.image_size
     anchors = make_anchors(side, side, config.anchors)
-    loss = MultiBoxLoss(config.loss)
+    loss = MultiBoxLoss(config)
     count = anchors.shape[0]
     predictions = Predictions(
         *(tf.random.normal([_BATCH.value, count, *shape]) for shape in ((4,), (2,), (5, 2)))
@@ -151,7 +146,7 @@ def _report_parts(config: Config, batches: Sequence[Batch], whole: list[turns.Tu
 
     @tf.function(reduce_retracing=True)
     def match(faces):
-        return make_targets(faces, anchors, config.anchors, config.match)
+        return make_targets(faces, anchors, (side, side), config)
 
     @tf.function
     def lose(targets):

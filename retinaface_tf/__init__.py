@@ -15,7 +15,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 # TensorFlow's C++ code logs notices, even as errors, that bury our own lines; what fails, raises.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from retinaface_tf.api import TrainResult, evaluate, export_model, load_detector, train

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from retinaface_tf.config import Config
 from retinaface_tf.errors import InputError
+from retinaface_tf.model.weights.zoo import DEFAULT_WEIGHTS
 from retinaface_tf.runtimes.interface import Detector
 from retinaface_tf.runtimes.opening import open_detector
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 class TrainResult:
     """Says how far a training run came.
 
-    Example:
+    Examples:
         >>> TrainResult(Path("runs/mine"), steps=1000, complete=True, best_ap=None).complete
         True
 
@@ -37,20 +38,24 @@ class TrainResult:
     best_ap: dict[str, float] | None
 
 
-def load_detector(source: str | Path, *, config: Config | None = None) -> Detector:
+def load_detector(
+    source: str | Path = DEFAULT_WEIGHTS, *, config: Config | None = None
+) -> Detector:
     """Loads a detector of faces in RGB images by whatever names its weights.
 
-    Example:
-        >>> detector = load_detector("mobilenet025.pth")
+    Examples:
+        >>> detector = load_detector()
         >>> faces = detector.detect("photo.jpg")
         >>> faces.boxes.shape == (len(faces), 4)
         True
 
     Args:
-        source: a run's folder (its own config; its best weights where it measured AP, else its
-            newest); a file of weights, of this project or of another, or a name of the Hugging Face
-            hub (the config of the run where it lies, else the package's own of its backbone); or
-            an exported model: its folder, one version of it, an `.onnx` or a `.tflite` file.
+        source: the name of weights that travel with the package (their own config); a run's folder
+            (its own config; its best weights where it measured AP, else its newest); a file of
+            weights, of this project or of another, or a name of the Hugging Face hub (the config
+            of the run where it lies, else the package's own of its backbone); or an exported
+            model: its folder, one version of it, an `.onnx` or a `.tflite` file. What holds a
+            model at a path wins over a name.
         config: of the network and its thresholds, instead of those. An exported model has its own.
 
     Raises:
@@ -63,7 +68,7 @@ def load_detector(source: str | Path, *, config: Config | None = None) -> Detect
 def train(config: Config, *, resume: bool = True) -> TrainResult:
     """Trains a network until its last epoch, or until SIGTERM, SIGHUP or Ctrl-C asks to stop.
 
-    Example:
+    Examples:
         >>> result = train(load_config("quickstart"))
         >>> result.complete
         True
@@ -91,7 +96,7 @@ def train(config: Config, *, resume: bool = True) -> TrainResult:
 def evaluate(detector: Detector, data: str | Path | Config) -> "Evaluation":
     """Measures AP of a detector by the protocol of WIDER FACE.
 
-    Example:
+    Examples:
         >>> evaluation = evaluate(load_detector("runs/mine"), "data/widerface")
         >>> sorted(evaluation.ap)
         ['easy', 'hard', 'medium']
@@ -132,7 +137,7 @@ def export_model(
 ) -> Path:
     """Exports a detector as the next version of a model, and checks that both answer alike.
 
-    Example:
+    Examples:
         >>> export_model(load_detector("runs/mine"), "models/mine", format="onnx").as_posix()
         'models/mine/1'
 

@@ -51,8 +51,18 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
         "detect": Command(
             "retinaface_tf.detect.__main__",
-            "Detects faces in images, folders, videos and cameras.",
-            "retinaface detect photo.jpg --weights runs/mine --out detections",
+            "Detects faces in images, folders, videos, cameras and streams.",
+            "retinaface detect photo.jpg --out detections",
+        ),
+        "batch": Command(
+            "retinaface_tf.batch.__main__",
+            "Detects faces in many images, on this machine, Ray or Spark.",
+            "retinaface batch photos --weights models/mine --out found --engine ray",
+        ),
+        "demo": Command(
+            "retinaface_tf.demo.__main__",
+            "Shows a page on this machine to try a detector on photos and the camera.",
+            "retinaface demo --weights runs/mine",
         ),
         "doctor": Command(
             "retinaface_tf.doctor.__main__",
@@ -72,8 +82,8 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
         "weights": Command(
             "retinaface_tf.model.weights.__main__",
-            "Imports the weights of other programs.",
-            "retinaface weights mobilenet0.25_Final.pth mine.weights.h5 --cfg mobilenet025",
+            "Lists the weights of this package, imports those of others.",
+            "retinaface weights import mobilenet0.25_Final.pth mine.weights.h5 --cfg mobilenet025",
         ),
         "launch": Command(
             "retinaface_tf.training.launch.__main__",
@@ -142,6 +152,12 @@ def call(main: Main, arguments: list[str]) -> int | None:
     return BAD_INPUT
 
 
+def show_details(module: str) -> None:
+    """Shows what a module logs as details, at level DEBUG, as a command's `--verbose` asks for."""
+    logging.getLogger(module).setLevel(logging.DEBUG)
+    logging.getLogger().handlers[0].setLevel(logging.DEBUG)
+
+
 def expect_no(arguments: list[str]) -> None:
     """Refuses positional arguments, which absl lets through.
 
@@ -161,7 +177,7 @@ def start_tensorflow() -> None:
         InputError: the settings of Keras are broken.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # its devices, as it starts them
-    with _silent_stderr():
+    with silent_stderr():
         try:
             import keras  # noqa: F401 (both read the settings of Keras)
             import tensorflow as tf
@@ -176,7 +192,7 @@ def start_tensorflow() -> None:
 
 
 @contextmanager
-def _silent_stderr() -> Iterator[None]:
+def silent_stderr() -> Iterator[None]:
     """Discards what C++ code writes before its logging can be configured."""
     sys.stderr.flush()
     saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)

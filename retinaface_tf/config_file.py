@@ -32,7 +32,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     Values of overrides are YAML too: `data.drawn_val=10`, `schedule.decay_epochs=[7,9]`,
     `eval.ground_truth=null`.
 
-    Example:
+    Examples:
         >>> config = load_config("mobilenet025", ["train.epochs=3"])
         >>> config.model.backbone, config.train.epochs
         ('mobilenet025', 3)

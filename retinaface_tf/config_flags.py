@@ -15,7 +15,8 @@ _CFG = flags.DEFINE_string(
     "cfg",
     None,
     "The config: a file, the name of one in the package, or a run's folder, which stands for its "
-    f"config. Without it: that of --workdir or --weights, or else {DEFAULT}.",
+    f"config. Without it: that of --workdir or --weights, or else {DEFAULT} (`detect`: that of the "
+    "weights of this package).",
 )
 _SET = flags.DEFINE_multi_string(
     "set", [], "Overrides a setting, as in --set train.epochs=3; may be repeated."
@@ -29,6 +30,7 @@ FindConfig = Callable[[str], tuple[str | Path, Sequence[str]]]
 def read_config(
     *,
     weights: str | None = None,
+    default_weights: str | None = None,
     find_config: FindConfig | None = None,
     **overrides: str | float | None,
 ) -> Config:
@@ -36,12 +38,15 @@ def read_config(
 
     Args:
         weights: overrides `eval.weights`; where no flag names a config, theirs is read.
+        default_weights: are `weights` where no flag names weights, a run or a config.
         find_config: finds the config of weights.
         **overrides: flags that stand for a setting, as `eval__protocol="vga"`; None is no override.
 
     Raises:
         InputError: as of `load_config`.
     """
+    if default_weights is not None and not (weights or _CFG.value or _names_weights()):
+        weights = default_weights
     path, settings = _named_config(weights, find_config)
     if _WORKDIR.value is not None:
         settings += [as_override("train.workdir", _WORKDIR.value), "eval.weights=null"]
@@ -52,6 +57,12 @@ def read_config(
         if value is not None
     ]
     return load_config(path, settings)
+
+
+def _names_weights() -> bool:
+    """Tells whether --workdir or --set names weights, or the run that has them."""
+    keys = {override.partition("=")[0].strip() for override in _SET.value}
+    return _WORKDIR.value is not None or not keys.isdisjoint({"eval.weights", "train.workdir"})
 
 
 def config_arguments() -> list[str]:

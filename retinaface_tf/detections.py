@@ -32,7 +32,7 @@ class FaceDict(TypedDict):
 class Detections:
     """Faces of one RGB image in pixels of the upright image, best score first.
 
-    Example:
+    Examples:
         >>> faces = Detections(
         ...     boxes=np.array([[10, 20, 50, 70], [80, 20, 95, 40]], np.float32),
         ...     scores=np.array([0.99, 0.6], np.float32),
@@ -121,7 +121,7 @@ class Detections:
     def draw(self, image: ImageInput) -> Picture:
         """Draws boxes, landmarks and scores into a copy of the RGB image.
 
-        Example:
+        Examples:
             >>> Detections.none().draw(np.zeros((4, 6, 3), np.uint8)).shape
             (4, 6, 3)
 
@@ -150,7 +150,7 @@ class Detections:
     def align(self, image: ImageInput, template: str = "arcface112") -> Picture:
         """Cuts each face out of the RGB image, turned and scaled as face recognition expects it.
 
-        Example:
+        Examples:
             >>> Detections.none().align(np.zeros((4, 6, 3), np.uint8)).shape
             (0, 112, 112, 3)
 
@@ -170,7 +170,7 @@ class Detections:
     def to_dict(self) -> list[FaceDict]:
         """Returns the faces as plain numbers, ready for JSON.
 
-        Example:
+        Examples:
             >>> Detections(np.ones((1, 4)), np.ones(1), np.ones((1, 5, 2))).to_dict()[0]["box"]
             [1.0, 1.0, 1.0, 1.0]
         """

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retinaface_tf.errors import InputError, one_line
+from retinaface_tf.palette import DETECTED, LANDMARK_COLOURS, Colour
 
 Picture = NDArray[np.uint8]
-Colour = tuple[int, int, int]
 
-GREEN, RED, BLUE = (0, 200, 0), (230, 0, 0), (60, 120, 255)
 NO_LANDMARKS, NO_SCORES = np.zeros((0, 5, 2)), np.zeros(0)
 
 
@@ -63,7 +62,7 @@ def draw_faces(
     boxes: NDArray[np.floating],
     landmarks: NDArray[np.floating] = NO_LANDMARKS,
     scores: NDArray[np.floating] = NO_SCORES,
-    colour: Colour = GREEN,
+    colour: Colour = DETECTED,
 ) -> Picture:
     """Draws boxes, landmarks and scores into a copy of an image.
 
@@ -74,7 +73,7 @@ def draw_faces(
         boxes: x1 y1 x2 y2 [N, 4] in pixels of the image.
         landmarks: five times x y, one row for each of the first M boxes [M, 5, 2].
         scores: likewise [M], 0..1.
-        colour: of boxes and scores; landmarks are red.
+        colour: of boxes and scores, see `palette`; each landmark has its own.
     """
     picture = image.copy()
     sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0)
@@ -82,12 +81,20 @@ def draw_faces(
     corners = boxes.round().astype(int).tolist()
     for (x1, y1, x2, y2), thick in zip(corners, thickness, strict=True):
         cv2.rectangle(picture, (x1, y1), (x2, y2), colour, thick)
-    for points, thick in zip(landmarks.round().astype(int).tolist(), thickness, strict=False):
-        for x, y in points:
-            cv2.circle(picture, (x, y), thick, RED, -1)
+    radii = [max(1, round(side / 60)) for side in sides.tolist()]
+    for points, radius in zip(landmarks.round().astype(int).tolist(), radii, strict=False):
+        for point, of_point in zip(points, LANDMARK_COLOURS, strict=True):
+            _draw_point(picture, point, radius, of_point)
     for score, side, (x1, y1, _, _) in zip(scores.tolist(), sides.tolist(), corners, strict=False):
         _write_score(picture, score, (x1, y1), side, colour)
     return picture
+
+
+def _draw_point(picture: Picture, point: list[int], radius: int, colour: Colour) -> None:
+    """Draws a point, with a dark edge to be seen on skin where it has more than a few pixels."""
+    if radius > 1:
+        cv2.circle(picture, point, radius + 1 + radius // 4, (0, 0, 0), -1)
+    cv2.circle(picture, point, radius, colour, -1)
 
 
 def _write_score(

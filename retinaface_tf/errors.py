@@ -35,7 +35,7 @@ _NOISE = re.compile(
 class RetinaFaceError(Exception):
     """Stands for all errors that this package raises on purpose.
 
-    Example:
+    Examples:
         >>> issubclass(InputError, RetinaFaceError)
         True
     """
@@ -52,7 +52,7 @@ class InputError(RetinaFaceError):
     The message is one line that names the file (and the line in it), what was found and what was
     expected.
 
-    Example:
+    Examples:
         >>> raise InputError("label.txt:3: expected 4 numbers or more, found 2")
         Traceback (most recent call last):
         retinaface_tf.errors.InputError: label.txt:3: expected 4 numbers or more, found 2

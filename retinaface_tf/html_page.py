@@ -1,4 +1,8 @@
-"""HTML pages that need nothing but themselves: templates filled, pictures inside of the file."""
+"""Fills templates of HTML pages that need no other file: style and pictures are inside.
+
+Templates of the package itself, in `templates`, are shared: `page.css` and `page.js` for how all
+pages look and how their tiles are enlarged, `tile.html` for pictures with boxes and landmarks.
+"""
 
 import base64
 from pathlib import Path
@@ -8,6 +12,11 @@ import cv2
 import jinja2
 import numpy as np
 from numpy.typing import NDArray
+
+from retinaface_tf import palette
+from retinaface_tf.structures import LANDMARKS
+
+_SHARED = jinja2.PackageLoader("retinaface_tf")
 
 
 def write_page(file: Path, package: str, template: str, **context: Any) -> Path:
@@ -22,18 +31,30 @@ def write_page(file: Path, package: str, template: str, **context: Any) -> Path:
     Returns:
         The file.
     """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    text = fill(package, template, **context)
+    # Names of files need not be UTF-8.
+    file.write_text(text, encoding="utf-8", errors="backslashreplace")
+    return file
+
+
+def fill(package: str, template: str, **context: Any) -> str:
+    """Fills a template of a package, which may include those of `retinaface_tf/templates`.
+
+    Beside the context, templates know the module `palette`, and the names and colours of
+    landmarks.
+    """
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader(package),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package), _SHARED]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    file.parent.mkdir(parents=True, exist_ok=True)
-    text = environment.get_template(template).render(context)
-    # Names of files need not be UTF-8.
-    file.write_text(text, encoding="utf-8", errors="backslashreplace")
-    return file
+    names = [name.replace("_", " ") for name in LANDMARKS]
+    landmarks = list(zip(LANDMARKS, names, palette.LANDMARK_COLOURS, strict=True))
+    environment.globals.update(palette=palette, landmarks=landmarks)
+    return environment.get_template(template).render(context)
 
 
 def data_uri(image: NDArray[np.uint8], quality: int) -> str:

@@ -12,7 +12,7 @@ def printable(text: str) -> str:
 
     Ends of lines and tabs stay.
 
-    Example:
+    Examples:
         >>> print(printable("\x1b[2J.jpg"))
         \x1b[2J.jpg
     """

@@ -62,7 +62,7 @@ class DetectionBatch(NamedTuple):
     They are what decoding and NMS leave, best score first; rows past `num_detections` are 0.
     `D` is the same for all images of the batch. See `detections.Detections` for one image.
 
-    Example:
+    Examples:
         >>> DetectionBatch._fields
         ('boxes', 'scores', 'landmarks', 'num_detections')
     """

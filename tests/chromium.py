@@ -1,4 +1,4 @@
-"""A headless Chromium that opens pages from disk, spoken to through its pipe: no package needed."""
+"""A headless Chromium, spoken to through its pipe: no package needed."""
 
 import base64
 import json
@@ -8,7 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-PROGRAM = shutil.which("chromium") or shutil.which("google-chrome")
+PROGRAM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
+CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]  # a test image
 
 
 class Chromium:
@@ -18,7 +19,13 @@ class Chromium:
         from_browser, to_us = os.pipe()
         for_browser, from_us = os.pipe()
         # Chromium reads commands from descriptor 3 and writes to 4.
-        flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe"]
+        flags = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--remote-debugging-pipe",
+            *CAMERA,
+        ]
         redirect = f'exec "$0" "$@" 3<&{for_browser} 4>&{to_us}'
         self._process = subprocess.Popen(
             ["bash", "-c", redirect, PROGRAM, *flags, f"--user-data-dir={profile}", "about:blank"],
@@ -29,6 +36,7 @@ class Chromium:
         os.close(to_us)
         self._to, self._from = os.fdopen(from_us, "wb", 0), os.fdopen(from_browser, "rb")
         self._calls, self._buffer, self.problems = 0, b"", []
+        self._own = "file:"  # how addresses begin that a page may ask for
         self._session: str | None = None
         targets = self._call("Target.getTargets")["targetInfos"]
         page = next(each["targetId"] for each in targets if each["type"] == "page")
@@ -38,20 +46,25 @@ class Chromium:
         for domain in ("Page", "Runtime", "Log", "Network"):
             self._call(f"{domain}.enable")
 
-    def open(self, page: Path, width: int = 1400, scheme: str = "light") -> None:
+    def open(self, page: Path | str, width: int = 1400, scheme: str = "light") -> None:
+        """Opens a file, or the page of a server, which may ask that server alone."""
+        url = page.resolve().as_uri() if isinstance(page, Path) else page
+        self._own = "file:" if isinstance(page, Path) else url
         self._call(
             "Emulation.setDeviceMetricsOverride",
             **{"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600},
         )
         scheme = [{"name": "prefers-color-scheme", "value": scheme}]
         self._call("Emulation.setEmulatedMedia", features=scheme)
-        self._call("Page.navigate", url=page.resolve().as_uri())
+        self._call("Page.navigate", url=url)
         while self._read().get("method") != "Page.loadEventFired":
             pass
 
     def run(self, script: str) -> Any:
-        """Returns the value of an expression in the page."""
-        done = self._call("Runtime.evaluate", expression=script, returnByValue=True)
+        """Returns the value of an expression in the page, or what its promise comes to."""
+        done = self._call(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in done, done
         return done["result"].get("value")
 
@@ -95,5 +108,5 @@ class Chromium:
             self.problems.append(about["entry"]["text"])
         elif method == "Network.requestWillBeSent":
             url = about["request"]["url"]
-            if not url.startswith(("file:", "data:")):
+            if not url.startswith((self._own, "data:", "blob:")):
                 self.problems.append(f"asked the network for {url}")

@@ -51,6 +51,7 @@ def test_what_shows_once_tensorflow_runs_is_told_in_one_line_too(refused, drawn,
     line = refused("eval.py", f"--cfg={CFG}", f"--workdir={tmp_path}", f"--set=data.root={drawn}")
     assert str(tmp_path / "checkpoints") in line
     assert "train.py" in line
+    assert "--weights mobilenet025" in line
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Config: what is read, what is overridden, and what a mistake is answered with."""
 
+import re
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError
@@ -9,6 +10,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from retinaface_tf.config import AnchorConfig, Config
 from retinaface_tf.config_file import load_config
@@ -348,3 +350,13 @@ def test_anchors_of_known_sizes_are_counted(size, count):
 def test_an_image_on_its_side_has_as_many_anchors(height, width):
     anchors = AnchorConfig()
     assert anchors.count(height, width) == anchors.count(width, height)
+
+
+def test_every_section_and_setting_has_its_line_of_documentation():
+    schema = TypeAdapter(Config).json_schema()
+    sections = {name: part for name, part in schema["$defs"].items() if name != "Config"}
+    assert len(sections) == len(schema["properties"])
+    for name, section in sections.items():
+        assert re.match(r"[A-Z].*\.$", section["description"]), name
+        for key, setting in section["properties"].items():
+            assert re.match(r"(?s)[A-Z].*\.\s*$", setting["description"]), f"{name}.{key}"

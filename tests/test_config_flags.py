@@ -10,6 +10,7 @@ from absl.testing import flagsaver
 from retinaface_tf.config import Config
 from retinaface_tf.config_file import load_config
 from retinaface_tf.config_flags import read_config
+from retinaface_tf.model.weights.zoo import DEFAULT_WEIGHTS
 from retinaface_tf.runtimes.opening import find_config
 
 
@@ -65,6 +66,23 @@ def test_a_workdir_that_holds_no_run_yet_is_a_setting_alone(run):
 
 def test_without_flags_the_config_is_res50(run):
     assert read() == load_config("res50")
+
+
+@pytest.mark.parametrize(
+    ("given", "weights"),
+    [
+        ({}, DEFAULT_WEIGHTS),
+        ({"set": ["detector.nms_iou=0.3"]}, DEFAULT_WEIGHTS),
+        ({"cfg": "quickstart"}, None),
+        ({"workdir": "runs/mine"}, None),
+        ({"set": ["train.workdir=runs/mine"]}, None),
+        ({"set": ["eval.weights=mine.pth"]}, "mine.pth"),
+    ],
+)
+def test_default_weights_are_taken_where_no_flag_names_weights_or_a_run(run, given, weights):
+    with flagsaver.flagsaver(**given):
+        config = read_config(default_weights=DEFAULT_WEIGHTS, find_config=find_config)
+    assert config.eval.weights == weights
 
 
 def test_an_exported_model_is_evaluated_by_the_settings_of_res50(run):

@@ -1,9 +1,10 @@
 """Augments an image and its faces together, in the graph.
 
-Two recipes: biubug6's (crops of five scales, colour; biubug6/Pytorch_Retinaface,
-data/data_augment.py) and MindSpore's (crops of any scale, no colour; MindSpore's models,
-research/cv/retinaface/src/augmention.py). Every random number is a function of the seed given, so
-a sample is a function of its place in the data order.
+Three recipes: biubug6's (crops of five scales, colour; biubug6/Pytorch_Retinaface,
+data/data_augment.py), MindSpore's (crops of any scale, no colour; MindSpore's models,
+research/cv/retinaface/src/augmention.py), and SCRFD's (biubug6's, with crops that also zoom out;
+Guo et al. 2021, arXiv 2105.04714). Every random number is a function of the seed given, so a sample
+is a function of its place in the data order.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,9 @@ import tensorflow as tf
 
 from retinaface_tf.data.colour import jitter_colour
 from retinaface_tf.data.crops import (
-    choose_window_biubug6,
+    BIUBUG6_SCALES,
+    SCRFD_SCALES,
+    choose_window,
     choose_window_mindspore,
     crop_faces,
     drop_small_faces,
@@ -23,54 +26,126 @@ from retinaface_tf.structures import MEAN_RGB, MIRRORED_LANDMARKS, Faces
 
 MAX_PADDED_SIDE = 4096  # pixels; a square of them in float32 takes 200 MB
 
-# From a window int32 [4] to its pixels, uint8 [h, w, 3], and to the window that these really show:
-# a decoder that reduces large images rounds it to whole pixels of the reduced image.
-WindowDecoder = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+# From a window int32 [4] and the pixels that suffice for its longer side, to its pixels, uint8
+# [h, w, 3], and to the window that these really show: a decoder that reduces large images rounds
+# it to whole pixels of the reduced image.
+WindowDecoder = Callable[[tf.Tensor, int | tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+
+
+class Source(NamedTuple):
+    """An image that is not decoded yet."""
+
+    size: tf.Tensor  # int32 [2], height and width
+    decode: WindowDecoder
+    faces: Faces  # [G], in pixels of the image
 
 
 class Augmented(NamedTuple):
-    """A training sample."""
+    """A training sample, or what a recipe makes of an image before it is mirrored."""
 
     image: tf.Tensor  # uint8 [S, S, 3]
     faces: Faces  # fractions of the image
 
 
-def augment(
-    size: tf.Tensor,
-    decode: WindowDecoder,
-    faces: Faces,
-    seed: tf.Tensor,
-    recipe: str,
-    image_size: int,
-) -> Augmented:
+def augment(source: Source, seed: tf.Tensor, recipe: str, image_size: int) -> Augmented:
     """Makes a training sample from an image, of which only the window shown gets decoded.
 
     Args:
-        size: of the image, int32 [2], height and width.
-        decode: gives the pixels of a window int32 [4], x y width height.
-        faces: [G], in pixels of the image.
+        source: the image.
         seed: int64 [2].
-        recipe: `biubug6` or `mindspore`.
+        recipe: a key of RECIPES.
         image_size: side of the network's input in pixels.
 
     Returns:
         The window, padded to a square, resized, and mirrored with even odds.
     """
     crop_seed, colour_seed, mirror_seed = tf.unstack(tf.random.split(seed, 3))
-    if recipe == "biubug6":
-        pixels, window = decode(choose_window_biubug6(size, faces, crop_seed))
-        faces = mask_hidden_landmarks(crop_faces(faces, window), window)
-        image = jitter_colour(tf.cast(pixels, tf.float32), colour_seed)
-    else:
-        pixels, window = decode(choose_window_mindspore(size, faces, crop_seed, image_size))
-        faces = drop_small_faces(crop_faces(faces, window), window, image_size)
-        image = tf.cast(pixels, tf.float32)
-    side = tf.cast(tf.reduce_max(window[2:]), tf.float32)
-    faces = faces._replace(boxes=faces.boxes / side, landmarks=faces.landmarks / side)
-    # In range already, so the half rounds; before resizing there are fewer pixels to add it to.
-    image = tf.cast(resize_to_square(image + 0.5, image_size), tf.uint8)
+    sample = RECIPES[recipe](source, crop_seed, colour_seed, image_size)
     is_mirrored = tf.random.stateless_uniform([], mirror_seed) < 0.5
-    return tf.cond(is_mirrored, lambda: mirror(image, faces), lambda: Augmented(image, faces))
+    return tf.cond(is_mirrored, lambda: mirror(*sample), lambda: sample)
+
+
+def crop_biubug6(
+    source: Source, crop_seed: tf.Tensor, colour_seed: tf.Tensor, image_size: int
+) -> Augmented:
+    """Shows a crop of 0.3 to 1 of the short side, and jitters its colour."""
+    window = choose_window(source.size, source.faces, crop_seed, BIUBUG6_SCALES)
+    pixels, window = source.decode(window, image_size)
+    faces = mask_hidden_landmarks(crop_faces(source.faces, window), window)
+    image = jitter_colour(tf.cast(pixels, tf.float32), colour_seed)
+    return _fill_square(image, faces, window, image_size)
+
+
+def crop_mindspore(
+    source: Source, crop_seed: tf.Tensor, _: tf.Tensor, image_size: int
+) -> Augmented:
+    """Shows a crop of 0.3 to 1 of the short side in its own colours."""
+    window = choose_window_mindspore(source.size, source.faces, crop_seed, image_size)
+    pixels, window = source.decode(window, image_size)
+    faces = drop_small_faces(crop_faces(source.faces, window), window, image_size)
+    return _fill_square(tf.cast(pixels, tf.float32), faces, window, image_size)
+
+
+def crop_scrfd(
+    source: Source, crop_seed: tf.Tensor, colour_seed: tf.Tensor, image_size: int
+) -> Augmented:
+    """Shows a crop of 0.3 to 2 of the short side, the image padded, and jitters its colour."""
+    window = choose_window(source.size, source.faces, crop_seed, SCRFD_SCALES)
+    side = tf.reduce_max(window[2:])
+    window = tf.concat([window[:2], [side, side]], axis=0)  # of a whole image, too
+    first = tf.maximum(window[:2], 0)
+    visible = tf.minimum(window[:2] + side, source.size[::-1]) - first
+    suffice = -(-tf.reduce_max(visible) * image_size // side)
+    pixels, shown = source.decode(tf.concat([first, visible], axis=0), suffice)
+    image = jitter_colour(tf.cast(pixels, tf.float32), colour_seed)
+    faces = mask_hidden_landmarks(crop_faces(source.faces, window), window)
+    return _as_sample(place(image + 0.5, shown, window, image_size), faces, side)
+
+
+# Extension is an entry here and its name in the config's choices.
+RECIPES = {"biubug6": crop_biubug6, "mindspore": crop_mindspore, "scrfd": crop_scrfd}
+
+
+def place(image: tf.Tensor, shown: tf.Tensor, window: tf.Tensor, size: int) -> tf.Tensor:
+    """Places pixels where they belong in a square window, and resizes the window.
+
+    Args:
+        image: float32 [h, w, 3], the pixels of `shown`.
+        shown: int32 [4], x y width height of what the pixels show, inside of the window.
+        window: int32 [4], x y width height, a square.
+        size: side of the result in pixels.
+
+    Returns:
+        float32 [size, size, 3], the mean pixel where nothing is shown.
+    """
+    scale = size / tf.cast(window[2], tf.float32)
+    extent = tf.cast(shown[2:], tf.float32) / tf.cast(tf.shape(image)[1::-1], tf.float32)
+    offset = tf.cast(shown[:2] - window[:2], tf.float32)
+    mean = tf.constant(MEAN_RGB, tf.float32)
+    placed = tf.raw_ops.ScaleAndTranslate(
+        images=(image - mean)[None],
+        size=[size, size],
+        scale=(extent * scale)[::-1],
+        translation=(offset * scale)[::-1],
+        kernel_type="triangle",
+        antialias=False,
+    )
+    return tf.ensure_shape(placed[0] + mean, [size, size, 3])
+
+
+def _fill_square(image: tf.Tensor, faces: Faces, window: tf.Tensor, image_size: int) -> Augmented:
+    """Pads a window to a square at the right or bottom, and resizes it."""
+    return _as_sample(resize_to_square(image + 0.5, image_size), faces, tf.reduce_max(window[2:]))
+
+
+def _as_sample(image: tf.Tensor, faces: Faces, side: tf.Tensor) -> Augmented:
+    """Cuts pixels to whole numbers, and divides faces by the side of the square that is shown.
+
+    Recipes add the half that makes it rounding before they resize, while there are fewer pixels.
+    """
+    side = tf.cast(side, tf.float32)
+    faces = faces._replace(boxes=faces.boxes / side, landmarks=faces.landmarks / side)
+    return Augmented(tf.cast(image, tf.uint8), faces)
 
 
 def resize_to_square(image: tf.Tensor, size: int) -> tf.Tensor:

@@ -3,33 +3,41 @@
 A window is int32 [4], x y width height in pixels of the image.
 """
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from retinaface_tf.structures import Faces
 
 CROP_TRIES = 250
 BIUBUG6_SCALES = (0.3, 0.45, 0.6, 0.8, 1.0)
+SCRFD_SCALES = (*BIUBUG6_SCALES, 1.2, 1.4, 1.6, 1.8, 2.0)
 
 
-def choose_window_biubug6(size: tf.Tensor, faces: Faces, seed: tf.Tensor) -> tf.Tensor:
+def choose_window(
+    size: tf.Tensor, faces: Faces, seed: tf.Tensor, scales: Sequence[float]
+) -> tf.Tensor:
     """Chooses the first of 250 squares that holds a whole face, else the whole image.
 
-    Source: biubug6/Pytorch_Retinaface, data/data_augment.py, `_crop`.
+    Squares of a scale above 1 reach beyond the image.
+
+    Source: biubug6/Pytorch_Retinaface, data/data_augment.py, `_crop`; for SCRFD_SCALES InsightFace,
+    detection/scrfd/mmdet/datasets/pipelines/transforms.py, `RandomSquareCrop`.
 
     Args:
         size: of the image, int32 [2], height and width.
         faces: [G], in pixels of the image.
         seed: int64 [2].
+        scales: sides of squares, of the short side; each as often.
 
     Returns:
         int32 [4], x y width height.
     """
     scale_seed, place_seed = tf.unstack(tf.random.split(seed, 2))
-    scales = tf.constant(BIUBUG6_SCALES, tf.float64)
     drawn = tf.random.stateless_uniform(
-        [CROP_TRIES], scale_seed, maxval=len(BIUBUG6_SCALES), dtype=tf.int32
+        [CROP_TRIES], scale_seed, maxval=len(scales), dtype=tf.int32
     )
-    windows = _squares(size, tf.gather(scales, drawn), place_seed)
+    windows = _squares(size, tf.gather(tf.constant(scales, tf.float64), drawn), place_seed)
     has_face = tf.reduce_any(_is_inside(faces, windows), axis=1)
     return tf.where(tf.reduce_any(has_face), windows[tf.argmax(has_face)], _whole_image(size))
 

@@ -14,7 +14,7 @@ from retinaface_tf.data.exif import (
     turn_upright,
 )
 from retinaface_tf.data.header import image_kind, read_header
-from retinaface_tf.data.outline import UNFILLED, Kind, is_animated_webp
+from retinaface_tf.data.outline import UNFILLED, is_animated_webp
 from retinaface_tf.data.segments import with_more_data
 from retinaface_tf.errors import one_line
 
@@ -35,43 +35,53 @@ def decode_image(data: tf.Tensor) -> tf.Tensor:
         tf.errors.InvalidArgumentError: no image, one that is cut short, or a JPEG that claims more
             pixels than it holds.
     """
-    kind = image_kind(data)
-    is_jpeg = kind == int(Kind.JPEG)
-    return decode_first_frame(
-        tf.cond(is_jpeg, lambda: data, lambda: read_header(data, kind).first_frame)
-    )
+
+    def other() -> tf.Tensor:
+        return decode_first_frame(read_header(data, image_kind(data)).first_frame)
+
+    def jpeg() -> tf.Tensor:
+        return turn_upright(decode_whole_jpeg(data), exif_orientation(data))
+
+    return tf.ensure_shape(tf.cond(tf.io.is_jpeg(data), jpeg, other), [None, None, 3])
 
 
 def decode_first_frame(data: tf.Tensor) -> tf.Tensor:
-    """Decodes the bytes that `read_header` leaves of an image, as `decode_image` does."""
-    image = tf.cond(
-        tf.io.is_jpeg(data),
-        lambda: turn_upright(_decode_jpeg(data), exif_orientation(data)),
-        lambda: tf.io.decode_image(data, channels=3, expand_animations=False),
-    )
+    """Decodes the bytes that `read_header` leaves of an image other than a JPEG."""
+    image = tf.io.decode_image(data, channels=3, expand_animations=False)
     return tf.ensure_shape(image, [None, None, 3])
 
 
-def _decode_jpeg(data: tf.Tensor) -> tf.Tensor:
+def decode_whole_jpeg(data: tf.Tensor) -> tf.Tensor:
     """Decodes a JPEG as it is stored, if it holds all pixels; the decoder makes missing ones grey.
 
-    They are missed from the end, so that a last pixel of another colour proves that all are there.
+    Raises:
+        tf.errors.InvalidArgumentError: it is damaged, or claims more pixels than it holds.
     """
-
-    def decode(data: tf.Tensor) -> tf.Tensor:
-        # The accurate transform is as fast and equals what OpenCV and PIL decode.
-        return tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")
 
     def checked() -> tf.Tensor:
         # More data changes nothing in an image that has all its pixels.
-        same = tf.reduce_all(decode(with_more_data(data)) == pixels)
+        same = tf.reduce_all(decode_jpeg(with_more_data(data)) == pixels)
         message = ["the file claims more pixels than it holds:", tf.shape(pixels)]
         with tf.control_dependencies([tf.debugging.Assert(same, message)]):
             return tf.identity(pixels)
 
-    pixels = decode(data)
-    may_miss = tf.reduce_any([tf.reduce_all(pixels[-1, -1] == grey) for grey in UNFILLED])
-    return tf.cond(may_miss, checked, lambda: pixels)
+    pixels = decode_jpeg(data)
+    return tf.cond(may_miss_pixels(pixels), checked, lambda: pixels)
+
+
+def decode_jpeg(data: tf.Tensor) -> tf.Tensor:
+    """Decodes a JPEG as it is stored, be pixels missing or not: uint8 [H, W, 3]."""
+    # The accurate transform is as fast and equals what OpenCV and PIL decode.
+    return tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")
+
+
+def may_miss_pixels(pixels: tf.Tensor) -> tf.Tensor:
+    """Tells whether a JPEG of these pixels may hold less than it claims, bool scalar.
+
+    Pixels are missed from the end, so that a last one of another colour proves that all are there.
+    """
+    last = tf.cast(pixels[-1, -1], tf.int32)
+    return tf.reduce_any(tf.reduce_all(last == tf.constant(UNFILLED)[:, None], axis=1))
 
 
 def decode_fully(data: tf.Tensor) -> tf.Tensor:

@@ -7,11 +7,12 @@ resuming means starting the counter elsewhere, and no iterator has to be saved.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import tensorflow as tf
 
 from retinaface_tf.config import DataConfig
-from retinaface_tf.data.augment import augment
+from retinaface_tf.data.augment import Source, augment
 from retinaface_tf.data.decode import decode_window, open_image, why_undecodable
 from retinaface_tf.data.records import Records
 from retinaface_tf.errors import InputError, one_line
@@ -85,10 +86,9 @@ class TrainingData:
             index = sample_index(counter, len(records), self.seed)
             first, last = splits[index], splits[index + 1]
             image = open_image(tf.io.read_file(paths[index]))
+            own = Faces(*(part[first:last] for part in faces))
             augmented = augment(
-                image.size,
-                lambda window: decode_window(image, window, config.image_size),
-                Faces(*(part[first:last] for part in faces)),
+                Source(image.size, partial(decode_window, image), own),
                 tf.stack([tf.constant(self.seed, tf.int64), counter]),
                 config.augmentation,
                 config.image_size,

@@ -1,9 +1,10 @@
 """Detects faces: python -m retinaface_tf.detect PATH... [--out DIR].
 
-A PATH is an image, a video, a folder, which is searched with all below it, or a camera: `0` or
-`/dev/video0`. The command writes `detections.jsonl` and `detections.csv`, whose schema is in
-`detect/results.py`, and a picture or video of each with its faces. A camera goes on until Ctrl-C,
-or for `--max_frames`.
+A PATH is an image, a video, a folder, which is searched with all below it, a camera (`0` or
+`/dev/video0`), or a stream (`http://camera/video.mjpg`). Without `--weights`, `--cfg` or
+`--workdir` the weights are those of this package, mobilenet025. The command writes
+`detections.jsonl` and `detections.csv`, whose schema is in `detect/results.py`, and a picture or
+video of each with its faces. Cameras and streams go on until Ctrl-C, or for `--max_frames`.
 """
 
 import logging
@@ -17,13 +18,17 @@ from retinaface_tf.config_flags import read_config
 from retinaface_tf.detect import run
 from retinaface_tf.detect.output import OutputOptions
 from retinaface_tf.errors import InputError
+from retinaface_tf.model.weights.zoo import DEFAULT_WEIGHTS
 from retinaface_tf.runtimes.interface import DEFAULT_BATCH, DEFAULT_SCORE, Detector
 from retinaface_tf.runtimes.locate import find_model
 from retinaface_tf.runtimes.opening import find_config, open_configured, open_exported
 from retinaface_tf.samples import SAMPLES
 
 _WEIGHTS = flags.DEFINE_string(
-    "weights", None, "A run's folder, a file of weights, or an exported model; instead of --cfg's."
+    "weights",
+    None,
+    "A name in `retinaface weights list`, a run's folder, a file of weights, or an exported model; "
+    "instead of --cfg's.",
 )
 _SAVED_MODEL = flags.DEFINE_string(
     "saved_model", None, "An exported model: a folder, an .onnx or a .tflite file."
@@ -34,7 +39,9 @@ _SCORE = flags.DEFINE_float("score", DEFAULT_SCORE, "Leaves out faces below this
 _BATCH = flags.DEFINE_integer(
     "batch", DEFAULT_BATCH, "Images or frames of one size to detect together.", 1
 )
-_MAX_FRAMES = flags.DEFINE_integer("max_frames", None, "Frames to read of a video or camera.", 1)
+_MAX_FRAMES = flags.DEFINE_integer(
+    "max_frames", None, "Frames to read of a video, camera or stream.", 1
+)
 _PICTURES = flags.DEFINE_bool("pictures", True, "Writes pictures or videos with the faces.")
 _BLUR = flags.DEFINE_bool("blur", False, "Makes faces unrecognisable there, instead of boxes.")
 _CROP = flags.DEFINE_bool("crop", False, "Writes each face as a picture of its own.")
@@ -60,8 +67,7 @@ def main(arguments: list[str]) -> int:
     if _BLUR.value and (_CROP.value or _ALIGN.value):
         raise InputError("--blur: its faces would be seen in those of --crop and --align")
     if _VERBOSE.value:
-        logging.getLogger(run.__name__).setLevel(logging.DEBUG)
-        logging.getLogger().handlers[0].setLevel(logging.DEBUG)
+        cli.show_details(run.__name__)
     options = OutputOptions(_PICTURES.value, _BLUR.value, _CROP.value, _MARGIN.value, _ALIGN.value)
     results = run.detect_paths(
         _open_detector(),
@@ -84,7 +90,9 @@ def _open_detector() -> Detector:
         if find_model(exported).needs_tensorflow:
             cli.start_tensorflow()
         return open_exported(exported)
-    config = read_config(weights=_WEIGHTS.value, find_config=find_config)
+    config = read_config(
+        weights=_WEIGHTS.value, default_weights=DEFAULT_WEIGHTS, find_config=find_config
+    )
     cli.start_tensorflow()
     return open_configured(config)
 

@@ -2,7 +2,7 @@
 
 `detections.jsonl` has a line for each image or frame, always with the same keys:
 
-    file     as it was given
+    file     as it was given, but without the user and password of a stream's address
     frame    its number in the video, from 0; null in an image
     seconds  since the first frame of the video; null in an image
     width, height    in pixels, upright
@@ -89,20 +89,26 @@ class Results:
             faces: of the frame.
             cut_outs: of each face.
         """
+        line = as_line(frame, faces, cut_outs)
+        self._lines.write(json.dumps(line) + "\n")
         about = _about(frame)
-        described = [_as_json(*each) for each in zip(faces, cut_outs, strict=True)]
-        self._lines.write(json.dumps(about | {"faces": described}) + "\n")
-        self._rows.writerows(about | _as_columns(face) for face in described)
+        self._rows.writerows(about | _as_columns(face) for face in line["faces"])
         self.images += 1
         self.frames += frame.number is not None
         self.faces += len(faces)
+
+
+def as_line(frame: Frame, faces: Detections, cut_outs: Sequence[CutOut]) -> dict[str, Any]:
+    """Returns the line of `detections.jsonl` for an image or a frame; arguments as of `write`."""
+    described = [_as_json(*each) for each in zip(faces, cut_outs, strict=True)]
+    return _about(frame) | {"faces": described}
 
 
 def _about(frame: Frame) -> dict[str, Any]:
     height, width, _ = frame.pixels.shape
     seconds = None if frame.seconds is None else round(frame.seconds, 3)
     return {
-        "file": frame.source.path,
+        "file": frame.source.name,
         "frame": frame.number,
         "seconds": seconds,
         "width": width,

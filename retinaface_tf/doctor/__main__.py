@@ -7,6 +7,7 @@ contact sheet, to `--out`. The exit code is 2 if something in it blocks training
 
 `env` prints versions, devices and what might be installed, and how many images a second a run with
 the config of `--cfg` gets from its input alone, from its step alone and from both together.
+`env --seconds 0` prints what a bug report needs, without data.
 
 `replay FILE` prints the losses of each image of a batch that a run has skipped, by the weights kept
 beside it, and the norm of the gradient; the exit code is 2 if any is not finite.
@@ -24,7 +25,9 @@ from retinaface_tf.config_flags import config_arguments, read_config
 from retinaface_tf.errors import DOES_NOT_HOLD, InputError
 from retinaface_tf.printing import say
 
-_SECONDS = flags.DEFINE_float("seconds", 10, "How long to measure each part.", lower_bound=0)
+_SECONDS = flags.DEFINE_float(
+    "seconds", 10, "How long to measure each part; 0 measures no speed.", lower_bound=0
+)
 _OUT = flags.DEFINE_string("out", "doctor", "Folder of what `data` found, as JSON and HTML.")
 
 

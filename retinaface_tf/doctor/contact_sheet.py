@@ -2,33 +2,32 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from retinaface_tf import __version__
 from retinaface_tf.data.decode_host import read_image
 from retinaface_tf.doctor.diagnosis import Diagnosis, HeightRow, SplitDiagnosis
 from retinaface_tf.doctor.findings import KINDS, Finding, Population, Split
-from retinaface_tf.drawing import GREEN, RED, Window, window_around
-from retinaface_tf.html_page import data_uri, write_page
+from retinaface_tf.drawing import Picture, Window, window_around
+from retinaface_tf.html_page import write_page
+from retinaface_tf.tiles import Box, Point, Tile, landmark_points, make_tile
+from retinaface_tf.wording import counted
 
 MAX_EXAMPLES = 24  # of each kind
 SAMPLES = 12  # images of each split as training reads it
-SIDE, JPEG_QUALITY = 240, 85  # of a thumbnail, in pixels
 MARGIN, MIN_SIDE = 0.75, 40  # of the window around a face: in sides of the face; pixels
-# RGB, from the left eye on.
-LANDMARK_COLOURS = ((0, 120, 255), (255, 160, 0), (255, 0, 255), (0, 220, 220), (255, 240, 0))
 
 
 @dataclass(frozen=True)
 class Example:
     """An image to show: with a finding, or as training reads it."""
 
-    thumbnails: list[str]  # data URIs; of a pair that looks alike both; none of an unreadable image
+    tiles: list[Tile]  # of a pair that looks alike both; none of an unreadable image
     where: str
-    name: str
+    name: str  # of the image
     text: str
 
 
@@ -64,6 +63,8 @@ def write_contact_sheet(file: Path, diagnosis: Diagnosis) -> None:
         root=diagnosis.config.data.root,
         image_size=diagnosis.config.data.image_size,
         blocking=diagnosis.blocking(),
+        version=__version__,
+        date=datetime.now().isoformat(" ", "minutes"),
         splits=[_split_section(split) for split in diagnosis.splits],
     )
 
@@ -90,11 +91,11 @@ def _kind_sections(diagnosis: SplitDiagnosis) -> Iterator[KindSection]:
 
 
 def _example(split: Split, finding: Finding) -> Example:
-    thumbnails = _thumbnails(split, finding.image, finding.face)
+    tiles = _tiles(split, finding.image, finding.face)
     if finding.lookalike is not None:
         pixels = read_image(finding.lookalike)
-        thumbnails.append(data_uri(_resize(pixels, SIDE / max(pixels.shape[:2])), JPEG_QUALITY))
-    return Example(thumbnails, split.where(finding), split.image_of(finding), finding.text)
+        tiles.append(make_tile(pixels, _whole(pixels), []))
+    return Example(tiles, split.where(finding), split.image_of(finding), finding.text)
 
 
 def _samples(split: Split) -> list[Example]:
@@ -103,47 +104,47 @@ def _samples(split: Split) -> list[Example]:
     places = np.linspace(0, len(readable) - 1, min(SAMPLES, len(readable))).round().astype(int)
     return [
         Example(
-            _thumbnails(split, i, None),
+            _tiles(split, i, None),
             records.where(i),
             str(records.images[i]),
-            f"{records.splits[i + 1] - records.splits[i]} faces",
+            counted(int(records.splits[i + 1] - records.splits[i]), "face"),
         )
         for i in readable[places].tolist()
     ]
 
 
-def _thumbnails(split: Split, image: int, face: int | None) -> list[str]:
-    """Draws an image with its faces, or the surroundings of one; none if it cannot be read."""
+def _tiles(split: Split, image: int, face: int | None) -> list[Tile]:
+    """Shows an image with its faces, or the surroundings of one; none if it cannot be read."""
     if not split.images.readable[image]:
         return []
-    records = split.records
-    pixels = read_image(records.path(image))
-    height, width = pixels.shape[:2]
-    window = Window(0, 0, width, height)
+    pixels = read_image(split.records.path(image))
+    window = _whole(pixels)
     if face is not None:
-        around = window_around(records.boxes[face], pixels.shape, MARGIN, min_square=MIN_SIDE)
-        window = around or window
-    x1, y1, x2, y2 = window
-    scale = SIDE / max(x2 - x1, y2 - y1)
-    canvas = _resize(window.cut(pixels), scale)
-    for row in range(records.splits[image], records.splits[image + 1]):
-        box = (records.boxes[row] - [x1, y1, x1, y1]) * scale
-        cv2.rectangle(canvas, _pixel(box[:2]), _pixel(box[2:]), RED if row == face else GREEN, 1)
-        if records.has_landmarks[row]:
-            points = (records.landmarks[row] - [x1, y1]) * scale
-            for point, colour in zip(points, LANDMARK_COLOURS, strict=True):
-                cv2.circle(canvas, _pixel(point), 2, colour, -1)
-    return [data_uri(canvas, JPEG_QUALITY)]
+        box = split.records.boxes[face]
+        window = window_around(box, pixels.shape, MARGIN, min_square=MIN_SIDE) or window
+    return [make_tile(pixels, window, *_labels(split, image, face))]
 
 
-def _resize(pixels: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+def _labels(split: Split, image: int, subject: int | None) -> tuple[list[Box], list[Point]]:
+    """Lists the faces of an image and their landmarks, the face that is shown first."""
+    records = split.records
+    faces = sorted(
+        range(records.splits[image], records.splits[image + 1]), key=lambda face: face != subject
+    )
+    points = [
+        point
+        for face in faces
+        if records.has_landmarks[face]
+        for point in landmark_points(records.landmarks[face])
+    ]
+    return [_box(split, face, face == subject) for face in faces], points
+
+
+def _box(split: Split, face: int, is_subject: bool) -> Box:
+    x1, y1, x2, y2 = split.records.boxes[face].round(1).tolist()
+    return Box(x1, y1, x2 - x1, y2 - y1, "labelled subject" if is_subject else "labelled")
+
+
+def _whole(pixels: Picture) -> Window:
     height, width = pixels.shape[:2]
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return cv2.resize(np.ascontiguousarray(pixels), size, interpolation=interpolation)
-
-
-def _pixel(point: NDArray[np.float32]) -> tuple[int, int]:
-    """Rounds to whole pixels, within what OpenCV can count."""
-    x, y = np.clip(point, -10_000, 10_000).round().astype(int).tolist()
-    return x, y
+    return Window(0, 0, width, height)

@@ -20,7 +20,7 @@ from retinaface_tf.model.network import build_network
 from retinaface_tf.structures import Batch
 from retinaface_tf.training.devices import make_strategy
 from retinaface_tf.training.optimizer import make_optimizer
-from retinaface_tf.training.run_json import PACKAGES
+from retinaface_tf.training.run_json import PACKAGES, git_commit
 from retinaface_tf.training.step import INPUT_WAIT, TrainStep
 
 T = TypeVar("T")
@@ -34,13 +34,19 @@ def examine_machine(config: Config, seconds: float) -> Iterator[str]:
 
     Args:
         config: of the run whose speed is measured.
-        seconds: how long to measure each part.
+        seconds: how long to measure each part; 0 does not.
     """
     packages = [f"{name} {version(name)}" for name in PACKAGES]
     yield ", ".join([f"Python {platform.python_version()}", *packages])
     gpus = [gpu.name for gpu in tf.config.list_physical_devices("GPU")]
     yield f"{os.cpu_count()} CPUs, {', '.join(gpus) or 'no GPU'}"
+    yield f"{platform.platform()}, commit {git_commit() or 'unknown'}"
     yield from advice(bool(gpus), shutil.which("nvidia-smi") is not None, _missing())
+    if seconds:
+        yield from _speed_lines(config, seconds)
+
+
+def _speed_lines(config: Config, seconds: float) -> Iterator[str]:
     speed = measure_speed(config, seconds)
     model = f"{config.model.backbone}, {config.model.precision}, batch {config.train.global_batch}"
     yield f"input alone    {speed.input:8.1f} images/s, {config.data.image_size} pixels"

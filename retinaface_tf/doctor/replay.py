@@ -124,10 +124,10 @@ def replay_batch(
     """
     side = batch.images.shape[1]
     anchors = make_anchors(side, side, config.anchors)
-    targets = make_targets(batch.faces, anchors, config.anchors, config.match)
+    targets = make_targets(batch.faces, anchors, (side, side), config)
     with tf.GradientTape() as tape:
         predictions = Predictions(**network(batch.images, training=True))
-        by_image = _losses_by_image(predictions, targets, MultiBoxLoss(config.loss))
+        by_image = _losses_by_image(predictions, targets, MultiBoxLoss(config))
         total = tf.add_n([losses.total for losses in by_image])
     gradients = tape.gradient(total, [weight.value for weight in network.trainable_variables])
     by_term = {

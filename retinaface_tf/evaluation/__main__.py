@@ -22,7 +22,10 @@ from retinaface_tf.printing import say
 from retinaface_tf.runtimes.opening import find_config, open_configured, open_exported
 
 _WEIGHTS = flags.DEFINE_string(
-    "weights", None, "A run's folder, a file of weights, or an exported model; instead of --cfg's."
+    "weights",
+    None,
+    "A name in `retinaface weights list`, a run's folder, a file of weights, or an exported model; "
+    "instead of --cfg's.",
 )
 _SAVED_MODEL = flags.DEFINE_string(
     "saved_model", None, "An exported model: a folder, an .onnx or a .tflite file."
@@ -64,7 +67,7 @@ def main(arguments: list[str]) -> int:
     if _REPORT.value:
         from retinaface_tf.evaluation.report.page import write_report
 
-        write_report(Path(_REPORT.value), evaluation, predictions, data)
+        write_report(Path(_REPORT.value), evaluation, predictions, data, precision)
     if precision is None:
         return 0
     outcome = examine(predictions, data.truth, config.eval.iou)

@@ -64,7 +64,7 @@ def evaluate_predictions(
 ) -> dict[str, float]:
     """Computes average precision (0..1) of the sets easy, medium and hard, in this order.
 
-    Example:
+    Examples:
         >>> in_all = {name: np.array([True]) for name in ("easy", "medium", "hard")}
         >>> truth = {"event/photo": GroundTruth(np.array([[10.0, 10, 20, 30]]), in_all)}
         >>> detections = {"event/photo": np.array([[10, 10, 20, 30, 0.9]])}  # x y w h score

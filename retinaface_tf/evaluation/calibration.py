@@ -17,12 +17,19 @@ SET = "hard"  # the one with the most faces
 
 
 class Threshold(NamedTuple):
-    """Holds a score threshold at which detections have a precision; None where no score has it."""
+    """Holds a score threshold at which detections have a precision; None where no score has it.
+
+    Attributes:
+        score_threshold: the lowest score that has the precision.
+        precision: of those detections.
+        recall: None as well where there are no faces.
+        detections: how many have the threshold or more; the precision of a few means little.
+    """
 
     score_threshold: float | None
-    precision: float | None  # of those detections
-    recall: float | None  # None as well where there are no faces
-    detections: int  # at the threshold or above; the precision of a few means little
+    precision: float | None
+    recall: float | None
+    detections: int
 
 
 def parse_target(text: str) -> float:

@@ -1,7 +1,9 @@
 """Runs a detector over images by a protocol of WIDER FACE."""
 
+import logging
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -21,6 +23,10 @@ from retinaface_tf.structures import DetectionBatch
 
 # The call that evaluation makes: images [1, H, W, 3] and their scale, as Detector takes them.
 Detect = Callable[[tf.Tensor, float | tf.Tensor], DetectionBatch]
+
+REPORT_SECONDS = 30  # between lines of progress in a log
+
+log = logging.getLogger(__name__)
 
 
 def predict(
@@ -46,17 +52,30 @@ def predict(
         lambda path: load_image(path, config.eval),
         num_parallel_calls=config.data.num_workers or tf.data.AUTOTUNE,
     )
-    bar = tqdm(files, desc="detecting", unit="image", disable=not sys.stderr.isatty())
     try:
         return {
             name: rows(detect(image[None], scale))
-            for name, (image, scale) in zip(bar, images.prefetch(2), strict=True)
+            for name, (image, scale) in zip(_with_progress(files), images.prefetch(2), strict=True)
         }
     except tf.errors.InvalidArgumentError:
         for path in files.values():
             if reason := why_undecodable(str(path)):
                 raise InputError(f"{path}: cannot be decoded: {reason}") from None
         raise
+
+
+def _with_progress(names: Collection[str]) -> Iterator[str]:
+    """Yields names and shows how many are done: by a bar on a terminal, by lines in a log."""
+    if sys.stderr.isatty():
+        yield from tqdm(names, desc="detecting", unit="image")
+        return
+    start = last = time.monotonic()
+    for done, name in enumerate(names):
+        now = time.monotonic()
+        if done and now - last >= REPORT_SECONDS:
+            last, left = now, tqdm.format_interval((now - start) / done * (len(names) - done))
+            log.info("detected in %d of %d images, %s left", done, len(names), left)
+        yield name
 
 
 def _by_protocol(detect: Detect, config: Config) -> Detect:

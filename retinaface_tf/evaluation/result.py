@@ -41,25 +41,40 @@ FilePath = Annotated[Path, AfterValidator(_nameable)]
 class Evaluation:
     """Holds AP and its circumstances; the fields are the keys of `eval.json`.
 
-    Example:
+    Examples:
         >>> evaluation = evaluate(load_detector("runs/mine"), "data/widerface")
         >>> evaluation.save(Path("runs/mine/eval"))
         >>> Evaluation.load(Path("runs/mine/eval/eval.json")).ap == evaluation.ap
         True
+
+    Attributes:
+        ap: AP by set (easy, medium, hard), 0..1.
+        source: path of the weights, the exported model or the predictions.
+        sha256: of each file of the source.
+        protocol: of the image sizes; None where predictions were scored that had been made before.
+        images: images of the ground truth.
+        seconds: spent on detection.
+        speed: milliseconds an image by stage of detection; None where it was not timed.
+        date: ISO 8601.
+        retinaface_tf: version of this package.
+        versions: of Python and of packages.
+        predictions: folder or zip of the detections; None where they were not kept.
+        made_by: the evaluation that made the predictions scored, where it is known.
+        config: of the run.
     """
 
-    ap: Ap  # set -> 0..1
-    source: str  # path of the weights, the exported model or the predictions
-    sha256: dict[str, str]  # of each file of the source
-    protocol: str | None  # None where predictions were scored that had been made before
-    images: Annotated[int, Field(ge=0, le=10**9)]  # of the ground truth
-    seconds: float  # spent on detection
-    speed: dict[str, Duration] | None  # stage of detection -> milliseconds an image, where timed
-    date: str  # ISO 8601
-    retinaface_tf: str  # version
-    versions: dict[str, str]  # of Python and of packages
-    predictions: FilePath | None  # folder or zip of the detections; None where they were not kept
-    made_by: "Evaluation | None"  # the evaluation that made the predictions scored, where known
+    ap: Ap
+    source: str
+    sha256: dict[str, str]
+    protocol: str | None
+    images: Annotated[int, Field(ge=0, le=10**9)]
+    seconds: float
+    speed: dict[str, Duration] | None
+    date: str
+    retinaface_tf: str
+    versions: dict[str, str]
+    predictions: FilePath | None
+    made_by: "Evaluation | None"
     config: Config
 
     @property

@@ -10,14 +10,16 @@ from absl import flags
 from retinaface_tf import cli
 from retinaface_tf.config_flags import read_config
 from retinaface_tf.evaluation.calibration import read_threshold
-from retinaface_tf.export.formats import FORMATS, export_model
+from retinaface_tf.export.formats import FORMATS, PARITY_LOG, export_model
 from retinaface_tf.printing import say
 from retinaface_tf.runtimes.opening import find_config
 
 _FOLDERS = ", ".join(entry.folder for entry in FORMATS.values())
 
 _WEIGHTS = flags.DEFINE_string(
-    "weights", None, "A run's folder or a file of weights, instead of --cfg's."
+    "weights",
+    None,
+    "A name in `retinaface weights list`, a run's folder or a file of weights; instead of --cfg's.",
 )
 _FORMAT = flags.DEFINE_enum("format", "savedmodel", list(FORMATS), "What to export for.")
 _OUT = flags.DEFINE_string("out", None, f"Folder of the model's versions; by format {_FOLDERS}.")
@@ -28,9 +30,20 @@ _CALIBRATION = flags.DEFINE_string(
     "calibration", None, "The calibration.json of eval.py, whose score threshold becomes default."
 )
 
+# absl's own -v is a number, and sets its own log.
+_VERBOSE = flags.DEFINE_bool(
+    "verbose",
+    False,
+    "Says all figures of the parity check.",
+    short_name="v",
+    allow_override=True,
+)
+
 
 def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
+    if _VERBOSE.value:
+        cli.show_details(PARITY_LOG)
     threshold = None if _CALIBRATION.value is None else read_threshold(Path(_CALIBRATION.value))
     config = read_config(
         weights=_WEIGHTS.value, find_config=find_config, detector__score_threshold=threshold

@@ -1,5 +1,6 @@
 """Exports a detector: the table of formats, and the steps that all of them take."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,8 @@ if TYPE_CHECKING:  # TensorFlow, which the command's flags do not wait for
     from retinaface_tf.export.versions import NewVersion
     from retinaface_tf.model.detector import GraphDetector
     from retinaface_tf.serving.metadata import Metadata
+
+PARITY_LOG = "retinaface_tf.export.parity"  # where the figures of each comparison go, as details
 
 # Writes a detector into a new version, checks the files, and returns the parity figures.
 Write = Callable[["GraphDetector", "NewVersion", "Metadata", "ParityCheck"], dict[str, Any]]
@@ -49,6 +52,8 @@ def _litert() -> Write:
 
     return write_litert_version
 
+
+log = logging.getLogger(__name__)
 
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
@@ -98,4 +103,5 @@ def export_model(
     with new_version(models, keep) as version, open_parity_check(detector.config) as check:
         parity = write(detector, version, metadata, check)
         replace(metadata, parity=parity).save(version.folder)
+    log.info("%s answers as its source: %s", format, check.summary())
     return version.folder

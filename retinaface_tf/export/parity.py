@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -92,16 +92,18 @@ class ParityCheck:
         files: images by name.
         truth: their faces, where they are known.
         config: thresholds and limits of both detectors.
+        held: what was found by the comparisons that had to hold, and did.
     """
 
     files: Mapping[str, Path]
     truth: Mapping[str, GroundTruth] | None
     config: Config
+    held: list[Parity] = field(default_factory=list, init=False)
 
     def measure(
         self, name: str, source: DetectFile, export: DetectFile, tolerance: Tolerance
     ) -> Parity:
-        """Measures the differences between an export and its source, and logs them.
+        """Measures the differences between an export and its source, and logs them as details.
 
         Args:
             name: of the export, for the log.
@@ -111,7 +113,7 @@ class ParityCheck:
         """
         pairs = {image: (source(file), export(file)) for image, file in self.files.items()}
         parity = compare_detectors(pairs, self.config, tolerance, self.truth)
-        log.info("%s: %s", name, parity)
+        log.debug("%s: %s", name, parity)
         return parity
 
     def require(
@@ -129,7 +131,18 @@ class ParityCheck:
                 f"{tolerance.pixels:g} px and {tolerance.score:g} in score apart, and no box of "
                 f"one alone but at a threshold; no version was written"
             )
+        self.held.append(parity)
         return parity
+
+    def summary(self) -> str:
+        """Returns in a line the largest differences of all comparisons that had to hold."""
+        pixels = max((max(parity.box, parity.landmark) for parity in self.held), default=0)
+        score = max((parity.score for parity in self.held), default=0)
+        boxes = sum(parity.paired for parity in self.held)
+        return (
+            f"{len(self.files)} images, {boxes} boxes, at most {pixels:.2g} px and {score:.2g} in "
+            f"score apart"
+        )
 
 
 def decode_and_detect(detect: Detect) -> DetectFile:

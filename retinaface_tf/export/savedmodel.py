@@ -14,6 +14,7 @@ from retinaface_tf.export.parity import (
 from retinaface_tf.export.versions import NewVersion
 from retinaface_tf.files import check_literal
 from retinaface_tf.model.detector import GraphDetector
+from retinaface_tf.model.folding import fold_batch_norm
 from retinaface_tf.runtimes.saved_model import SavedModelDetector
 from retinaface_tf.serving.metadata import Metadata
 from retinaface_tf.serving.signatures import SIGNATURES, Service
@@ -39,7 +40,7 @@ def write_saved_model_version(
         DoesNotHold: a signature answers otherwise than the detector.
     """
     check_literal(version.folder)
-    service = Service(detector)
+    service = Service(GraphDetector(fold_batch_norm(detector.network), detector.config))
     functions = {name: getattr(service, name) for name in SIGNATURES}
     tf.saved_model.save(service, str(version.folder), signatures=functions)
     exported = SavedModelDetector(version.folder, detector.config)

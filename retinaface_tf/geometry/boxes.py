@@ -33,6 +33,21 @@ def iou(boxes: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
     return tf.math.divide_no_nan(shared, union)
 
 
+def centres_of(boxes: tf.Tensor) -> tf.Tensor:
+    """Returns the centres `x y` [..., 2] of `x1 y1 x2 y2` [..., 4]."""
+    return (boxes[..., :2] + boxes[..., 2:]) / 2
+
+
+def paired_iou(boxes: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
+    """Returns the intersection over union [...] of pairs of `x1 y1 x2 y2` [..., 4].
+
+    It is 0 for two empty boxes.
+    """
+    ours, theirs = tf.unstack(boxes, 4, axis=-1), tf.unstack(others, 4, axis=-1)
+    shared = _shared_area(ours, theirs)
+    return tf.math.divide_no_nan(shared, _area(ours) + _area(theirs) - shared)
+
+
 def _columns(boxes: tf.Tensor) -> list[tf.Tensor]:
     """Returns the four coordinates of boxes [N, 4], each [N, 1]."""
     return tf.split(boxes, 4, axis=1)
@@ -44,7 +59,7 @@ def _area(corners: list[tf.Tensor]) -> tf.Tensor:
 
 
 def _shared_area(ours: list[tf.Tensor], theirs: list[tf.Tensor]) -> tf.Tensor:
-    """Returns the shared area [N, M] of coordinates [N, 1] and [M]."""
+    """Returns the shared area of coordinates that broadcast, such as [N, 1] and [M]: [N, M]."""
 
     def overlap(low: int, high: int) -> tf.Tensor:
         end = tf.minimum(ours[high], theirs[high])

@@ -8,11 +8,12 @@ Source: biubug6/Pytorch_Retinaface, utils/box_utils.py, `match`, with one differ
 below `min_best_iou` claims an anchor too, which takes the anchor from the face that it belongs to.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from retinaface_tf.config import MatchConfig
+from retinaface_tf.config import Levels, MatchConfig
 from retinaface_tf.geometry.boxes import iou
 from retinaface_tf.geometry.flat_faces import MAX_BLOCK, FlatFaces
 
@@ -27,7 +28,7 @@ class Match(NamedTuple):
     is_face: tf.Tensor  # bool [B, A], whether the anchor has a face
 
 
-class _RunningMatch(NamedTuple):
+class RunningMatch(NamedTuple):
     """The match with the faces compared so far, of which padding is one more image.
 
     Numbers of faces are floats, exact up to 2**24: TensorFlow computes integers of 32 bits on the
@@ -39,14 +40,18 @@ class _RunningMatch(NamedTuple):
     claiming_face: tf.Tensor  # float32 [B + 1, A], the last that claims the anchor; else NO_FACE
 
 
-def match(
-    faces: FlatFaces, num_images: int | tf.Tensor, anchors: tf.Tensor, config: MatchConfig
-) -> Match:
-    """Matches the faces of a batch, in as many operations for any number of images.
+# From the boxes [F, 4] of a block of faces, their images int64 [F] and their numbers float32 [F].
+BlockMatcher = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], RunningMatch]
 
-    Faces are compared in blocks of one size, which a GPU does not have to tell the host; it tells
-    how many blocks there are. Usually there is one: 2,000 faces against 29,126 anchors would be
-    233 MB for each intermediate, MAX_BLOCK are 30 MB.
+
+def match(
+    faces: FlatFaces,
+    num_images: int | tf.Tensor,
+    anchors: tf.Tensor,
+    _: Levels,
+    config: MatchConfig,
+) -> Match:
+    """Matches the faces of a batch by IoU.
 
     Args:
         faces: of all images.
@@ -54,29 +59,48 @@ def match(
         anchors: float [A, 4], `x1 y1 x2 y2` in the unit and precision of the faces.
         config: thresholds.
     """
-    rows = tf.shape(faces.image)[0]
-    block, numbers = tf.minimum(rows - MAX_BLOCK, MAX_BLOCK), tf.cast(tf.range(rows), tf.float32)
 
-    def compare(start: tf.Tensor, running: _RunningMatch) -> tuple[tf.Tensor, _RunningMatch]:
-        boxes = tf.slice(faces.boxes, [start, 0], [block, 4])
-        image = tf.slice(faces.image, [start], [block])
-        number = tf.slice(numbers, [start], [block])
-        found = _match_block(iou(boxes, anchors), image, number, num_images + 1, config)
-        return start + block, _merge(running, found)
+    def match_block(boxes: tf.Tensor, image: tf.Tensor, number: tf.Tensor) -> RunningMatch:
+        return _match_block(iou(boxes, anchors), image, number, num_images + 1, config)
 
-    state = (0, _no_match(num_images + 1, anchors))
-    _, found = tf.while_loop(
-        lambda start, _: start < faces.count, compare, state, parallel_iterations=1
-    )
+    found = match_blocks(faces, num_images, anchors, match_block)
     is_claimed = found.claiming_face > NO_FACE
     face = tf.where(is_claimed, found.claiming_face, found.best_face)
     is_face = is_claimed | (found.best_iou >= config.iou)
     return Match(tf.cast(face[:-1], tf.int64), is_face[:-1])
 
 
-def _no_match(num_images: int | tf.Tensor, anchors: tf.Tensor) -> _RunningMatch:
+def match_blocks(
+    faces: FlatFaces, num_images: int | tf.Tensor, anchors: tf.Tensor, match_block: BlockMatcher
+) -> RunningMatch:
+    """Matches the faces of a batch, in as many operations for any number of images.
+
+    Faces are compared in blocks of one size, which a GPU does not have to tell the host; it tells
+    how many blocks there are. Usually there is one: 2,000 faces against 29,126 anchors would be
+    233 MB for each intermediate, MAX_BLOCK are 30 MB.
+
+    Returns:
+        The match of all images, and of padding as the last.
+    """
+    rows = tf.shape(faces.image)[0]
+    block, numbers = tf.minimum(rows - MAX_BLOCK, MAX_BLOCK), tf.cast(tf.range(rows), tf.float32)
+
+    def compare(start: tf.Tensor, running: RunningMatch) -> tuple[tf.Tensor, RunningMatch]:
+        boxes = tf.slice(faces.boxes, [start, 0], [block, 4])
+        image = tf.slice(faces.image, [start], [block])
+        number = tf.slice(numbers, [start], [block])
+        return start + block, _merge(running, match_block(boxes, image, number))
+
+    state = (0, _no_match(num_images + 1, anchors))
+    _, found = tf.while_loop(
+        lambda start, _: start < faces.count, compare, state, parallel_iterations=1
+    )
+    return found
+
+
+def _no_match(num_images: int | tf.Tensor, anchors: tf.Tensor) -> RunningMatch:
     shape = [num_images, anchors.shape[0]]
-    return _RunningMatch(
+    return RunningMatch(
         best_iou=tf.fill(shape, tf.constant(NO_IOU, anchors.dtype)),
         best_face=tf.zeros(shape),
         claiming_face=tf.fill(shape, NO_FACE),
@@ -89,7 +113,7 @@ def _match_block(
     number: tf.Tensor,
     num_images: int | tf.Tensor,
     config: MatchConfig,
-) -> _RunningMatch:
+) -> RunningMatch:
     """Matches the faces of a block.
 
     Args:
@@ -110,17 +134,17 @@ def _match_block(
         image * num_anchors + best_anchor,
         num_images * num_anchors,
     )
-    return _RunningMatch(
+    return RunningMatch(
         best_iou=best_iou,
         best_face=tf.math.unsorted_segment_min(number_if_best, image, num_images),
         claiming_face=tf.reshape(claims, [num_images, num_anchors]),
     )
 
 
-def _merge(running: _RunningMatch, block: _RunningMatch) -> _RunningMatch:
+def _merge(running: RunningMatch, block: RunningMatch) -> RunningMatch:
     """Adds the match of a block to that of the faces before."""
     is_better = block.best_iou > running.best_iou
-    return _RunningMatch(
+    return RunningMatch(
         best_iou=tf.maximum(running.best_iou, block.best_iou),
         best_face=tf.where(is_better, block.best_face, running.best_face),
         claiming_face=tf.maximum(running.claiming_face, block.claiming_face),

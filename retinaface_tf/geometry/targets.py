@@ -2,7 +2,8 @@
 
 import tensorflow as tf
 
-from retinaface_tf.config import AnchorConfig, MatchConfig
+from retinaface_tf.config import Config
+from retinaface_tf.geometry.atss import match_atss
 from retinaface_tf.geometry.boxes import to_corners
 from retinaface_tf.geometry.coder import Variances, encode_boxes, encode_landmarks
 from retinaface_tf.geometry.flat_faces import FlatFaces, flatten
@@ -10,18 +11,28 @@ from retinaface_tf.geometry.matcher import Match, match
 from retinaface_tf.geometry.selection import select_rows
 from retinaface_tf.structures import Faces, Targets
 
+# Extension is an entry here and its name in the config's choices.
+MATCHERS = {"iou": match, "atss": match_atss}
+
 
 def make_targets(
-    faces: Faces, anchors: tf.Tensor, anchor_config: AnchorConfig, match_config: MatchConfig
+    faces: Faces, anchors: tf.Tensor, shape: tuple[int, int], config: Config
 ) -> Targets:
-    """Matches and encodes the faces [B, G] of a batch for anchors `cx cy w h` [A, 4].
+    """Matches and encodes the faces of a batch, all images at once.
 
-    All images at once, in the precision of the anchors.
+    Args:
+        faces: [B, G], in fractions of the images.
+        anchors: `cx cy w h` [A, 4], as `make_anchors` made them; targets have their precision.
+        shape: height and width in pixels of the images that the anchors are of.
+        config: anchors and matching.
     """
     flat = flatten(faces, anchors.dtype)
     num_images = faces.valid.shape[0] or tf.shape(faces.valid)[0]
-    matched = match(flat, num_images, to_corners(anchors), match_config)
-    return _encode(flat, matched, anchors, anchor_config.variances)
+    levels = config.anchors.levels(*shape)
+    matched = MATCHERS[config.match.method](
+        flat, num_images, to_corners(anchors), levels, config.match
+    )
+    return _encode(flat, matched, anchors, config.anchors.variances)
 
 
 def _encode(faces: FlatFaces, matched: Match, anchors: tf.Tensor, variances: Variances) -> Targets:

@@ -36,12 +36,27 @@ class AllSizesDetector(tf.Module):
         Returns:
             A batch of one.
         """
+        height, width = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32))
+        config = self.tiled.detector.config
+        numbers = plan_passes(height, width, config, xp=tnp)
+        plan = Plan(*(tf.cast(number, tf.int32) for number in numbers))
+        # One pass has nothing to merge; the network sees it at once where it fits.
+        fits = height * width <= config.detector.max_pixels
+        return tf.cond(
+            fits & (plan.last == 0),
+            lambda: self.tiled.detector(
+                image[None], score_threshold=score_threshold, nms_iou=nms_iou
+            ),
+            lambda: self._merged(image, plan, score_threshold, nms_iou),
+        )
+
+    def _merged(
+        self, image: tf.Tensor, plan: Plan, score_threshold: tf.Tensor, nms_iou: tf.Tensor
+    ) -> DetectionBatch:
+        """Returns what is to be believed of all passes."""
         config = self.tiled.detector.config
         # A face may be confirmed by a detection below the score asked for.
         threshold = tf.minimum(score_threshold, config.detector.score_threshold)
-        height, width = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32))
-        numbers = plan_passes(height, width, config, xp=tnp)
-        plan = Plan(*(tf.cast(number, tf.int32) for number in numbers))
         rows, passes = self._of_passes(image, plan, threshold, nms_iou)
         kept = select_detections(rows[:, :4], rows[:, 4], passes, plan, config, xp=tnp)
         # NMS needs a row: one of zeros comes last, and is below every threshold.

@@ -1,7 +1,8 @@
 """MultiBoxLoss: a weighted sum of named terms for boxes, scores and landmarks.
 
 The terms are those of RetinaFace (Deng et al. 2019, section 3.1) as biubug6/Pytorch_Retinaface has
-them in `layers/modules/multibox_loss.py`.
+them in `layers/modules/multibox_loss.py`. Boxes and scores have a second one each, by the IoU of
+decoded boxes, as SCRFD (Guo et al. 2021, section 4.1) takes them.
 """
 
 from collections.abc import Callable
@@ -9,7 +10,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from retinaface_tf.config import LossConfig
+from retinaface_tf.config import Config
+from retinaface_tf.geometry.boxes import centres_of, paired_iou
+from retinaface_tf.geometry.coder import decode_boxes
 from retinaface_tf.geometry.selection import select_rows
 from retinaface_tf.model.mining import mine
 from retinaface_tf.structures import Predictions, Targets
@@ -29,10 +32,13 @@ class Losses(NamedTuple):
     total: tf.Tensor  # weighted sum of the terms
 
 
+# Takes counts of at least 1 in the precision of the predictions; returns a scalar.
+Compute = Callable[[Predictions, Targets, Counts, Config], tf.Tensor]
+
+
 class Term(NamedTuple):
     weight: str  # the field of LossConfig that weights the term
-    # Takes counts of at least 1 in the precision of the predictions; returns a scalar.
-    compute: Callable[[Predictions, Targets, Counts, LossConfig], tf.Tensor]
+    compute: Compute
 
 
 def count_positives(targets: Targets, dtype: tf.DType = tf.float32) -> Counts:
@@ -43,23 +49,39 @@ def count_positives(targets: Targets, dtype: tf.DType = tf.float32) -> Counts:
     )
 
 
-def box_loss(
-    predictions: Predictions, targets: Targets, counts: Counts, _: LossConfig
+def smooth_l1_boxes(
+    predictions: Predictions, targets: Targets, counts: Counts, _: Config
 ) -> tf.Tensor:
-    """Returns the smooth L1 distance of boxes per face."""
+    """Returns the smooth L1 distance of encoded boxes per face."""
     return _smooth_l1(predictions.boxes, targets.boxes, targets.is_face) / counts.faces
 
 
+def diou_boxes(
+    predictions: Predictions, targets: Targets, counts: Counts, config: Config
+) -> tf.Tensor:
+    """Returns the distance-IoU loss of decoded boxes per face.
+
+    Source: Zheng et al. 2020 (arXiv 1911.08287), equation 7.
+    """
+    predicted, wanted = _decode(predictions.boxes, targets, config)
+    hull = tf.maximum(predicted[..., 2:], wanted[..., 2:]) - tf.minimum(
+        predicted[..., :2], wanted[..., :2]
+    )
+    apart = centres_of(predicted) - centres_of(wanted)
+    distance = _squared_length(apart) / _squared_length(hull)
+    return tf.reduce_sum(1 - paired_iou(predicted, wanted) + distance) / counts.faces
+
+
 def landmark_loss(
-    predictions: Predictions, targets: Targets, counts: Counts, _: LossConfig
+    predictions: Predictions, targets: Targets, counts: Counts, _: Config
 ) -> tf.Tensor:
     """Returns the smooth L1 distance of landmarks per face that has them."""
     distance = _smooth_l1(predictions.landmarks, targets.landmarks, targets.has_landmarks)
     return distance / counts.landmarks
 
 
-def score_loss(
-    predictions: Predictions, targets: Targets, counts: Counts, config: LossConfig
+def mined_cross_entropy(
+    predictions: Predictions, targets: Targets, counts: Counts, config: Config
 ) -> tf.Tensor:
     """Returns the cross-entropy of faces and hard negatives per face.
 
@@ -67,15 +89,51 @@ def score_loss(
     network finds most face-like; an image without positives gives `min_negatives`.
     """
     is_face = targets.is_face
-    background, face = tf.unstack(predictions.logits, 2, axis=-1)
-    margin = face - background
+    margin = _margin(predictions)
     entropy = tf.nn.softplus(tf.where(is_face, -margin, margin))
     zeros = tf.zeros_like(entropy)
     num_faces = tf.reduce_sum(tf.cast(is_face, tf.float32), axis=1)
-    wanted = tf.maximum(config.negatives_per_positive * num_faces, float(config.min_negatives))
+    negatives, at_least = config.loss.negatives_per_positive, config.loss.min_negatives
+    wanted = tf.maximum(negatives * num_faces, float(at_least))
     # Faces rank last, where they change nothing.
     is_mined = mine(tf.stop_gradient(tf.where(is_face, zeros, entropy)), wanted)
     return tf.reduce_sum(tf.where(is_face | is_mined, entropy, zeros)) / counts.faces
+
+
+def quality_focal(
+    predictions: Predictions, targets: Targets, counts: Counts, config: Config
+) -> tf.Tensor:
+    """Returns the quality focal loss of all anchors per face.
+
+    The score of a face is to be the IoU of its decoded box, that of background 0; the farther a
+    score is from that, the more its cross-entropy counts.
+
+    Source: Li et al. 2020 (arXiv 2006.04388), equation 2, with its beta of 2.
+    """
+    margin = _margin(predictions)
+    overlap = tf.stop_gradient(paired_iou(*_decode(predictions.boxes, targets, config)))
+    quality = tf.where(targets.is_face, overlap, tf.zeros_like(overlap))
+    entropy = tf.nn.sigmoid_cross_entropy_with_logits(quality, margin)
+    return tf.reduce_sum(tf.square(quality - tf.sigmoid(margin)) * entropy) / counts.faces
+
+
+# Each by its name in the config's choices; extension is an entry.
+BOX_LOSSES = {"smooth_l1": smooth_l1_boxes, "diou": diou_boxes}
+SCORE_LOSSES = {"cross_entropy": mined_cross_entropy, "quality_focal": quality_focal}
+
+
+def box_loss(
+    predictions: Predictions, targets: Targets, counts: Counts, config: Config
+) -> tf.Tensor:
+    """Returns that of BOX_LOSSES which the config names."""
+    return BOX_LOSSES[config.loss.boxes](predictions, targets, counts, config)
+
+
+def score_loss(
+    predictions: Predictions, targets: Targets, counts: Counts, config: Config
+) -> tf.Tensor:
+    """Returns that of SCORE_LOSSES which the config names."""
+    return SCORE_LOSSES[config.loss.scores](predictions, targets, counts, config)
 
 
 # Metrics, progress, bad batches and `doctor replay` follow this table.
@@ -89,7 +147,7 @@ TERMS = {
 class MultiBoxLoss:
     """Computes all TERMS and their weighted sum."""
 
-    def __init__(self, config: LossConfig):
+    def __init__(self, config: Config):
         self.config = config
 
     def __call__(self, predictions: Predictions, targets: Targets, counts: Counts) -> Losses:
@@ -100,8 +158,32 @@ class MultiBoxLoss:
             name: term.compute(predictions, targets, divisors, self.config)
             for name, term in TERMS.items()
         }
-        weights = {name: getattr(self.config, term.weight) for name, term in TERMS.items()}
+        weights = {name: getattr(self.config.loss, term.weight) for name, term in TERMS.items()}
         return Losses(terms, tf.add_n([weights[name] * terms[name] for name in TERMS]))
+
+
+def _margin(predictions: Predictions) -> tf.Tensor:
+    """Returns by how much the logit of a face exceeds that of background [B, A]."""
+    background, face = tf.unstack(predictions.logits, 2, axis=-1)
+    return face - background
+
+
+def _decode(boxes: tf.Tensor, targets: Targets, config: Config) -> tuple[tf.Tensor, tf.Tensor]:
+    """Decodes predicted and target boxes, `x1 y1 x2 y2` [B, A, 4] in units of their anchor.
+
+    Both are the anchor itself where there is no face. IoU and distance-IoU do not depend on the
+    unit, as anchors are squares.
+    """
+    anchor = tf.constant([0, 0, 1, 1], boxes.dtype)
+    wanted = tf.cast(targets.boxes, boxes.dtype)
+    return tuple(
+        decode_boxes(select_rows(targets.is_face, each), anchor, config.anchors.variances)
+        for each in (boxes, wanted)
+    )
+
+
+def _squared_length(vectors: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_sum(tf.square(vectors), axis=-1)
 
 
 def _smooth_l1(predicted: tf.Tensor, target: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:

@@ -26,7 +26,7 @@ def build_network(config: Config) -> keras.Model:
     inside. Output: a dictionary with the fields of `Predictions`, where A follows from H and W as
     in `make_anchors`; in float32 when the network computes in bfloat16.
 
-    Example:
+    Examples:
         >>> network = build_network(load_config("mobilenet025"))
         >>> sorted(network.output)
         ['boxes', 'landmarks', 'logits']
@@ -68,12 +68,17 @@ def build_backbone(config: ModelConfig) -> keras.Model:
 
 
 def _freeze(network: keras.Model, config: ModelConfig) -> None:
-    for stage in config.freeze:
-        layers = [layer for layer in network.layers if layer.name.startswith(f"{stage}_")]
+    for part in config.freeze:
+        layers = [layer for layer in network.layers if _is_of(layer.name, part)]
         if not layers:
-            raise InputError(f"model.freeze: {config.backbone} has no {stage}")
+            raise InputError(f"model.freeze: {config.backbone} has no {part}")
         for layer in layers:
             layer.trainable = False
+
+
+def _is_of(layer: str, part: str) -> bool:
+    """Tells whether a layer is of a stage, or of all batch norms, by its name."""
+    return layer.endswith("_norm") if part == "norms" else layer.startswith(f"{part}_")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Finds what a path means: a run's folder, a file of weights, an exported model.
+"""Finds what a source means: a run's folder, weights by file or name, an exported model.
 
 Imports no TensorFlow.
 """
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from retinaface_tf.config_file import RUN_CONFIG
 from retinaface_tf.errors import InputError
+from retinaface_tf.model.weights.zoo import find_named
 
 CHECKPOINTS = "checkpoints"  # in the folder of a run
 LITERT_DEFAULT = "model_float32.tflite"  # of the files in a version's folder
@@ -46,18 +47,34 @@ class ModelPath:
 
 
 def find_model(source: str | Path) -> ModelPath:
-    """Finds what a path means; of a model's folder, its newest version.
+    """Finds what a source means; of a model's folder, its newest version.
+
+    What holds a model at a path wins over a name.
 
     Args:
-        source: a run's folder; a file of weights, or a name of the Hugging Face hub; an exported
-            model: its folder, the folder of one version, an `.onnx` or a `.tflite` file.
+        source: a run's folder; a file of weights; an exported model: its folder, the folder of one
+            version, an `.onnx` or a `.tflite` file; or a name: of weights that travel with the
+            package, or of the Hugging Face hub.
 
     Raises:
         InputError: the path is a folder, and none of these.
     """
     path = Path(source)
-    if not path.is_dir():
-        return ModelPath(RUNTIME_FILES.get(path.suffix, Kind.WEIGHTS), path)
+    in_folder = _find_in_folder(path) if path.is_dir() else None
+    if in_folder is not None:
+        return in_folder
+    if not path.is_file() and (named := find_named(source)) is not None:
+        return ModelPath(Kind.WEIGHTS, named)
+    if path.is_dir():
+        raise InputError(
+            f"{path}: expected a run's folder, with {RUN_CONFIG}, or an exported model, with "
+            f"saved_model.pb, an .onnx or a .tflite file; found neither"
+        )
+    return ModelPath(RUNTIME_FILES.get(path.suffix, Kind.WEIGHTS), path)
+
+
+def _find_in_folder(path: Path) -> ModelPath | None:
+    """Finds a run or an exported model in a folder; None where it holds neither."""
     if (path / RUN_CONFIG).is_file() or (path / CHECKPOINTS).is_dir():
         return ModelPath(Kind.RUN, path)
     version = newest_version(path)
@@ -65,10 +82,7 @@ def find_model(source: str | Path) -> ModelPath:
         return ModelPath(Kind.SAVED_MODEL, version)
     files = [file for file in sorted(version.iterdir()) if file.suffix in RUNTIME_FILES]
     if not files:
-        raise InputError(
-            f"{path}: expected a run's folder, with {RUN_CONFIG}, or an exported model, with "
-            f"saved_model.pb, an .onnx or a .tflite file; found neither"
-        )
+        return None
     file = version / LITERT_DEFAULT if version / LITERT_DEFAULT in files else files[0]
     return ModelPath(RUNTIME_FILES[file.suffix], file)
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from retinaface_tf.config import Config
 from retinaface_tf.config_file import load_config
 from retinaface_tf.errors import InputError
+from retinaface_tf.model.weights.zoo import weights_in
 from retinaface_tf.runtimes.interface import Detector
 from retinaface_tf.runtimes.locate import Kind, ModelPath, find_model, run_of
 
@@ -95,8 +96,9 @@ def _open_runtime(model: ModelPath) -> Detector:
 def find_config(source: str | Path) -> ConfigName:
     """Names the config that belongs to weights.
 
-    It is that of the run where they lie, or else the package's own of the backbone that the
-    tensors tell. An exported model carries its own; beside it the package's first holds.
+    It is that of the run where they lie, that which travels with named weights, or else the
+    package's own of the backbone that the tensors tell. An exported model carries its own;
+    beside it the package's first holds.
 
     Args:
         source: as of `find_model`.
@@ -108,6 +110,8 @@ def find_config(source: str | Path) -> ConfigName:
     run = model.path if model.kind is Kind.RUN else run_of(model.path)
     if run is not None:
         return ConfigName(run)
+    if (named := weights_in(model.path)) is not None:
+        return ConfigName(named.config)
     if model.is_exported:
         return ConfigName(CONFIGS["resnet50"])
     from retinaface_tf.model.weights.files import find_backbone

@@ -14,6 +14,7 @@ from retinaface_tf.errors import InputError
 from retinaface_tf.model.network import build_network
 from retinaface_tf.model.weights.files import SUFFIX, load_weights
 from retinaface_tf.model.weights.sample_check import warn_unless_faces_are_found
+from retinaface_tf.model.weights.zoo import DEFAULT_WEIGHTS
 from retinaface_tf.runtimes.locate import CHECKPOINTS, Kind, find_model
 
 # The best weights by validation, and the AP and step of them.
@@ -47,11 +48,12 @@ def load_network(config: Config) -> tuple[str, keras.Model]:
         raise InputError(f"{source}: expected a run or a file of weights, found an exported model")
     if model.kind is Kind.RUN:
         return _load_run(config, model.path)
+    file = str(model.path)
     network = build_network(config)
-    load_weights(network, source)
-    if not source.endswith(SUFFIX):  # our own were checked when they were imported
+    load_weights(network, file)
+    if not file.endswith(SUFFIX):  # our own were checked when they were imported
         warn_unless_faces_are_found(network, config, source)
-    return source, network
+    return file, network
 
 
 def _load_run(config: Config, workdir: Path) -> tuple[str, keras.Model]:
@@ -62,7 +64,8 @@ def _load_run(config: Config, workdir: Path) -> tuple[str, keras.Model]:
     if not files:
         raise InputError(
             f"{folder}: looked for a checkpoint, found none; make one with "
-            f"`python train.py` and the same --cfg and --set, or name a file with --weights"
+            f"`python train.py` and the same --cfg and --set, or name others with --weights, such "
+            f"as those of this package: --weights {DEFAULT_WEIGHTS}"
         )
     check_same(config, MODEL_KEYS, workdir)
     network = build_network(config)

@@ -1,12 +1,20 @@
 """Decodes images that anybody may have sent, in the graph, within bounds, without ever failing."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from retinaface_tf.data.decode import decode_first_frame
+from retinaface_tf.data.decode import (
+    decode_first_frame,
+    decode_jpeg,
+    decode_whole_jpeg,
+    may_miss_pixels,
+)
+from retinaface_tf.data.exif import exif_orientation, turn_upright
 from retinaface_tf.data.header import image_kind, read_header
-from retinaface_tf.data.outline import Kind
+from retinaface_tf.data.outline import MAX_SCANS, Kind
+from retinaface_tf.data.segments import count_scans
 from retinaface_tf.errors import ImageError
 
 
@@ -41,34 +49,83 @@ def open_within(bounds: Bounds, data: tf.Tensor) -> Opened:
         bounds: checked before anything is decoded, as are the limits of `data.outline`.
         data: string scalar, anything.
     """
+    opened = tf.cond(
+        tf.io.is_jpeg(data), lambda: _open_jpeg(bounds, data), lambda: _open_other(bounds, data)
+    )
+    return Opened(
+        tf.ensure_shape(opened.pixels, [None, None, 3]), tf.ensure_shape(opened.error, [])
+    )
+
+
+def _open_jpeg(bounds: Bounds, data: tf.Tensor) -> Opened:
+    """Opens what begins as a JPEG; whatever cannot fail stays outside of `_or_broken`."""
+    is_excessive = count_scans(data, MAX_SCANS) > MAX_SCANS
+
+    def decode(data: tf.Tensor, is_excessive: tf.Tensor) -> Opened:
+        size = tf.image.extract_jpeg_shape(data)[:2]
+        return _decode_unless(bounds.check(size), is_excessive, lambda: decode_jpeg(data))
+
+    def decode_whole(data: tf.Tensor) -> Opened:
+        return Opened(decode_whole_jpeg(data), tf.constant(int(ImageError.NONE)))
+
+    stored = _or_broken(decode, data, is_excessive)
+    is_doubtful = tf.cond(
+        stored.error == int(ImageError.NONE),
+        lambda: may_miss_pixels(stored.pixels),
+        lambda: tf.constant(False),
+    )
+    whole = tf.cond(
+        is_doubtful,
+        lambda: _or_broken(
+            lambda data: Opened(decode_whole_jpeg(data), tf.constant(int(ImageError.NONE))), data
+        ),
+        lambda: stored,
+    )
+    return Opened(turn_upright(whole.pixels, exif_orientation(data)), whole.error)
+
+
+def _open_other(bounds: Bounds, data: tf.Tensor) -> Opened:
     kind = image_kind(data)
-    known = kind != int(Kind.UNKNOWN)
-    failed = tf.where(known, int(ImageError.BROKEN), int(ImageError.UNKNOWN_KIND))
-    instead = Opened(tf.zeros([0, 0, 3], tf.uint8), failed)
 
     def decode(data: tf.Tensor, kind: tf.Tensor) -> Opened:
-        # Raises where the header or what follows is broken.
         header = read_header(data, kind)
-        too_complex = tf.where(header.is_excessive, int(ImageError.TOO_COMPLEX), 0)
-        error = bounds.check(header.size)
-        error = tf.where(error == int(ImageError.NONE), too_complex, error)
-        pixels = tf.cond(
-            error == int(ImageError.NONE),
+        return _decode_unless(
+            bounds.check(header.size),
+            header.is_excessive,
             lambda: decode_first_frame(header.first_frame),
-            lambda: instead.pixels,
         )
-        return Opened(pixels, error)
 
-    # No operation decodes softly, but a pipeline passes over an element that fails; the second
-    # element then stands in for it.
-    decoded = tf.data.Dataset.from_tensors((data, kind)).map(decode)
-    decoded = decoded.ignore_errors(log_warning=False)
+    unknown = Opened(_no_pixels(), tf.constant(int(ImageError.UNKNOWN_KIND)))
+    return tf.cond(
+        kind == int(Kind.UNKNOWN), lambda: unknown, lambda: _or_broken(decode, data, kind)
+    )
+
+
+def _decode_unless(
+    error: tf.Tensor, is_excessive: tf.Tensor, decode: Callable[[], tf.Tensor]
+) -> Opened:
+    """Decodes an image unless its size is an error, or it asks for absurd work."""
+    too_complex = tf.where(is_excessive, int(ImageError.TOO_COMPLEX), int(ImageError.NONE))
+    error = tf.where(error == int(ImageError.NONE), too_complex, error)
+    return Opened(tf.cond(error == int(ImageError.NONE), decode, _no_pixels), error)
+
+
+def _or_broken(open_image: Callable[..., Opened], *inputs: tf.Tensor) -> Opened:
+    """Opens an image, or answers BROKEN where that fails.
+
+    No operation decodes softly, but a pipeline passes over an element that fails; the second
+    element then stands in for it. TensorFlow prepares the pipeline's function for each image anew,
+    which takes the longer the more operations the function has.
+    """
+    broken = Opened(_no_pixels(), tf.constant(int(ImageError.BROKEN)))
+    opened = tf.data.Dataset.from_tensors(inputs).map(open_image).ignore_errors(log_warning=False)
     # The pipeline lasts for one element, for which nothing is worth being optimised.
     options = tf.data.Options()
     options.autotune.enabled = False
     options.experimental_optimization.apply_default_optimizations = False
-    first = decoded.concatenate(tf.data.Dataset.from_tensors(instead)).take(1)
-    opened = tf.cond(known, first.with_options(options).get_single_element, lambda: instead)
-    return Opened(
-        tf.ensure_shape(opened.pixels, [None, None, 3]), tf.ensure_shape(opened.error, [])
-    )
+    first = opened.concatenate(tf.data.Dataset.from_tensors(broken)).take(1)
+    return first.with_options(options).get_single_element()
+
+
+def _no_pixels() -> tf.Tensor:
+    return tf.zeros([0, 0, 3], tf.uint8)

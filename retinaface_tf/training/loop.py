@@ -93,6 +93,8 @@ def train_from(run: Run, start: int, stop: StopSignal) -> bool:
     with Progress(run, start, bad) as progress:
         if start:
             _validate_if_due(run, start, progress)  # a run that was stopped may not have
+        elif run.config.model.init is not None and run.validation_due(0):
+            _measure_beginning(run, progress)
         if run.cluster.is_chief and start < run.total_steps:
             _show_targets(run, start, progress)
         steps = _steps(run, start)
@@ -110,6 +112,15 @@ def train_from(run: Run, start: int, stop: StopSignal) -> bool:
     if decision is Decision.STOP:
         _log_stop(done, skipped=bad.in_a_row)
     return decision is Decision.DONE
+
+
+def _measure_beginning(run: Run, progress: Progress) -> None:
+    """Measures AP of the weights that a run starts from, which count among its best.
+
+    A checkpoint of step 0 comes first, as before each measurement.
+    """
+    run.checkpoints.save()
+    _validate_if_due(run, 0, progress)
 
 
 def _decide(run: Run, done: int, stop: StopSignal) -> Decision:
@@ -144,7 +155,7 @@ def _validate_if_due(run: Run, done: int, progress: Progress) -> None:
         return
     progress.report(done)
     ap, images = validation.measure(run.network, run.optimizer, done)
-    progress.report_ap(done, ap)
+    progress.report_ap(done, ap, validation.best.step if validation.best else done)
     progress.write_images("detections", images)
 
 

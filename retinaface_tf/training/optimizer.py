@@ -74,6 +74,17 @@ class CoupledSGD(keras.optimizers.SGD):
         """Leaves gradients as they are: the step has summed them over replicas."""
         return grads_and_vars
 
+    def _update_model_variables_moving_average(self, variables: list[keras.Variable]) -> None:
+        """Moves the averages, which follow young weights faster.
+
+        The momentum starts at a tenth, as tf.train.ExponentialMovingAverage has it where it knows
+        the number of updates; what random weights leave would stay for 1 / (1 - ema) steps.
+        """
+        steps = tf.cast(self.iterations.value, variables[0].dtype)
+        momentum = tf.minimum(tf.cast(self.ema_momentum, steps.dtype), (1 + steps) / (10 + steps))
+        for average, variable in zip(self.averages, variables, strict=False):
+            average.assign(momentum * average + (1 - momentum) * variable)
+
 
 def copy_averaged(network: keras.Model, optimizer: CoupledSGD, copy: keras.Model) -> None:
     """Copies a network's variables, its weights averaged where the optimizer averages.

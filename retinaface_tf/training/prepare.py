@@ -1,5 +1,7 @@
 """Builds a run from its config."""
 
+import logging
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -23,6 +25,8 @@ from retinaface_tf.training.run import Run
 from retinaface_tf.training.schedule import learning_rates
 from retinaface_tf.training.validation import Validation
 
+log = logging.getLogger(__name__)
+
 
 def prepare(config: Config, cluster: Cluster = ALONE) -> Run:
     """Reads labels and builds everything that a run needs, on one of its workers.
@@ -31,7 +35,9 @@ def prepare(config: Config, cluster: Cluster = ALONE) -> Run:
         InputError: labels, images, weights or devices are missing or do not fit.
     """
     strategy = make_strategy(config.train, cluster)  # before anything else uses a device
-    data = _training_data(config, cluster, strategy)
+    records = _read_chief_first(config, cluster, strategy)
+    config = fit_batch(config, len(records), strategy.num_replicas_in_sync)
+    data = _training_data(config, records)
     steps_per_epoch = len(data.records) // data.batch
     keras.utils.set_random_seed(config.train.seed)
     rates = learning_rates(config, steps_per_epoch)
@@ -69,16 +75,29 @@ def check_workdir(workdir: Path, *, resume: bool) -> None:
         )
 
 
-def _training_data(
-    config: Config, cluster: Cluster, strategy: tf.distribute.Strategy
-) -> TrainingData:
-    records = _read_chief_first(config, cluster, strategy)
+def _training_data(config: Config, records: Records) -> TrainingData:
     train = config.train
-    data = TrainingData(
+    _check_fills_a_batch(records, train)
+    return TrainingData(
         records, config.data, train.global_batch, train.seed, few_face_counts=train.xla
     )
-    _check_fills_a_batch(records, config.train)
-    return data
+
+
+def fit_batch(config: Config, images: int, replicas: int) -> Config:
+    """Halves the batch until an epoch has `train.min_epoch_steps`, as far as it can be shared."""
+    train, shares = config.train, replicas * config.train.accumulate
+    batch = train.batch_per_device
+    while (
+        images // (batch * train.num_devices) < train.min_epoch_steps
+        and batch % 2 == 0
+        and (batch // 2 * train.num_devices) % shares == 0
+    ):
+        batch //= 2
+    if batch < train.batch_per_device:
+        message = "%d images: train.batch_per_device is %d instead of %d, for %d steps an epoch"
+        steps = images // (batch * train.num_devices)
+        log.info(message, images, batch, train.batch_per_device, steps)
+    return replace(config, train=replace(train, batch_per_device=batch))
 
 
 def _check_fills_a_batch(records: Records, train: TrainConfig) -> None:

@@ -90,13 +90,16 @@ class Progress:
         self._print(done, values)
         self._restart(done)
 
-    def report_ap(self, done: int, ap: dict[str, float]) -> None:
-        """Reports AP by set after `done` steps."""
+    def report_ap(self, done: int, ap: dict[str, float], best: int) -> None:
+        """Reports AP by set after `done` steps, and after how many it was best."""
         self._write(done, {f"ap/{name}": value for name, value in ap.items()})
         text = ", ".join(f"{name} {value:.4f}" for name, value in ap.items())
         with logging_redirect_tqdm():
-            log.info("epoch %d AP %s", done // self.run.steps_per_epoch, text)
+            log.info("%s AP %s (best: %s)", self._when(done), text, self._when(best))
         self._restart(done)
+
+    def _when(self, done: int) -> str:
+        return f"epoch {done // self.run.steps_per_epoch}" if done else "before the first step"
 
     def write_images(self, name: str, images: list[Picture]) -> None:
         """Writes images, which may differ in size, to TensorBoard."""

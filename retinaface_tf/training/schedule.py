@@ -15,6 +15,8 @@ def learning_rates(config: Config, steps_per_epoch: int) -> NDArray[np.float64]:
     """Computes the learning rate of every step of the run [epochs * steps_per_epoch]."""
     if config.schedule.lr_type == "dynamic_lr":
         return _dynamic(config, steps_per_epoch)
+    if config.schedule.lr_type == "cosine":
+        return _cosine(config, steps_per_epoch)
     per_epoch = _standard(config) if config.schedule.lr_type == "standard_lr" else _steps(config)
     return np.repeat(per_epoch, steps_per_epoch)
 
@@ -32,6 +34,19 @@ def _dynamic(config: Config, steps_per_epoch: int) -> NDArray[np.float64]:
     rising = base / 3 + (base - base / 3) * step / max(warmup, 1)
     falling = base * (1 + np.cos(np.pi * (step - warmup) / total)) / 2
     return np.where(step < warmup, rising, falling)
+
+
+def _cosine(config: Config, steps_per_epoch: int) -> NDArray[np.float64]:
+    """Computes a linear warm-up from zero, then a cosine that ends at zero.
+
+    Source: Loshchilov and Hutter 2017 (arXiv 1608.03983), without restarts.
+    """
+    warmup = config.schedule.warmup_epochs * steps_per_epoch
+    total = config.train.epochs * steps_per_epoch
+    step = np.arange(total)
+    rising = (step + 1) / max(warmup, 1)
+    falling = (1 + np.cos(np.pi * (step - warmup) / max(total - warmup, 1))) / 2
+    return config.optimizer.learning_rate * np.where(step < warmup, rising, falling)
 
 
 def _standard(config: Config) -> NDArray[np.float64]:

@@ -62,7 +62,7 @@ class TrainStep:
         """
         self.network, self.optimizer, self.config = network, optimizer, config
         self.strategy = strategy
-        self.loss = MultiBoxLoss(config.loss)
+        self.loss = MultiBoxLoss(config)
         self.anchors = make_anchors(config.data.image_size, config.data.image_size, config.anchors)
         self.run = tf.function(
             self._global_step,
@@ -150,7 +150,8 @@ class TrainStep:
         # A constant of the graph: what follows from the anchors alone is computed once. In the
         # network's precision, since a step in float64 is to be the same however it is compiled.
         anchors = tf.constant(self.anchors.numpy(), self.network.outputs[0].dtype)
-        return make_targets(faces, anchors, self.config.anchors, self.config.match)
+        side = self.config.data.image_size
+        return make_targets(faces, anchors, (side, side), self.config)
 
     def _accumulate(
         self, images: tf.Tensor, targets: Targets, counts: Counts

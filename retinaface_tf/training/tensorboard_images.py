@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from retinaface_tf.config import Config
 from retinaface_tf.data.decode_host import read_image
-from retinaface_tf.drawing import BLUE, RED, Picture, draw_faces
+from retinaface_tf.drawing import Picture, draw_faces
 from retinaface_tf.evaluation.average_precision import GroundTruth
 from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.geometry.boxes import to_corners
 from retinaface_tf.geometry.targets import make_targets
+from retinaface_tf.palette import ANCHOR, LABELLED
 from retinaface_tf.structures import Batch
 
 COUNT = 4  # images at a time
@@ -27,14 +28,15 @@ def draw_targets(batch: Batch, config: Config) -> list[Picture]:
     first = tf.nest.map_structure(lambda rows: rows[:COUNT], batch)
     side = config.data.image_size
     anchors = make_anchors(side, side, config.anchors)
-    is_face = make_targets(first.faces, anchors, config.anchors, config.match).is_face.numpy()
+    is_face = make_targets(first.faces, anchors, (side, side), config).is_face.numpy()
     corners = to_corners(anchors).numpy() * side
     pictures = []
     for i, image in enumerate(first.images.numpy()):
         faces = tf.nest.map_structure(lambda rows, i=i: rows[i].numpy(), first.faces)
-        picture = draw_faces(image, corners[is_face[i]], colour=BLUE)
+        picture = draw_faces(image, corners[is_face[i]], colour=ANCHOR)
         landmarks = faces.landmarks[faces.has_landmarks]
-        picture = draw_faces(picture, faces.boxes[faces.valid] * side, landmarks * side)
+        boxes = faces.boxes[faces.valid] * side
+        picture = draw_faces(picture, boxes, landmarks * side, colour=LABELLED)
         pictures.append(_reduce(picture))
     return pictures
 
@@ -55,8 +57,8 @@ def draw_detections(
     for name in list(truth)[:COUNT]:
         image = read_image(files[name])
         found = predictions[name]
-        picture = draw_faces(image, _corners(truth[name].faces))
-        picture = draw_faces(picture, _corners(found[found[:, 4] >= MIN_SCORE]), colour=RED)
+        picture = draw_faces(image, _corners(truth[name].faces), colour=LABELLED)
+        picture = draw_faces(picture, _corners(found[found[:, 4] >= MIN_SCORE]))
         pictures.append(_reduce(picture))
     return pictures
 

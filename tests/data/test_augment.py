@@ -8,12 +8,21 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retinaface_tf.data.augment import augment, mirror, pad_to_square, resize_to_square
+from retinaface_tf.data.augment import (
+    RECIPES,
+    Source,
+    augment,
+    mirror,
+    pad_to_square,
+    place,
+    resize_to_square,
+)
 from retinaface_tf.data.colour import jitter_colour
 from retinaface_tf.data.crops import (
     BIUBUG6_SCALES,
     CROP_TRIES,
-    choose_window_biubug6,
+    SCRFD_SCALES,
+    choose_window,
     choose_window_mindspore,
     crop_faces,
     drop_small_faces,
@@ -21,7 +30,6 @@ from retinaface_tf.data.crops import (
 )
 from retinaface_tf.structures import Faces
 
-RECIPES = ("biubug6", "mindspore")
 MEAN_PIXEL = (123, 117, 104)  # red, green, blue
 SIZE = 64  # of the network's input in these tests
 WINDOW = [20, 10, 40, 30]  # x y width height: from (20, 10) to (60, 40)
@@ -51,14 +59,14 @@ def faces_of(*boxes, landmarks=None, has_landmarks=None, valid=None) -> Faces:
     )
 
 
-def augment_pixels(image, *others):
+def augment_pixels(image, faces, *others):
     """Augments an image that is decoded already."""
 
-    def crop(window):
+    def crop(window, _):
         x, y, width, height = tf.unstack(window)
         return image[y : y + height, x : x + width], window
 
-    return augment(tf.shape(image)[:2], crop, *others)
+    return augment(Source(tf.shape(image)[:2], crop, faces), *others)
 
 
 def seed_of(*numbers: int) -> tf.Tensor:
@@ -208,7 +216,10 @@ def test_an_image_is_padded_to_a_square_at_the_right_or_bottom_with_the_mean_pix
 # Windows.
 
 CHOOSE = {
-    "biubug6": tf.function(choose_window_biubug6, input_signature=[INT32, FACES, SEED]),
+    "biubug6": tf.function(
+        lambda size, faces, seed: choose_window(size, faces, seed, BIUBUG6_SCALES),
+        input_signature=[INT32, FACES, SEED],
+    ),
     "mindspore": tf.function(
         lambda size, faces, seed: choose_window_mindspore(size, faces, seed, SIZE),
         input_signature=[INT32, FACES, SEED],
@@ -296,17 +307,44 @@ def test_a_fifth_of_the_seeds_squares_is_full_and_the_rest_of_any_scale(windows)
     assert abs(smaller.std() - 20.2) < 1.5
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", CHOOSE)
 def test_squares_lie_evenly_over_the_image(windows, recipe):
     x, y, side, _ = windows[recipe].T.astype(float)
     smaller = side < 100
     # The originals never draw the last place, where the square ends with the image.
     across = (x + 0.5) / (140 - side)
     down = (y + 0.5)[smaller] / (100 - side)[smaller]
-    for place in (across, down):
-        assert place.max() < 1
-        assert abs(place.mean() - 0.5) < 3 / np.sqrt(12 * len(place))
-        assert abs(place.std() - 1 / np.sqrt(12)) < 0.03
+    for fraction in (across, down):
+        assert fraction.max() < 1
+        assert abs(fraction.mean() - 0.5) < 3 / np.sqrt(12 * len(fraction))
+        assert abs(fraction.std() - 1 / np.sqrt(12)) < 0.03
+
+
+def test_squares_of_the_recipe_that_zooms_out_lie_evenly_over_the_image_and_it_over_them():
+    everywhere = faces_of(*[[x, 50, x + 2, 52] for x in range(0, 140, 10)])
+    size = tf.constant([100, 140])
+    windows = each_seed(lambda seed: choose_window(size, everywhere, seed, SCRFD_SCALES), 800)
+    x, y, side, _ = windows.T.astype(float)
+    assert sorted(set(side)) == [30, 45, 60, 80, 100, 120, 140, 160, 180, 200]
+    wide = side == 200
+    # Whole numbers from 140 - 200 and 100 - 200 up to -1.
+    assert (x[wide].min() >= -60) & (x[wide].max() < 0)
+    assert abs(x[wide].mean() + 30) < 3 * 60 / np.sqrt(12 * wide.sum())
+    assert (y[wide].min() >= -100) & (y[wide].max() < 0)
+    assert abs(y[wide].mean() + 50) < 3 * 100 / np.sqrt(12 * wide.sum())
+
+
+def test_pixels_are_placed_in_the_window_by_whole_and_half_pixels():
+    image = tf.constant([[[200.0] * 3, [100.0] * 3]])
+    window = tf.constant([-1, -2, 4, 4])
+    placed = place(image, tf.constant([0, 0, 2, 1]), window, 4).numpy()
+    np.testing.assert_allclose(placed[2, 1:3], [[200] * 3, [100] * 3], atol=1e-3)
+    placed[2, 1:3] = MEAN_PIXEL
+    np.testing.assert_allclose(placed, np.broadcast_to(MEAN_PIXEL, (4, 4, 3)), atol=1e-3)
+    # At twice the size, each pixel's centre lies between two of the result.
+    larger = place(image, tf.constant([0, 0, 2, 1]), window, 8).numpy()
+    np.testing.assert_allclose(larger[4, 2:6, 0], [200, 175, 125, 100], atol=1e-3)
+    np.testing.assert_allclose(larger[4, [1, 6]], [MEAN_PIXEL] * 2, atol=1e-3)
 
 
 def test_the_seeds_recipe_takes_no_square_that_shrinks_its_faces_to_nothing():
@@ -514,7 +552,7 @@ def test_the_originals_draws_give_the_originals_faces_and_image(script, case):
     assert difference.mean() < (2 if case["is_linear"] else 8)
 
 
-# Both recipes, from end to end.
+# All recipes, from end to end.
 
 AUGMENT = {
     recipe: tf.function(
@@ -583,7 +621,8 @@ def test_boxes_and_landmarks_stay_on_their_pixels_mirrored_or_not(augmented):
     closed = []
     for number in range(40):
         sample = augmented(tf.constant(image), faces, seed_of(6, number))
-        bright = sample.image.numpy().max(axis=2) > 60
+        pixels = sample.image.numpy()
+        bright = (pixels.max(axis=2) > 60) & (pixels != MEAN_PIXEL).any(axis=2)
         rows, columns = np.nonzero(bright)
         shown = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
         np.testing.assert_allclose(sample.faces.boxes[0] * SIZE, shown, atol=1.1)
@@ -618,17 +657,17 @@ def test_faces_are_where_a_decoder_that_reduces_images_shows_them():
     image = np.zeros((61, 61, 3), np.uint8)
     image[20:61, 10:60] = 255
 
-    def reduce(window):
+    def reduce(window, _):
         x, y, width, height = tf.unstack(window // 2 * 2)
         return image[y : y + height : 2, x : x + width : 2], tf.stack([x, y, width, height])
 
-    sample = augment([61, 61], reduce, faces, seed_of(1, 1), "mindspore", 30)
+    sample = augment(Source([61, 61], reduce, faces), seed_of(1, 1), "mindspore", 30)
     rows, columns = np.nonzero(sample.image.numpy().max(axis=2))
     shown = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
     np.testing.assert_allclose(sample.faces.boxes[0] * 30, shown, atol=1e-5)
 
 
-@augmenting
+@pytest.mark.parametrize("augmented", [AUGMENT["biubug6"], AUGMENT["mindspore"]])
 def test_padding_is_the_mean_pixel_whatever_the_colours_become(augmented):
     image, faces = noise(40, 80), faces_of([5, 5, 75, 35])  # no square holds it
     for number in range(10):

@@ -334,9 +334,9 @@ def test_the_contact_sheet_shows_findings_and_needs_nothing_from_elsewhere(spoil
     assert "<i>none" not in page
     figures = re.findall(r"<figure>.*?</figure>", page, re.DOTALL)
     [overlap] = [f for f in figures if f"label.txt:{spoilt.lines['overlap']}<" in f]
-    assert overlap.count('src="data:image/jpeg;base64,') == 2, "both images that look alike"
-    assert "prefers-color-scheme: dark" in page
-    for outside in ("http://", "https://", "<script src", "<link"):
+    assert overlap.count('href="data:image/jpeg;base64,') == 2, "both images that look alike"
+    assert "color-scheme: light dark" in page
+    for outside in ("http://", "https://", "<script src", '<link rel="stylesheet'):
         assert outside not in page
 
 

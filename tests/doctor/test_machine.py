@@ -1,8 +1,11 @@
+import platform
 import re
+from importlib.metadata import version
 
 import pytest
 
-from retinaface_tf.doctor.machine import advice, bottleneck
+from retinaface_tf.config import Config, DataConfig
+from retinaface_tf.doctor.machine import advice, bottleneck, examine_machine
 
 
 @pytest.mark.slow
@@ -23,6 +26,14 @@ def test_env_tells_versions_devices_and_speeds_and_keeps_nothing(command, drawn,
     assert min(figures) > 0
     assert re.match(r"bound by the (input|step)|input and step take", bound)
     assert not workdir.exists()
+
+
+def test_env_without_seconds_needs_no_data_and_says_what_a_bug_report_asks_for():
+    config = Config(data=DataConfig(root="nowhere"))
+    versions, devices, system, *_ = examine_machine(config, seconds=0)
+    assert f"retinaface-tf {version('retinaface-tf')}, tensorflow 2." in versions
+    assert re.match(r"\d+ CPUs, ", devices)
+    assert system.startswith(f"{platform.platform()}, commit ")
 
 
 def test_a_gpu_that_is_not_seen_and_extras_that_are_missing_get_their_command():

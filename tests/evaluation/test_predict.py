@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ from retinaface_tf.config import Config, EvalConfig
 from retinaface_tf.data.dataset import validation_set
 from retinaface_tf.detections import Detections
 from retinaface_tf.errors import InputError
+from retinaface_tf.evaluation import predict as predict_module
 from retinaface_tf.evaluation.predict import load_image, predict
 from retinaface_tf.structures import DetectionBatch
 
@@ -69,6 +71,15 @@ def test_evaluation_has_no_limit_on_detections():
     config = Config().exhaustive().detector
     assert (config.top_k, config.max_detections) == (None, None)
     assert config.score_threshold == 0.02
+
+
+def test_progress_shows_in_a_log_too(drawn_config, caplog, monkeypatch):
+    monkeypatch.setattr(predict_module, "REPORT_SECONDS", 0)
+    files = validation_set(drawn_config).files()
+    with caplog.at_level("INFO"):
+        predict(lambda images, scale: detected([[0, 0, 1, 1]], [0.5]), files, drawn_config)
+    done = [re.match(r"detected in (\d) of 4 images, ", each)[1] for each in caplog.messages]
+    assert done == ["1", "2", "3"]
 
 
 def test_a_file_that_is_no_image_is_named(drawn_config, tmp_path):

@@ -62,6 +62,16 @@ def test_an_export_that_is_too_far_off_is_refused_by_name():
         check().require("some export", detecting(2), detecting(2, right=0.5), SAME_GRAPH)
 
 
+def test_the_summary_is_a_line_on_all_comparisons_that_had_to_hold(caplog):
+    comparing = check()
+    with caplog.at_level("INFO"):
+        comparing.require("one", detecting(2), detecting(2), SAME_GRAPH)
+        comparing.require("two", detecting(1), detecting(1, right=0.0078125), SAME_GRAPH)
+        comparing.measure("three", detecting(1), detecting(1, right=0.5), SAME_GRAPH)
+    assert comparing.summary() == "2 images, 6 boxes, at most 0.0078 px and 0 in score apart"
+    assert caplog.messages == []  # the figures of each are details
+
+
 def test_ap_of_both_is_measured_where_the_faces_are_known():
     faces = np.array([[10, 10, 40, 40], [100, 100, 80, 80]], np.float64)
     counted = dict.fromkeys(("easy", "medium", "hard"), np.ones(2, bool))

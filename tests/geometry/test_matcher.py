@@ -41,7 +41,7 @@ def match_images(images, anchors, rules):
         has_landmarks=np.zeros((len(images), most), bool),
         valid=np.array([np.arange(most) < len(boxes) for boxes in images]),
     )
-    return match(flatten(faces, tf.float32), len(images), tf.constant(anchors), rules)
+    return match(flatten(faces, tf.float32), len(images), tf.constant(anchors), (), rules)
 
 
 def faces_of(result: Match):
@@ -200,7 +200,7 @@ def positives(boxes, counts):
         tf.sequence_mask(counts, tf.shape(boxes)[1]),
     )
     anchors = make_anchors(840, 840, Config().anchors)
-    targets = make_targets(faces, anchors, Config().anchors, Config().match)
+    targets = make_targets(faces, anchors, (840, 840), Config())
     return tf.math.count_nonzero(targets.is_face, axis=1)
 
 

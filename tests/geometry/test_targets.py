@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from retinaface_tf.config import AnchorConfig, MatchConfig
+from retinaface_tf.config import AnchorConfig, Config
 from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.geometry.targets import make_targets
 from retinaface_tf.structures import Faces, Targets
@@ -30,7 +30,7 @@ def faces_of(*images, has_landmarks=True):
 def targets_of(faces, anchors=PAIR):
     @tf.function
     def make(faces):
-        return make_targets(faces, tf.constant(anchors), AnchorConfig(), MatchConfig())
+        return make_targets(faces, tf.constant(anchors), (16, 16), Config())  # IoU needs no shape
 
     return Targets(*(part.numpy() for part in make(faces)))
 

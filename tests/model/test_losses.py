@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from retinaface_tf.config import AnchorConfig, LossConfig, MatchConfig
+from retinaface_tf.config import Config, LossConfig
 from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.geometry.targets import make_targets
 from retinaface_tf.model.losses import TERMS, Counts, MultiBoxLoss, count_positives
@@ -53,7 +53,7 @@ def losses_and_gradients(predictions, targets, counts=None, **settings):
     with tf.GradientTape() as tape:
         tape.watch(predictions)
         counts = counts or count_positives(targets)
-        losses = MultiBoxLoss(LossConfig(**settings))(predictions, targets, counts)
+        losses = MultiBoxLoss(Config(loss=LossConfig(**settings)))(predictions, targets, counts)
     gradients = tape.gradient(losses.total, predictions)
     by_name = {**losses.terms, "total": losses.total}
     return {name: loss.numpy() for name, loss in by_name.items()}, Predictions(
@@ -103,6 +103,43 @@ def test_a_face_without_landmarks_does_not_train_landmarks():
     assert (losses["boxes"], losses["landmarks"]) == (2, 0)
     assert not gradients.landmarks.any()
     assert gradients.boxes[0, 1].all()
+
+
+def test_the_distance_iou_of_a_box_half_an_anchor_off_to_check_in_the_head():
+    predictions, targets = silent_predictions(1, 3), targets_of([[True, True, False]])
+    targets.boxes[0, 0, 0] = 5  # a tenth of an anchor each: shares 1 / 2 of 3 / 2, hull 3 / 2 by 1
+    predictions.boxes[0, 2] = 9  # no face
+    losses, gradients = losses_and_gradients(predictions, targets, boxes="diou")
+    assert losses["boxes"] == pytest.approx((1 - 1 / 3 + 0.25 / (2.25 + 1)) / 2)
+    assert gradients.boxes[0, 0, 0] < 0  # the box is to move to the right
+    assert not gradients.boxes[0, 2].any()
+
+
+def test_the_distance_iou_of_a_box_of_half_the_height_is_one_less_the_overlap():
+    predictions, targets = silent_predictions(1, 1), targets_of([[True]])
+    targets.boxes[0, 0, 3] = np.log(0.5) / 0.2
+    assert losses_of(predictions, targets, boxes="diou")["boxes"] == pytest.approx(0.5)
+
+
+def test_quality_focal_loss_wants_the_overlap_as_the_score_to_check_in_the_head():
+    predictions, targets = silent_predictions(1, 3), targets_of([[True, True, False]])
+    targets.boxes[0, 1, 0] = 5  # IoU 1 / 3
+    losses, gradients = losses_and_gradients(predictions, targets, scores="quality_focal")
+    # All scores are 1 / 2, so that each cross-entropy is ln 2.
+    assert losses["scores"] == pytest.approx((1 / 4 + 1 / 36 + 1 / 4) * LN2 / 2)
+    assert gradients.logits[0, 0, 1] < 0 < gradients.logits[0, 2, 1]
+    assert gradients.logits[0, 0, 0] == -gradients.logits[0, 0, 1]
+    without = losses_and_gradients(predictions, targets, scores="quality_focal", box_weight=0)[1]
+    assert not without.boxes.any()  # the overlap is a target, and trains no boxes
+
+
+def test_a_score_that_equals_the_overlap_costs_nothing():
+    predictions, targets = silent_predictions(1, 1), targets_of([[True]])
+    targets.boxes[0, 0, 0] = 5
+    predictions.logits[0, 0, 1] = -LN2  # sigmoid 1 / 3
+    losses, gradients = losses_and_gradients(predictions, targets, scores="quality_focal")
+    assert losses["scores"] == pytest.approx(0, abs=1e-7)
+    assert not gradients.logits.round(6).any()
 
 
 @pytest.mark.parametrize(("ratio", "expected"), [(1, 6), (2, 11), (3, 15), (7, 18)])
@@ -213,8 +250,8 @@ def test_losses_have_the_precision_of_the_predictions():
 
 def originals_targets(original):
     faces = Faces(*(tf.constant(original[f"faces_{field}"]) for field in Faces._fields))
-    anchors = make_anchors(640, 640, AnchorConfig())
-    return make_targets(faces, anchors, AnchorConfig(), MatchConfig())
+    anchors = make_anchors(640, 640, Config().anchors)
+    return make_targets(faces, anchors, (640, 640), Config())
 
 
 def check_against_the_original(predictions, targets, expected_losses, expected_gradients):

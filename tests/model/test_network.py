@@ -230,6 +230,16 @@ def test_frozen_statistics_do_not_move_in_training(config):
     assert not any(path.startswith("stem") for path in moved)
 
 
+def test_frozen_norms_keep_all_statistics_and_leave_the_kernels_to_learn(config):
+    model = ModelConfig(backbone="mobilenet025", freeze=("norms",))
+    network = build_network(replace(config, model=model))
+    before = [v.numpy() for v in network.variables]
+    network(random_images(64, 64, count=2), training=True)
+    for variable, value in zip(network.variables, before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value, err_msg=variable.path)
+    assert {v.path.split("/")[1] for v in network.trainable_variables} == {"kernel", "bias"}
+
+
 def test_a_stage_that_a_backbone_lacks_cannot_be_frozen(config):
     model = ModelConfig(backbone="mobilenet025", freeze=("stage4",))
     with pytest.raises(InputError, match=r"model\.freeze: mobilenet025 has no stage4"):

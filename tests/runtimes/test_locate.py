@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from retinaface_tf.errors import InputError
+from retinaface_tf.model.weights.zoo import DEFAULT_WEIGHTS, named_weights
 from retinaface_tf.runtimes.locate import Kind, ModelPath, find_model, run_of, versions
 
 
@@ -53,6 +54,18 @@ def test_of_several_precisions_the_exact_one_is_taken(tmp_path):
     for precision in ("float16", "float32", "int8"):
         touch(tmp_path / f"model_{precision}.tflite")
     assert find_model(tmp_path).path.name == "model_float32.tflite"
+
+
+def test_a_name_of_the_table_is_its_file_unless_a_path_of_that_name_holds_a_model(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    file = named_weights()[DEFAULT_WEIGHTS].file
+    assert find_model(DEFAULT_WEIGHTS) == ModelPath(Kind.WEIGHTS, file)
+    touch(tmp_path / DEFAULT_WEIGHTS / "photo.jpg")
+    assert find_model(DEFAULT_WEIGHTS) == ModelPath(Kind.WEIGHTS, file)
+    touch(tmp_path / DEFAULT_WEIGHTS / "config.yaml")
+    assert find_model(DEFAULT_WEIGHTS) == ModelPath(Kind.RUN, Path(DEFAULT_WEIGHTS))
 
 
 def test_another_folder_is_refused(tmp_path):

@@ -75,3 +75,11 @@ def test_every_step_of_a_schedule_equals_the_original(shared, lr_type, base, ste
 def test_past_the_end_the_last_rate_holds():
     schedule = PerStep(np.array([0.3, 0.2, 0.1]))
     assert [round(float(schedule(step)), 6) for step in (0, 2, 3, 99)] == [0.3, 0.1, 0.1, 0.1]
+
+
+def test_a_cosine_rises_from_zero_over_the_warm_up_and_falls_to_zero_at_the_end():
+    settings = ("schedule.lr_type=cosine", "schedule.warmup_epochs=1", "train.epochs=3")
+    rates = learning_rates(config(*settings, "optimizer.learning_rate=2"), 4)
+    np.testing.assert_allclose(rates[:5], [0.5, 1, 1.5, 2, 2])
+    assert rates[8] == pytest.approx(1)  # in the middle of the fall
+    assert rates[-1] == pytest.approx(1 + np.cos(7 * np.pi / 8))

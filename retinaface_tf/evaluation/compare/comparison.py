@@ -18,6 +18,7 @@ from retinaface_tf.evaluation.bootstrap import (
     resampled_ap,
 )
 from retinaface_tf.evaluation.compare.conditions import differences
+from retinaface_tf.evaluation.compare.settings import DifferingSetting, differing_settings
 from retinaface_tf.evaluation.outcome import Outcome, examine
 from retinaface_tf.evaluation.prediction_files import read_predictions
 from retinaface_tf.evaluation.result import Evaluation
@@ -62,6 +63,7 @@ class Comparison(NamedTuple):
     runs: list[Run]
     table: list[dict[str, Cell]]
     images: int  # that all runs were evaluated on
+    settings: list[DifferingSetting]
 
     def __str__(self) -> str:
         """Formats the table for a terminal."""
@@ -113,7 +115,8 @@ def compare_evaluations(
         )
         for name, file, evaluation in zip(_names(files), files, evaluations, strict=True)
     ]
-    return Comparison(runs, _table(runs, resamples, seed), len(truth))
+    table = _table(runs, resamples, seed)
+    return Comparison(runs, table, len(truth), differing_settings(evaluations))
 
 
 def _table(runs: Sequence[Run], resamples: int, seed: int) -> list[dict[str, Cell]]:

@@ -18,7 +18,9 @@ def write_comparison(folder: Path, comparison: Comparison) -> Path:
         TEMPLATES,
         "compare.html",
         rows=list(zip(runs, comparison.table, strict=True)),
+        runs=runs,
         images=comparison.images,
+        settings=comparison.settings,
         sets=SETS,
         plots={
             name: plots.precision_recall_plot({run.name: run.curves[name] for run in runs})

@@ -1,11 +1,13 @@
 """Shows an evaluation as one HTML page that needs no other file (needs matplotlib)."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from retinaface_tf.data.widerface import ATTRIBUTES
 from retinaface_tf.evaluation.average_precision import SETS, precision_recall_of
+from retinaface_tf.evaluation.calibration import Threshold, calibrate
 from retinaface_tf.evaluation.data import EvaluationData
 from retinaface_tf.evaluation.outcome import (
     Outcome,
@@ -38,6 +40,16 @@ from retinaface_tf.html_page import write_page
 
 PAGE_FILE = "report.html"
 _WIDER_FACE = "0--Parade"  # an event that only WIDER FACE has
+_PRECISIONS = (0.9, 0.95, 0.99)  # that the page names score thresholds for
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Holds the score thresholds of a precision: of all detections, and by height of faces."""
+
+    precision: float
+    overall: Threshold
+    by_height: list[Threshold]  # as in HEIGHTS
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,7 @@ class Figures:
     heights: list[Subset]
     reliability_plot: str
     reliability: Reliability
+    calibrations: list[Calibration]
     attributes: dict[str, list[Subset]] | None  # None where neither labels nor truth have them
     events: list[Event]
 
@@ -80,7 +93,11 @@ class Gallery:
 
 
 def write_report(
-    folder: Path, evaluation: Evaluation, predictions: Predictions, data: EvaluationData
+    folder: Path,
+    evaluation: Evaluation,
+    predictions: Predictions,
+    data: EvaluationData,
+    precision: float | None = None,
 ) -> Path:
     """Writes `report.html` into a folder, which is made if it does not exist.
 
@@ -89,13 +106,16 @@ def write_report(
         evaluation: of the predictions; its config says where labels and ground truth are.
         predictions: that were scored.
         data: that they were scored on; images that it lacks are not shown.
+        precision: one more that the page names a score threshold for.
 
     Raises:
         InputError: the attributes are of other faces than those of the ground truth.
     """
     config, maker = evaluation.config, evaluation.maker
     outcome = examine(predictions, data.truth, config.eval.iou)
-    figures = _figures(outcome, evaluation, data)
+    precisions = sorted({*_PRECISIONS, *([] if precision is None else [precision])})
+    figures = _figures(outcome, evaluation, data, precisions)
+    published = _published(maker, data)
     shown = maker.config if maker.protocol is not None else config
     return write_page(
         folder / PAGE_FILE,
@@ -104,7 +124,9 @@ def write_report(
         evaluation=evaluation,
         maker=maker,
         config_text=json.dumps(shown.as_dict(), indent=2),
-        published=_published(maker, data),
+        published=published,
+        yardstick=max(published, key=lambda each: each.hard, default=None),
+        height_names=HEIGHT_NAMES,
         sets=SETS,
         attribute_names=tuple(ATTRIBUTES),
         figures=figures,
@@ -122,7 +144,9 @@ def _published(maker: Evaluation, data: EvaluationData) -> list[Published]:
     return [each for each in PUBLISHED if (each.backbone, each.protocol) == ours]
 
 
-def _figures(outcome: Outcome, evaluation: Evaluation, data: EvaluationData) -> Figures:
+def _figures(
+    outcome: Outcome, evaluation: Evaluation, data: EvaluationData, precisions: Sequence[float]
+) -> Figures:
     config = evaluation.config
     threshold = max_f1_threshold(outcome, "hard")
     labels = config.below_root(config.data.val_labels)
@@ -141,6 +165,7 @@ def _figures(outcome: Outcome, evaluation: Evaluation, data: EvaluationData) -> 
         heights=heights,
         reliability_plot=plots.reliability_plot(diagram),
         reliability=diagram,
+        calibrations=[Calibration(each, *calibrate(outcome, each)) for each in precisions],
         attributes=by_attribute,
         events=ap_by_event(outcome, threshold),
     )

@@ -1,9 +1,15 @@
-"""Imports the weights of others: python -m retinaface_tf.model.weights SRC DST --cfg ...
+"""Lists the weights of this package, and imports those of others.
 
-SRC is a RetinaFace of biubug6, yakhyo or MindSpore, or an ImageNet backbone of PyTorch or
-MindSpore: a .pth, .safetensors or .ckpt file, or a name of the Hugging Face hub such as
-timm/resnet50.tv_in1k. DST is a Keras file, whose name ends in .weights.h5. Prints which tensors
-matched; unless all did, nothing is written.
+    retinaface weights list
+    retinaface weights import SRC DST --cfg ...
+
+`list` prints name, backbone, AP, licence, file and SHA-256 of the weights that travel with the
+package; every place that takes weights takes such a name.
+
+`import`, a word that may be left out, takes as SRC a RetinaFace of biubug6, yakhyo or MindSpore, or
+an ImageNet backbone of PyTorch or MindSpore: a .pth, .safetensors or .ckpt file, or a name of the
+Hugging Face hub such as timm/resnet50.tv_in1k. DST is a Keras file, whose name ends in .weights.h5.
+Prints which tensors matched; unless all did, nothing is written.
 """
 
 from absl import flags
@@ -11,6 +17,7 @@ from absl import flags
 from retinaface_tf import cli
 from retinaface_tf.config_flags import read_config
 from retinaface_tf.errors import InputError
+from retinaface_tf.model.weights.zoo import named_weights
 from retinaface_tf.printing import say
 
 _PARTIAL = flags.DEFINE_bool(
@@ -19,9 +26,18 @@ _PARTIAL = flags.DEFINE_bool(
 
 
 def main(arguments: list[str]) -> int:
+    if arguments == ["list"]:
+        for entry in named_weights().values():
+            say(entry)
+        return 0
+    if arguments[:1] == ["import"]:
+        arguments = arguments[1:]
     if len(arguments) != 2:
-        raise InputError("expected SRC and DST: python -m retinaface_tf.model.weights SRC DST")
-    source, destination = arguments
+        raise InputError("expected `list`, or `import` with SRC and DST")
+    return _import(*arguments)
+
+
+def _import(source: str, destination: str) -> int:
     config = read_config()
     cli.start_tensorflow()
     from retinaface_tf.model.weights.assignment import IncompleteWeightsError

@@ -20,6 +20,7 @@ from retinaface_tf.model.weights.h5_file import check_file, write_checksum
 from retinaface_tf.model.weights.imported import read_imported
 from retinaface_tf.model.weights.names import backbone_of
 from retinaface_tf.model.weights.state_dict import find_file
+from retinaface_tf.model.weights.zoo import log_licence
 
 SUFFIX = ".weights.h5"
 # Attributes of a file: the network that it was saved from; where it comes from, in JSON.
@@ -34,7 +35,7 @@ def load_weights(network: keras.Model, source: str | Path) -> None:
     Args:
         network: of build_network or build_backbone.
         source: a file that `save_weights` wrote for the same kind of network; a file of PyTorch,
-            safetensors or MindSpore; a name of the Hugging Face hub.
+            safetensors or MindSpore; a name of the package's weights or of the Hugging Face hub.
 
     Raises:
         InputError: no such file, no weights, or not all and only those of this network.
@@ -43,6 +44,7 @@ def load_weights(network: keras.Model, source: str | Path) -> None:
     if path.name.endswith(SUFFIX):
         load_saved(network, path)
         _check_finite(network, path)
+        log_licence(path)
         return
     imported = read_imported(path)
     check_complete(assign(network, imported), imported, network)

@@ -13,6 +13,7 @@ from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.extras import import_extra
 from retinaface_tf.model.weights.mindspore_file import read_mindspore_checkpoint
 from retinaface_tf.model.weights.torch_file import is_torch_file, read_torch_file
+from retinaface_tf.model.weights.zoo import find_named
 
 HUB_FILE = "model.safetensors"
 # Names that mean a file, even where there is none.
@@ -31,7 +32,9 @@ class StateDict:
 
 
 def find_file(source: str | Path) -> Path:
-    """Finds a local file, or that of a Hugging Face hub name such as `timm/resnet50.tv_in1k`.
+    """Finds a local file, that of named weights, or that of a name of the Hugging Face hub.
+
+    A file that exists wins over a name. The hub's are such as `timm/resnet50.tv_in1k`.
 
     Raises:
         InputError: there is no such file, or the hub does not give it.
@@ -39,6 +42,8 @@ def find_file(source: str | Path) -> Path:
     path = Path(source)
     if path.is_file():
         return path
+    if (named := find_named(source)) is not None:
+        return named
     if path.is_dir():
         raise InputError(f"{source}: expected a file of weights, found a folder")
     is_name = re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", str(source))

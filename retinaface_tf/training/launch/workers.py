@@ -59,7 +59,7 @@ def launch(command: Sequence[str], count: int, restarts: int) -> int:
     """
     log.warning(
         "workers listen on all addresses of this machine, without authentication: who reaches "
-        "their ports reads and writes their files (docs/training.md)"
+        "their ports reads and writes their files (docs/devices.md)"
     )
     relay = SignalRelay()
     for restart in range(restarts + 1):

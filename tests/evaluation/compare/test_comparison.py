@@ -12,6 +12,7 @@ from retinaface_tf.data.synthetic.scenes import draw_dataset
 from retinaface_tf.errors import InputError
 from retinaface_tf.evaluation.compare.comparison import compare_evaluations
 from retinaface_tf.evaluation.compare.page import write_comparison
+from retinaface_tf.evaluation.compare.settings import differing_settings
 from retinaface_tf.evaluation.prediction_files import write_predictions
 from retinaface_tf.evaluation.result import Evaluation
 from retinaface_tf.evaluation.scoring import score_files
@@ -62,7 +63,19 @@ def test_the_text_has_a_row_for_each_run(comparison):
 def test_the_page_has_the_table_and_a_plot_of_each_set(comparison, tmp_path):
     page = write_comparison(tmp_path, comparison).read_text()
     assert page.count('<svg class="plot"') == 3
-    assert page.count("worse") == 3
+    assert page.count('class="verdict bad">▼ worse<') == 3
+    assert page.count('class="verdict noise">≈ noise<') == 3
+
+
+def test_weights_and_settings_that_differ_are_listed_with_the_value_of_each_run(files, tmp_path):
+    first = Evaluation.load(files["good"])
+    config = replace(first.config, detector=replace(first.config.detector, nms_iou=0.3))
+    other = replace(first, config=config, source="b.h5", sha256={"b.h5": "0123456789abcdef"})
+    rows = {row.name: row.values for row in differing_settings([first, first, other])}
+    assert rows["detector.nms_iou"] == ("0.4", "0.4", "0.3")
+    assert rows["weights"] == (first.source, first.source, "b.h5")
+    assert rows["SHA-256"][2] == "0123456789ab"
+    assert rows.keys() == {"weights", "SHA-256", "detector.nms_iou"}
 
 
 def compare_with(files, tmp_path, **changes):

@@ -136,18 +136,53 @@ def test_pictures_show_labels_and_detections_that_can_be_hidden(browser, flawed)
         .filter(e => getComputedStyle(e).display != 'none').length"""
     drawn = "Promise.all([...document.images].map(e => e.decode())).then(() => 1)"
     assert browser.run(drawn) is not None
-    assert browser.run(visible.format("face")) > 0
-    assert browser.run(visible.format("found")) > 0
-    choose(browser, "missed", "faces", False)
-    assert browser.run(visible.format("face")) == 0
+    assert browser.run(visible.format("labelled")) > 0
+    assert browser.run(visible.format("detected")) > 0
+    choose(browser, "missed", "labelled", False)
+    assert browser.run(visible.format("labelled")) == 0
     choose(browser, "missed", "least", "1")
-    assert browser.run(visible.format("found")) == 0
+    assert browser.run(visible.format("detected")) == 0
 
 
-def test_where_nothing_is_missed_or_false_the_page_says_so(report, truth):
+def test_a_click_enlarges_a_picture_and_an_arrow_goes_to_the_next(browser, flawed):
+    browser.open(flawed[0])
+    shown_name = "document.querySelector('dialog[open] .name')?.textContent"
+    names = browser.run(
+        "[...document.querySelectorAll('#missed figcaption .name')].map(e => e.textContent)"
+    )
+    browser.run("document.querySelector('#missed .tile').click()")
+    assert browser.run(shown_name) == names[0]
+    small, large = browser.run(
+        "['#missed .tile', 'dialog'].map(e => document.querySelector(e + ' svg').clientWidth)"
+    )
+    assert large > 2 * small
+    browser.run("document.querySelector('dialog [data-step=\"1\"]').click()")
+    assert browser.run(shown_name) == names[1]
+
+
+def test_a_table_that_scrolls_on_a_phone_says_so(browser, flawed):
+    hint = "getComputedStyle(document.querySelector('#calibration').parentNode.nextSibling).display"
+    browser.open(flawed[0], 390)
+    assert browser.run(hint) == "block"
+    browser.open(flawed[0], 1400)
+    assert browser.run(hint) == "none"
+
+
+def test_the_calibration_has_the_precision_that_was_asked_for(flawed):
+    text = flawed[0].read_text()
+    table = text[text.index('id="calibration"') :]
+    assert re.findall(r"<tr><td>(0\.\d\d)</td>", table)[:3] == ["0.90", "0.95", "0.99"]
+
+
+def test_sections_without_content_are_left_out_and_named_at_the_foot(report, truth):
     found = {key: [[*np.trunc(f), 0.9] for f in image.faces] for key, image in truth.items()}
-    page, _ = report(found)
-    assert page.read_text().count("There are none at score") == 2
+    text = report(found)[0].read_text()
+    body, foot = text.split("<footer>")
+    for name in ("speed", "missed", "false"):
+        assert f'id="{name}"' not in body
+        assert f'href="#{name}"' not in body
+    assert foot.count("left out: there are none at score") == 2
+    assert "retinaface_tf" in foot
 
 
 def test_without_images_the_page_has_no_galleries_and_says_so(report, truth, drawn):

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import yaml
 from google.protobuf import text_format
-from serving.c_api import CModel
-from serving.servers import Trouble, grpc_server, rest_server
+from serving.rest_server import rest_server
+from serving.servers import ServedModel, Trouble, grpc_server
 from tensorflow_serving.config import model_server_config_pb2
 
 from retinaface_tf.data.decode import decode_image
@@ -34,8 +34,8 @@ def trouble():
 
 @pytest.fixture(scope="module")
 def urls(saved_model, trouble):
-    model = CModel(saved_model)
-    with grpc_server(model, trouble) as by_grpc, rest_server(model, trouble) as by_rest:
+    served = ServedModel.load(saved_model)
+    with grpc_server(served, trouble) as by_grpc, rest_server(served, trouble) as by_rest:
         yield {"grpc": by_grpc, "rest": by_rest}
 
 

@@ -1,4 +1,3 @@
-"use strict";
 // Tables: a click on a heading sorts by it, another turns the order around.
 const value = (row, column) => {
   const cell = row.cells[column];
@@ -39,8 +38,8 @@ for (const gallery of document.querySelectorAll(".gallery")) {
     }
     const by = form.sort.value;
     pictures.append(...(by ? listed.toSorted((a, b) => b.dataset[by] - a.dataset[by]) : listed));
-    pictures.classList.toggle("without-faces", !form.faces.checked);
-    pictures.classList.toggle("without-found", !form.found.checked);
+    pictures.classList.toggle("without-labelled", !form.labelled.checked);
+    pictures.classList.toggle("without-detected", !form.detected.checked);
     form.querySelector("label output").value = Number(form.least.value).toFixed(2);
     for (const box of pictures.querySelectorAll("rect[data-score]")) {
       const below = Number(box.dataset.score) < Number(form.least.value);

@@ -1,0 +1,94 @@
+"""Holds what the parts share: folder, size of everything, and what the first part found out."""
+
+import json
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+
+from gpu_parts.clock import Timing
+from gpu_parts.rows import Row
+from retinaface_tf.config import Config
+from retinaface_tf.config_file import load_config
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Says where and how large a part works.
+
+    Attributes:
+        folder: of the drawn faces, and of what parts leave for each other.
+        smoke: whether everything is tiny and runs on a CPU.
+        biubug6: a checkout of biubug6/Pytorch_Retinaface.
+    """
+
+    folder: Path
+    smoke: bool
+    biubug6: str | None
+
+    @property
+    def seconds(self) -> float:
+        """How long the clock of a row runs, about."""
+        return 0.0 if self.smoke else 3.0
+
+    @property
+    def rows_file(self) -> Path:
+        """The file of the rows of the part that runs."""
+        return self.folder / "rows.jsonl"
+
+    def as_arguments(self) -> list[str]:
+        """Returns what `from_arguments` takes, for the process of a part."""
+        return [str(self.folder), str(self.smoke), *([self.biubug6] if self.biubug6 else [])]
+
+    @classmethod
+    def from_arguments(cls, folder: str, smoke: str, biubug6: str | None = None) -> "Setting":
+        return cls(Path(folder), smoke == str(True), biubug6)
+
+    def training_row(self, name: str, config: Config, timing: Timing) -> Row:
+        """Returns the row of a training step, whose backward pass counts as two forward ones."""
+        facts = json.loads((self.folder / "facts.json").read_text())
+        images = config.train.global_batch
+        done = 3 * facts["operations"][config.model.backbone] * images
+        speed = done / statistics.median(timing.ms) * 1e3
+        return Row(name, images, timing.ms, speed / facts["matrix_rate"], timing.peak_mib)
+
+
+@dataclass(frozen=True)
+class Case:
+    """Describes a training step to measure."""
+
+    backbone: str
+    precision: str
+    batch: int
+    xla: bool = False
+    deterministic: bool = False
+    synchronised: bool = False  # batch norm written out, as several replicas have it
+
+    def __str__(self) -> str:
+        options = [name for name in ("xla", "deterministic", "synchronised") if getattr(self, name)]
+        return " ".join([self.backbone, self.precision, str(self.batch), *options])
+
+
+SIDES = {"resnet50": 840, "mobilenet025": 640}
+_CONFIGS = {"resnet50": "res50", "mobilenet025": "mobilenet025"}
+SMOKE_SIDE, SMOKE_BATCH = 64, 2
+
+
+def training_config(case: Case, setting: Setting) -> Config:
+    """Returns the config of a case, whose data set is the drawn one."""
+    values = {
+        "data.root": setting.folder / "faces",
+        "data.image_size": side_of(case.backbone, setting),
+        "model.backbone": "mobilenet025" if setting.smoke else case.backbone,
+        "model.precision": case.precision,
+        "train.batch_per_device": SMOKE_BATCH if setting.smoke else case.batch,
+        "train.num_devices": 1,
+        "train.devices": [0],
+        "train.xla": str(case.xla).lower(),
+        "train.deterministic": str(case.deterministic).lower(),
+    }
+    return load_config(_CONFIGS[case.backbone], [f"{key}={value}" for key, value in values.items()])
+
+
+def side_of(backbone: str, setting: Setting) -> int:
+    """Returns the side in pixels of the images that a backbone trains on."""
+    return SMOKE_SIDE if setting.smoke else SIDES[backbone]

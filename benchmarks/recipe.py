@@ -1,0 +1,202 @@
+r"""Climbs a ladder of recipes: trains each rung with several seeds, and prints what it gains.
+
+    python benchmarks/recipe.py benchmarks/recipe.yaml --out runs/recipe --seeds 3 \
+        --cfg configs/mobilenet025.yaml --set data.root=... --set model.pretrained=...
+
+A ladder is a YAML file: `bench`, the settings of every rung, and `rungs`, each with a `name`, the
+settings that it adds (`set`), and the rung that it adds them to (`to`; without it the one before).
+Runs go one after the other at low priority into OUT/NAME/SEED. What is interrupted goes on with the
+same command; what is evaluated is not run again, so that rungs and seeds may be added. The table
+then holds means over the seeds with their standard errors, and the difference of each rung to the
+one that it adds to, with the 95 % interval of a bootstrap over the images.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+from numpy.typing import NDArray
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from retinaface_tf import cli
+from retinaface_tf.config_flags import config_arguments
+from retinaface_tf.errors import InputError
+from retinaface_tf.evaluation.average_precision import SETS
+from retinaface_tf.evaluation.bootstrap import ImageCounts, count_by_image, interval, resampled_ap
+from retinaface_tf.evaluation.outcome import Outcome, examine
+from retinaface_tf.evaluation.prediction_files import read_predictions
+from retinaface_tf.evaluation.result import EVAL_FILE, Evaluation
+from retinaface_tf.evaluation.subsets import ap_by_height
+from retinaface_tf.evaluation.wider import load_ground_truth
+from retinaface_tf.geometry.heights import HEIGHT_NAMES
+from retinaface_tf.yaml_text import parse_yaml
+
+ROOT = Path(__file__).parents[1]
+RESAMPLES = 1000
+THRESHOLD = 0.5  # of the recall that comes with AP by height, which is not printed
+COLUMNS = (*SETS, *HEIGHT_NAMES)
+
+_OUT = flags.DEFINE_string("out", "runs/recipe", "Folder of the runs.")
+_SEEDS = flags.DEFINE_integer("seeds", 3, "Seeds of each rung, from 1 on.", lower_bound=1)
+_NICE = flags.DEFINE_integer("nice", 10, "By how much to lower the priority.", lower_bound=0)
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Rung:
+    name: str
+    set: tuple[str, ...] = ()  # settings, as of --set
+    to: str | None = None  # the rung that the settings are added to; None is the one before
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Ladder:
+    rungs: tuple[Rung, ...] = Field(min_length=1)
+    bench: tuple[str, ...] = ()  # settings of all rungs
+
+    def base(self, rung: Rung) -> Rung | None:
+        """Returns the rung that a rung adds to; None for the first."""
+        number = self.rungs.index(rung)
+        if number == 0:
+            return None
+        names = [each.name for each in self.rungs[:number]]
+        return self.rungs[names.index(rung.to) if rung.to else number - 1]
+
+    def settings(self, rung: Rung) -> tuple[str, ...]:
+        """Returns all settings of a rung, later ones overriding earlier ones."""
+        base = self.base(rung)
+        return (*(self.settings(base) if base else self.bench), *rung.set)
+
+
+def main(arguments: list[str]) -> int:
+    [path] = arguments[1:] or [str(ROOT / "benchmarks" / "recipe.yaml")]
+    ladder = read_ladder(Path(path))
+    out, seeds = Path(_OUT.value), range(1, _SEEDS.value + 1)
+    for seed in seeds:  # a first table after the first seed
+        for rung in ladder.rungs:
+            run(ladder.settings(rung), out / rung.name / str(seed), seed)
+    print_table(ladder, out, seeds)
+    return 0
+
+
+def read_ladder(path: Path) -> Ladder:
+    try:
+        ladder = TypeAdapter(Ladder).validate_python(parse_yaml(path.read_text(encoding="utf-8")))
+        for rung in ladder.rungs:
+            ladder.base(rung)
+    except (OSError, ValidationError, ValueError) as error:
+        raise InputError(f"{path}: expected a ladder of rungs: {error}") from None
+    return ladder
+
+
+def run(settings: Sequence[str], folder: Path, seed: int) -> None:
+    """Trains and evaluates one rung with one seed, as far as that is not done yet."""
+    if (folder / "eval" / EVAL_FILE).exists():
+        return
+    workdir = [f"--workdir={folder}"]
+    values = [f"--set={value}" for value in (*settings, f"train.seed={seed}")]
+    config = [*config_arguments(), *values, *workdir]
+    folder.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    try:
+        command("train.py", config, folder)
+    finally:  # adds up where a run is interrupted
+        with (folder / "seconds.txt").open("a") as file:
+            file.write(f"{time.monotonic() - began:.0f}\n")
+    command("eval.py", [*config, "--set=eval.save_results=true"], folder)
+
+
+def command(script: str, arguments: Sequence[str], folder: Path) -> None:
+    print(f"{script} {folder}", flush=True)
+    with (folder / f"{script}.log").open("a") as log:
+        done = subprocess.run(
+            [sys.executable, str(ROOT / script), *arguments],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            preexec_fn=lambda: os.nice(_NICE.value),
+            check=False,
+        )
+    if done.returncode:
+        raise InputError(f"{folder / script}.log: {script} ended with exit code {done.returncode}")
+
+
+class Result:
+    """Holds the AP of a rung's seeds, and what a bootstrap needs of them."""
+
+    def __init__(self, rung: Rung, out: Path, seeds: Sequence[int]):
+        self.name = rung.name
+        folders = [out / rung.name / str(seed) for seed in seeds]
+        outcomes = [outcome_of(folder) for folder in folders]
+        self.ap = np.array([ap_of(outcome) for outcome in outcomes])  # [seeds, COLUMNS]
+        self.counts: Mapping[str, list[ImageCounts]] = {
+            name: [count_by_image(outcome, name) for outcome in outcomes] for name in SETS
+        }
+        texts = [(folder / "seconds.txt").read_text() for folder in folders]
+        self.seconds = float(np.mean([sum(map(float, text.split())) for text in texts]))
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        return self.ap.mean(axis=0)
+
+    @property
+    def error(self) -> NDArray[np.float64]:
+        """Returns the standard error of the means; NaN of a single seed."""
+        seeds = len(self.ap)
+        if seeds == 1:
+            return np.full(len(COLUMNS), np.nan)
+        return self.ap.std(axis=0, ddof=1) / np.sqrt(seeds)
+
+
+def outcome_of(folder: Path) -> Outcome:
+    evaluation = Evaluation.load(folder / "eval" / EVAL_FILE)
+    truth = load_ground_truth(evaluation.config.ground_truth_folder)
+    return examine(read_predictions(evaluation.predictions), truth, evaluation.config.eval.iou)
+
+
+def ap_of(outcome: Outcome) -> list[float]:
+    """Returns the AP of each of COLUMNS."""
+    from retinaface_tf.evaluation.average_precision import average_precision, precision_recall_of
+
+    sets = [average_precision(precision_recall_of(outcome.matches, m)) for m in in_sets(outcome)]
+    return sets + [subset.ap for subset in ap_by_height(outcome, THRESHOLD)]
+
+
+def in_sets(outcome: Outcome) -> list[NDArray[np.bool_]]:
+    return [outcome.in_set[name] for name in SETS]
+
+
+def print_table(ladder: Ladder, out: Path, seeds: Sequence[int]) -> None:
+    """Prints a Markdown table of all rungs."""
+    results = {rung.name: Result(rung, out, seeds) for rung in ladder.rungs}
+    print(f"| rung | {' | '.join(COLUMNS)} | seconds |")
+    print("|---" * (len(COLUMNS) + 2) + "|")
+    for rung in ladder.rungs:
+        result, base = results[rung.name], ladder.base(rung)
+        cells = [f"{m:.4f} ± {e:.4f}" for m, e in zip(result.mean, result.error, strict=True)]
+        print(f"| {rung.name} | {' | '.join(cells)} | {result.seconds:.0f} |")
+        if base is not None:
+            print(
+                f"| beside {base.name} | {' | '.join(differences(result, results[base.name]))} | |"
+            )
+
+
+def differences(result: Result, base: Result) -> list[str]:
+    """Formats the difference to another rung: with intervals of the sets, errors of the heights."""
+    error = np.hypot(result.error, base.error)
+    cells = [f"{d:+.4f} ± {e:.4f}" for d, e in zip(result.mean - base.mean, error, strict=True)]
+    for i, name in enumerate(SETS):
+        runs = [*result.counts[name], *base.counts[name]]
+        ap = resampled_ap(runs, RESAMPLES, seed=0)
+        seeds = len(result.counts[name])
+        low, high = interval(ap[:seeds].mean(axis=0) - ap[seeds:].mean(axis=0))
+        cells[i] += f" ({low:+.4f} to {high:+.4f})"
+    return cells
+
+
+if __name__ == "__main__":
+    cli.run(main)

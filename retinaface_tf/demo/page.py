@@ -1,0 +1,52 @@
+"""Makes the files of the demo's page, which the server holds in memory by their paths."""
+
+import shlex
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from retinaface_tf import __version__
+from retinaface_tf.demo.answers import MAX_BYTES
+from retinaface_tf.html_page import fill
+from retinaface_tf.runtimes.interface import DEFAULT_SCORE, Detector
+from retinaface_tf.runtimes.locate import find_model
+from retinaface_tf.samples import SAMPLES
+
+_PACKAGE = "retinaface_tf.demo"
+
+
+class Content(NamedTuple):
+    """Holds what a path is answered with."""
+
+    type: str  # of MIME
+    data: bytes
+
+
+def make_files(detector: Detector, weights: str) -> Mapping[str, Content]:
+    """Makes the page, its style and script, and the sample photographs, by their paths.
+
+    Args:
+        detector: of these weights; the page begins with its thresholds.
+        weights: as `--weights` names them.
+    """
+    limits = detector.config.detector
+    page = fill(
+        _PACKAGE,
+        "demo.html",
+        weights=weights,
+        quoted_weights=shlex.quote(weights),
+        score=DEFAULT_SCORE,
+        min_score=limits.score_threshold,
+        nms_iou=limits.nms_iou,
+        # The command that gives the same cannot change the thresholds of an exported model.
+        is_exported=find_model(weights).is_exported,
+        max_bytes=MAX_BYTES,
+        samples=[sample.name for sample in SAMPLES],
+        version=__version__,
+    )
+    style, script = fill(_PACKAGE, "demo.css"), fill(_PACKAGE, "demo.js")
+    return {
+        "/": Content("text/html; charset=utf-8", page.encode()),
+        "/demo.css": Content("text/css; charset=utf-8", style.encode()),
+        "/demo.js": Content("text/javascript; charset=utf-8", script.encode()),
+        **{f"/{file.name}": Content("image/jpeg", file.read_bytes()) for file in SAMPLES},
+    }

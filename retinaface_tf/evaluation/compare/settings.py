@@ -1,0 +1,47 @@
+"""Lists in what evaluations differ: weights, date, versions, and each setting of the config."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from retinaface_tf.evaluation.result import Evaluation
+
+ABSENT = "none"  # of a version or a setting that an evaluation does not have
+_DIGITS = 12  # of a SHA-256: enough to tell files apart
+
+
+class DifferingSetting(NamedTuple):
+    """Holds something in which evaluations differ."""
+
+    name: str  # such as `weights`, or `detector.nms_iou`
+    values: tuple[str, ...]  # one for each evaluation
+
+
+def differing_settings(evaluations: Sequence[Evaluation]) -> list[DifferingSetting]:
+    """Lists in what the makers of detections differ, settings of the config last."""
+    tables = [_describe(evaluation.maker) for evaluation in evaluations]
+    rows = (
+        DifferingSetting(name, tuple(table.get(name, ABSENT) for table in tables))
+        for name in dict.fromkeys(name for table in tables for name in table)
+    )
+    return [row for row in rows if len(set(row.values)) > 1]
+
+
+def _describe(evaluation: Evaluation) -> dict[str, str]:
+    return {
+        "weights": evaluation.source,
+        "SHA-256": " ".join(digest[:_DIGITS] for digest in evaluation.sha256.values()) or ABSENT,
+        "date": evaluation.date,
+        "retinaface_tf": evaluation.retinaface_tf,
+        **evaluation.versions,
+        **dict(_flatten(evaluation.config.as_dict())),
+    }
+
+
+def _flatten(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yields settings by dotted key."""
+    for name, value in section.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value if isinstance(value, str) else json.dumps(value)

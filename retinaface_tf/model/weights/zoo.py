@@ -1,0 +1,106 @@
+"""Lists the weights that travel with the package, by name; imports no TensorFlow.
+
+Three files in `shipped` are an entry of the table: NAME.weights.h5, NAME.yaml, which is the
+config, and NAME.json, with the fields of NamedWeights. `benchmarks/ship_weights.py` writes them.
+"""
+
+import functools
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic.dataclasses import dataclass
+
+DEFAULT_WEIGHTS = "mobilenet025"
+# SPDX expression of what was trained on WIDER FACE; the text is in LICENSE-WEIGHTS.
+LICENCE = "LicenseRef-WIDERFACE-NonCommercialResearch"
+FOLDER = Path(__file__).with_name("shipped")
+
+_RULES = ConfigDict(extra="forbid")
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, config=_RULES)
+class Ap:
+    """Holds AP on the three sets of WIDER FACE."""
+
+    easy: Fraction
+    medium: Fraction
+    hard: Fraction
+
+    def __str__(self) -> str:
+        return " / ".join(f"{ap:.4f}"[1:] for ap in (self.easy, self.medium, self.hard))
+
+
+@dataclass(frozen=True, kw_only=True, config=_RULES)
+class NamedWeights:
+    """Says what weights that travel with the package are, and how they were made."""
+
+    name: str
+    backbone: str
+    sha256: str  # of the file
+    ap: dict[str, Ap]  # of the file as it is, by protocol
+    ap_images: int  # of WIDER FACE val
+    licence: str  # SPDX expression
+    author: str  # who trained them
+    date: str  # ISO 8601, of the file
+    recipe: str  # what the training was, in words; NAME.yaml has all settings
+    commit: str | None  # of the code that trained them; `+` where files differed from it
+    steps: int
+    images: int  # trained on
+    faces: int
+    labels_sha256: str  # as in the run's run.json
+    images_sha256: str  # of the images' names and contents, in the labels' order
+
+    @property
+    def file(self) -> Path:
+        return FOLDER / f"{self.name}.weights.h5"
+
+    @property
+    def config(self) -> Path:
+        return FOLDER / f"{self.name}.yaml"
+
+    def __str__(self) -> str:
+        """Formats the row of the table."""
+        measured = "; ".join(f"{protocol} {ap}" for protocol, ap in self.ap.items())
+        return (
+            f"{self.name}: {self.backbone} of {self.author}, {self.date}\n"
+            f"  AP on {self.ap_images} images of WIDER FACE val: {measured}\n"
+            f"  licence {self.licence}\n"
+            f"  {self.file}\n"
+            f"  SHA-256 {self.sha256}"
+        )
+
+
+ENTRY = TypeAdapter(NamedWeights)
+
+
+@functools.cache
+def named_weights() -> Mapping[str, NamedWeights]:
+    """Reads the table of named weights, by name."""
+    entries = [ENTRY.validate_json(file.read_bytes()) for file in sorted(FOLDER.glob("*.json"))]
+    return MappingProxyType({entry.name: entry for entry in entries})
+
+
+def find_named(source: str | Path) -> Path | None:
+    """Finds the file of named weights; None where there is no such name."""
+    entry = named_weights().get(str(source))
+    return None if entry is None else entry.file
+
+
+def weights_in(file: Path) -> NamedWeights | None:
+    """Finds the named weights whose file this is; None for any other file."""
+    return next((entry for entry in named_weights().values() if entry.file == file), None)
+
+
+@functools.cache
+def log_licence(file: Path) -> None:
+    """Logs once in a process, where a file is one of named weights, what they may be used for."""
+    if (entry := weights_in(file)) is not None:
+        message = "%s: weights for non-commercial research only (%s; see LICENSE-WEIGHTS)"
+        log.warning(message, entry.name, entry.licence)
