@@ -1,0 +1,1 @@
+"""A package, since benchmarks/serving.py would hide a folder of this name."""
