@@ -51,8 +51,13 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
         "detect": Command(
             "retinaface_tf.detect.__main__",
-            "Detects faces in images, folders, videos and cameras.",
+            "Detects faces in images, folders, videos, cameras and streams.",
             "retinaface detect photo.jpg --out detections",
+        ),
+        "batch": Command(
+            "retinaface_tf.batch.__main__",
+            "Detects faces in many images, on this machine, Ray or Spark.",
+            "retinaface batch photos --weights models/mine --out found --engine ray",
         ),
         "demo": Command(
             "retinaface_tf.demo.__main__",
@@ -172,7 +177,7 @@ def start_tensorflow() -> None:
         InputError: the settings of Keras are broken.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # its devices, as it starts them
-    with _silent_stderr():
+    with silent_stderr():
         try:
             import keras  # noqa: F401 (both read the settings of Keras)
             import tensorflow as tf
@@ -187,7 +192,7 @@ def start_tensorflow() -> None:
 
 
 @contextmanager
-def _silent_stderr() -> Iterator[None]:
+def silent_stderr() -> Iterator[None]:
     """Discards what C++ code writes before its logging can be configured."""
     sys.stderr.flush()
     saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)

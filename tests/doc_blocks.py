@@ -17,6 +17,8 @@ NOT_RUN = {
     r"^pip |^make |^\.venv/": "builds an environment, as .ci/run does",
     r"^docker |localhost": "needs a server; tests/serving asks one that stands in for it",
     r"^TF_CONFIG|^srun|^sudo": "needs other machines, Slurm or root",
+    r"^ray |--engine": "needs a cluster; tests/batch has one of this machine",
+    r"spark\.read|apache_beam": "needs Spark or Beam, which are not in the lock",
     r"train\.devices=": "needs GPUs",
     r"^retinaface launch|cpu_devices": "starts several devices, as tests/training does",
     r"timm/": "needs the Hugging Face hub",

@@ -34,11 +34,10 @@ def choose_window(
         int32 [4], x y width height.
     """
     scale_seed, place_seed = tf.unstack(tf.random.split(seed, 2))
-    scales = tf.constant(scales, tf.float64)
     drawn = tf.random.stateless_uniform(
         [CROP_TRIES], scale_seed, maxval=len(scales), dtype=tf.int32
     )
-    windows = _squares(size, tf.gather(scales, drawn), place_seed)
+    windows = _squares(size, tf.gather(tf.constant(scales, tf.float64), drawn), place_seed)
     has_face = tf.reduce_any(_is_inside(faces, windows), axis=1)
     return tf.where(tf.reduce_any(has_face), windows[tf.argmax(has_face)], _whole_image(size))
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qs
 
 from retinaface_tf.data.decode_host import decode_bytes
-from retinaface_tf.data.video import DEFAULT_RATE
+from retinaface_tf.data.video.frame import DEFAULT_RATE
 from retinaface_tf.detect.frames import Frame
 from retinaface_tf.detect.results import CutOut, as_line
 from retinaface_tf.detect.sources import Source

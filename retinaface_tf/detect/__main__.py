@@ -1,10 +1,10 @@
 """Detects faces: python -m retinaface_tf.detect PATH... [--out DIR].
 
-A PATH is an image, a video, a folder, which is searched with all below it, or a camera: `0` or
-`/dev/video0`. Without `--weights`, `--cfg` or `--workdir` the weights are those of this package,
-mobilenet025. The command writes `detections.jsonl` and `detections.csv`, whose schema is in
-`detect/results.py`, and a picture or video of each with its faces. A camera goes on until Ctrl-C,
-or for `--max_frames`.
+A PATH is an image, a video, a folder, which is searched with all below it, a camera (`0` or
+`/dev/video0`), or a stream (`http://camera/video.mjpg`). Without `--weights`, `--cfg` or
+`--workdir` the weights are those of this package, mobilenet025. The command writes
+`detections.jsonl` and `detections.csv`, whose schema is in `detect/results.py`, and a picture or
+video of each with its faces. Cameras and streams go on until Ctrl-C, or for `--max_frames`.
 """
 
 import logging
@@ -39,7 +39,9 @@ _SCORE = flags.DEFINE_float("score", DEFAULT_SCORE, "Leaves out faces below this
 _BATCH = flags.DEFINE_integer(
     "batch", DEFAULT_BATCH, "Images or frames of one size to detect together.", 1
 )
-_MAX_FRAMES = flags.DEFINE_integer("max_frames", None, "Frames to read of a video or camera.", 1)
+_MAX_FRAMES = flags.DEFINE_integer(
+    "max_frames", None, "Frames to read of a video, camera or stream.", 1
+)
 _PICTURES = flags.DEFINE_bool("pictures", True, "Writes pictures or videos with the faces.")
 _BLUR = flags.DEFINE_bool("blur", False, "Makes faces unrecognisable there, instead of boxes.")
 _CROP = flags.DEFINE_bool("crop", False, "Writes each face as a picture of its own.")

@@ -1,4 +1,4 @@
-"""Yields what there is to detect: images, and the frames of videos and cameras."""
+"""Yields what there is to detect: images, and the frames of videos, cameras and streams."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retinaface_tf.data.decode_host import read_image
-from retinaface_tf.data.video import DEFAULT_RATE, read_video
+from retinaface_tf.data.video.frame import DEFAULT_RATE
+from retinaface_tf.data.video.reading import read_video
 from retinaface_tf.detect.sources import Source
 
 
@@ -27,7 +28,7 @@ def read_frames(source: Source, max_frames: int | None = None) -> Iterator[Frame
 
     Args:
         source: of any kind.
-        max_frames: how many frames to read of a video or a camera at most.
+        max_frames: how many frames to read at most of what is no image.
 
     Raises:
         InputError: the source cannot be read.

@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-
 from retinaface_tf.alignment import TEMPLATES, align_face, similarity
-from retinaface_tf.data.video import absolute_name
+from retinaface_tf.data.video.writing import VideoWriter, open_writer
 from retinaface_tf.detect.blur import blur_faces
 from retinaface_tf.detect.frames import Frame
 from retinaface_tf.detect.results import CutOut, Results
@@ -54,7 +52,7 @@ class Output:
         self.folder, self.options = folder, options
         self.results = Results(folder)
         self.errors: list[str] = []
-        self._video: tuple[Path, cv2.VideoWriter | None] | None = None
+        self._video: tuple[Path, VideoWriter | None] | None = None
 
     def __enter__(self) -> "Output":
         return self
@@ -93,8 +91,13 @@ class Output:
         if self._video is None or self._video[0] != file:
             self._close_video()
             self._video = file, self._open_video(file, frame)
-        if self._video[1] is not None:
-            self._video[1].write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        _, writer = self._video
+        if writer is not None:
+            try:
+                writer.write(picture, frame.seconds or 0.0)
+            except InputError as error:
+                self.errors.append(str(error))
+                self._video = file, None
 
     def _write_image(self, path: Path, image: Picture) -> str | None:
         """Writes RGB below the folder, and returns the path there; None where that fails."""
@@ -105,16 +108,21 @@ class Output:
             return None
         return path.as_posix()
 
-    def _open_video(self, file: Path, frame: Frame) -> cv2.VideoWriter | None:
+    def _open_video(self, file: Path, frame: Frame) -> VideoWriter | None:
+        sound_of = frame.source.path if frame.source.kind == "video" else None
         try:
-            return _open_video(file, frame)
+            make_parents(file)
+            return open_writer(file, frame.pixels, frame.rate, sound_of)
         except InputError as error:
             self.errors.append(str(error))
             return None
 
     def _close_video(self) -> None:
         if self._video is not None and self._video[1] is not None:
-            self._video[1].release()
+            try:
+                self._video[1].close()
+            except InputError as error:
+                self.errors.append(str(error))
         self._video = None
 
 
@@ -126,27 +134,7 @@ def _name_of_face(frame: Frame, number: int) -> Path:
     """Names the file of a face, by its number in the image, and in a video by the frame's too."""
     place = "" if frame.number is None else f"_{frame.number:06d}"
     name = frame.source.picture
-    if frame.source.kind != "camera":
+    if not frame.source.is_live:
         name = name.with_name(Path(frame.source.path).name)
     # Other suffixes stay: a.jpg and a.jpeg are two, as are a.mp4 and a.jpg.
     return name.with_name(f"{name.name.removesuffix('.jpg')}{place}_{number}.jpg")
-
-
-def _open_video(file: Path, frame: Frame) -> cv2.VideoWriter:
-    """Opens a video for frames of the size of one.
-
-    Raises:
-        InputError: the video cannot be written.
-    """
-    make_parents(file)
-    height, width, _ = frame.pixels.shape
-    codec, name = cv2.VideoWriter.fourcc(*"mp4v"), absolute_name(str(file))
-    # MPEG-4 counts time in fractions of at most 65535, which 211.222 a second exceeds.
-    for rate in (frame.rate, round(frame.rate)):
-        video = cv2.VideoWriter(name, codec, rate, (width, height))
-        if video.isOpened():
-            return video
-    raise InputError(
-        f"{file}: cannot be written as a video of {width} x {height} pixels at {frame.rate:g} "
-        f"frames a second"
-    )

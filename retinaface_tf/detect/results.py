@@ -2,7 +2,7 @@
 
 `detections.jsonl` has a line for each image or frame, always with the same keys:
 
-    file     as it was given
+    file     as it was given, but without the user and password of a stream's address
     frame    its number in the video, from 0; null in an image
     seconds  since the first frame of the video; null in an image
     width, height    in pixels, upright
@@ -108,7 +108,7 @@ def _about(frame: Frame) -> dict[str, Any]:
     height, width, _ = frame.pixels.shape
     seconds = None if frame.seconds is None else round(frame.seconds, 3)
     return {
-        "file": frame.source.path,
+        "file": frame.source.name,
         "frame": frame.number,
         "seconds": seconds,
         "width": width,

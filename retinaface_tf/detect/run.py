@@ -1,4 +1,4 @@
-"""Detects faces in files, folders, videos and cameras, and writes what it finds."""
+"""Detects faces in files, folders, videos, cameras and streams, and writes what it finds."""
 
 import itertools
 import logging
@@ -28,7 +28,7 @@ def detect_paths(
     batch_size: int = DEFAULT_BATCH,
     max_frames: int | None = None,
 ) -> Results:
-    """Detects faces in all images, videos and cameras that the paths name.
+    """Detects faces in all images, videos, cameras and streams that the paths name.
 
     Args:
         detector: of `load_detector`.
@@ -50,21 +50,21 @@ def detect_paths(
     reader = _Reader(max_frames)
     with _progress(sources, max_frames) as bar, Output(out, options) as output:
         try:
-            for is_camera, group in itertools.groupby(sources, lambda s: s.kind == "camera"):
+            for is_live, group in itertools.groupby(sources, lambda source: source.is_live):
                 frames, copy = itertools.tee(reader.read(group))
                 answers = detector.detect_batch(
                     (frame.pixels for frame in copy),
                     score_threshold=score_threshold,
-                    batch_size=1 if is_camera else batch_size,  # a camera's frames do not wait
+                    batch_size=1 if is_live else batch_size,
                 )
                 for frame, faces in zip(frames, answers, strict=True):
                     if faces.error is None:
                         height, width, _ = frame.pixels.shape
                         plan = detector.plan_passes(height, width)
-                        log.debug("%s: %d x %d, passes %s", frame.source.path, width, height, plan)
+                        log.debug("%s: %d x %d, passes %s", frame.source.name, width, height, plan)
                         output.write(frame, faces)
                     else:
-                        reader.errors.append(f"{frame.source.path}: {faces.error}")
+                        reader.errors.append(f"{frame.source.name}: {faces.error}")
                     bar.update()
         except KeyboardInterrupt:  # how one leaves a camera; what was found is kept
             log.info("stopped")

@@ -1,30 +1,42 @@
-"""Finds images, videos and cameras by the paths that a command is given."""
+"""Finds images, videos, cameras and streams by the paths that a command is given."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from retinaface_tf.data import video
 from retinaface_tf.data.files import IMAGE_SUFFIXES, find_files
+from retinaface_tf.data.video import reading
+from retinaface_tf.data.video.names import is_camera, is_stream, without_password
 from retinaface_tf.errors import InputError
 
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
-NO_END = 1 << 62  # frames of a camera
+NO_END = 1 << 62  # frames of a camera or a stream
 
 
 class Source(NamedTuple):
-    """Names an image, a video or a camera."""
+    """Names an image, a video, a camera or a stream."""
 
-    path: str  # of a file, or a camera's number or device
-    kind: str  # image, video or camera
+    path: str  # of a file, a camera's number or device, or a stream's address
+    kind: str  # image, video, camera or stream
     picture: Path  # where it is drawn, below the folder of results
+
+    @property
+    def name(self) -> str:
+        """Its path as it may be shown and kept: a stream's without user and password."""
+        return without_password(self.path)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it may have no end, and its frames should not wait for each other."""
+        return self.kind in ("camera", "stream")
 
 
 def find_sources(paths: Sequence[str], out: Path, *, named: bool = True) -> list[Source]:
-    """Finds the images, videos and cameras that the paths name; in folders all that lie below.
+    """Finds the images, videos, cameras and streams of paths; in folders all that lie below.
 
     Args:
-        paths: of images, videos and folders; numbers or devices of cameras.
+        paths: of images, videos and folders; numbers or devices of cameras; addresses of streams.
         out: folder of the results; what an earlier run has left there is no input.
         named: whether files are written that are named after each input.
 
@@ -36,11 +48,11 @@ def find_sources(paths: Sequence[str], out: Path, *, named: bool = True) -> list
         _refuse_results(path, out)
     sources: dict[Path | str, Source] = {}
     for source in (found for path in paths for found in _sources_of(path, out)):
-        if source.kind != "camera" and out.resolve() in Path(source.path).resolve().parents:
+        if not source.is_live and out.resolve() in Path(source.path).resolve().parents:
             continue
         other = sources.setdefault(source.picture if named else source.path, source)
         if other.path != source.path:
-            both = f"{other.path} and {source.path}"
+            both = f"{other.name} and {source.name}"
             raise InputError(f"{both}: both would be drawn to {source.picture}")
     if not sources:
         expected = ", ".join(IMAGE_SUFFIXES + VIDEOS)
@@ -69,8 +81,11 @@ def _sources_of(path: str, out: Path) -> Iterator[Source]:
     elif file.is_dir():
         for child in find_files(file, IMAGE_SUFFIXES + VIDEOS, without=out):
             yield _source(child, child.relative_to(file))
-    elif path.isdecimal() or path.startswith("/dev/video"):
+    elif is_camera(path):
         yield Source(path, "camera", Path(f"camera{path.rpartition('/')[2]}.mp4"))
+    elif is_stream(path):
+        words = re.findall(r"[\w.-]+", without_password(path).partition("://")[2])
+        yield Source(path, "stream", Path(f"{'_'.join(words)}.mp4"))
     else:
         raise InputError(f"{path}: no such image, video, folder or camera")
 
@@ -84,14 +99,14 @@ def _source(file: Path, name: Path) -> Source:
 
 
 def count_frames(sources: Sequence[Source], max_frames: int | None) -> int | None:
-    """Counts the frames to come, for a progress bar; None where a camera has no end."""
+    """Counts the frames to come, for a progress bar; None where one may have no end."""
     total = 0
     for source in sources:
-        if source.kind == "camera" and max_frames is None:
+        if source.is_live and max_frames is None:
             return None
         total += 1 if source.kind == "image" else min(_length(source), max_frames or NO_END)
     return total
 
 
 def _length(source: Source) -> int:
-    return NO_END if source.kind == "camera" else video.count_frames(source.path)
+    return NO_END if source.is_live else reading.count_frames(source.path)

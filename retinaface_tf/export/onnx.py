@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from retinaface_tf.export.onnx_nms import CANDIDATES, append_nms
 from retinaface_tf.export.parity import (
     OTHER_RUNTIME,
     ParityCheck,
@@ -57,8 +58,9 @@ def write_onnx_version(
 def write_onnx(detector: GraphDetector, folder: Path, metadata: Metadata) -> Path:
     """Writes `model.onnx`, which takes images of any size.
 
-    Its input is `images` uint8 [B, H, W, 3], RGB, upright. Its outputs are `boxes` [B, D, 4],
-    `scores` [B, D], `landmarks` [B, D, 5, 2] and `num_detections` [B], as those of the SavedModel.
+    Its input is `images` uint8 [B, H, W, 3], RGB, upright; `score_threshold` and `nms_iou`, both
+    float32 [1], may be left out. Its outputs are `boxes` [B, D, 4], `scores` [B, D], `landmarks`
+    [B, D, 5, 2] and `num_detections` [B], as those of the SavedModel.
 
     Returns:
         The file.
@@ -66,20 +68,32 @@ def write_onnx(detector: GraphDetector, folder: Path, metadata: Metadata) -> Pat
     Raises:
         InputError: the extra `onnx` is not installed.
     """
-    onnx, tf2onnx = import_extra("onnx", "onnx"), import_extra("tf2onnx", "onnx")
+    onnx = import_extra("onnx", "onnx")
     version_converter = import_extra("onnx.version_converter", "onnx")
-
-    def detect(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return detector(images)._asdict()
-
-    spec = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
-    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-    model, _ = tf2onnx.convert.from_function(
-        tf.function(detect), input_signature=[spec], opset=CONVERTER_OPSET
-    )
-    model = version_converter.convert_version(model, OPSET)
+    model = version_converter.convert_version(_convert_candidates(detector), OPSET)
+    model.ir_version = onnx.helper.find_min_ir_version_for(model.opset_import)
+    append_nms(model.graph, metadata.thresholds, metadata.max_detections)
     onnx.helper.set_model_props(model, {METADATA: metadata.to_json()})
     onnx.checker.check_model(model, full_check=True)
     file = folder / FILE
     onnx.save(model, file)
     return file
+
+
+def _convert_candidates(detector: GraphDetector) -> Any:
+    """Converts network and decoding, up to NMS: an onnx.ModelProto."""
+    tf2onnx = import_extra("tf2onnx", "onnx")
+
+    def find_candidates(images: tf.Tensor, score_threshold: tf.Tensor) -> dict[str, tf.Tensor]:
+        found = detector.candidates(images, score_threshold=score_threshold)
+        return dict(zip(CANDIDATES, found, strict=False))
+
+    inputs = [
+        tf.TensorSpec([None, None, None, 3], tf.uint8, name="images"),
+        tf.TensorSpec([1], tf.float32, name="score_threshold"),
+    ]
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    model, _ = tf2onnx.convert.from_function(
+        tf.function(find_candidates), input_signature=inputs, opset=CONVERTER_OPSET
+    )
+    return model

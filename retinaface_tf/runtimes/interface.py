@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from retinaface_tf.config import Config, DetectorConfig
 from retinaface_tf.data.image_input import ImageInput, as_rgb
-from retinaface_tf.data.video import read_video
+from retinaface_tf.data.video.reading import read_video
 from retinaface_tf.detections import Detections
 from retinaface_tf.errors import InputError
 from retinaface_tf.geometry.passes import Plan, plan_passes
@@ -77,8 +77,7 @@ class Detector(Protocol):
             nms_iou: instead of `config.detector.nms_iou`.
 
         Raises:
-            InputError: a model whose thresholds were fixed at export cannot apply these; or the
-                images are larger than a SavedModel was exported for.
+            InputError: the images are larger than a SavedModel was exported for.
         """
         ...
 
@@ -143,15 +142,16 @@ class Detector(Protocol):
         score_threshold: float = DEFAULT_SCORE,
         nms_iou: float | None = None,
     ) -> Iterator[DetectedFrame]:
-        """Detects faces in each frame of a video or a camera.
+        """Detects faces in each frame of a video, a camera or a stream.
 
         Args:
-            source: the path of a video, or the number or the device of a camera.
+            source: the path of a video, the number or the device of a camera, or the address of a
+                stream, such as `http://camera/video.mjpg`.
             score_threshold: as of `detect`.
             nms_iou: as of `detect`.
 
         Raises:
-            InputError: no frame can be read.
+            InputError: no frame can be read, or a stream broke off for good.
         """
         for frame in read_video(str(source)):
             found = self.detect(frame.pixels, score_threshold=score_threshold, nms_iou=nms_iou)

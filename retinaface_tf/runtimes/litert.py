@@ -17,6 +17,7 @@ from retinaface_tf.geometry.passes import Plan, plan_passes
 from retinaface_tf.runtimes.all_sizes import detect_all_sizes
 from retinaface_tf.runtimes.heads import Floats, anchors_of_square, detect_faces, empty_batch
 from retinaface_tf.runtimes.interface import Detector, with_thresholds
+from retinaface_tf.runtimes.threads import thread_limit
 from retinaface_tf.serving.metadata import Metadata
 from retinaface_tf.structures import Array, DetectionBatch, Predictions
 
@@ -112,7 +113,7 @@ class LiteRtDetector(Detector):
 
 def _interpreter(path: str | Path) -> Any:
     litert = import_extra("ai_edge_litert.interpreter", "litert")
-    interpreter = litert.Interpreter(str(path), num_threads=os.cpu_count())
+    interpreter = litert.Interpreter(str(path), num_threads=thread_limit() or os.cpu_count())
     interpreter.allocate_tensors()
     return interpreter
 

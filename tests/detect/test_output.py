@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from retinaface_tf.data.video import writing
 from retinaface_tf.detect.output import Output, OutputOptions
 from retinaface_tf.detect.sources import Source
 from retinaface_tf.detections import Detections
@@ -36,15 +37,18 @@ def test_crops_and_aligned_faces_are_named_in_the_results(tmp_path, frame, face)
     assert not (tmp_path / "a.png.jpg").exists()
 
 
-def test_frames_of_a_video_become_a_video_at_its_rate(tmp_path, frame, face):
+@pytest.mark.parametrize("library", ["pyav", "opencv"])
+def test_frames_of_a_video_become_a_video(tmp_path, frame, face, library, monkeypatch):
+    monkeypatch.setattr(writing, "has_pyav", lambda: library == "pyav")
     source = Source("v.avi", "video", Path("sub/v.avi.mp4"))
     with Output(tmp_path, replace(NOTHING, pictures=True, crop=True)) as output:
         for i in range(6):
-            output.write(frame._replace(source=source, number=i, rate=12.0), face)
+            part = frame._replace(source=source, number=i, seconds=i / 12, rate=12.0)
+            output.write(part, face)
         output.write(frame, Detections.none())
     video = cv2.VideoCapture(str(tmp_path / "sub/v.avi.mp4"))
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 6
-    assert video.get(cv2.CAP_PROP_FPS) == 12
+    assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(12)
     assert lines(tmp_path)[3]["faces"][0]["crop"] == "crops/sub/v.avi_000003_0.jpg"
     assert (tmp_path / "a.png.jpg").exists()
 
@@ -83,7 +87,8 @@ def test_a_picture_that_cannot_be_written_is_named_and_its_faces_are_kept(
 
 
 @pytest.mark.parametrize("rate", [211.222, 1234.567])
-def test_a_rate_that_mpeg4_lacks_is_rounded(tmp_path, frame, face, rate):
+def test_a_rate_that_mpeg4_lacks_is_rounded(tmp_path, frame, face, rate, monkeypatch):
+    monkeypatch.setattr(writing, "has_pyav", lambda: False)
     video = Source("v.avi", "video", Path("v.avi.mp4"))
     with Output(tmp_path, OutputOptions()) as output:
         output.write(frame._replace(source=video, number=0, rate=rate), face)
@@ -92,20 +97,17 @@ def test_a_rate_that_mpeg4_lacks_is_rounded(tmp_path, frame, face, rate):
     assert written == pytest.approx(rate, rel=0.01)
 
 
-@pytest.mark.parametrize(
-    ("name", "rate", "shape"),
-    [("v.mp4", 1e5, (48, 64)), ("v.mp4", 25, (48, 9000)), ("x" * 260 + ".mp4", 25, (48, 64))],
-)
-def test_a_video_that_cannot_be_written_is_named_once(tmp_path, frame, name, rate, shape):
-    frame = frame._replace(
-        source=Source("v.avi", "video", Path(name)),
-        number=0,
-        rate=rate,
-        pixels=np.zeros((*shape, 3), np.uint8),
-    )
+@pytest.mark.parametrize("library", ["pyav", "opencv"])
+@pytest.mark.parametrize(("name", "shape"), [("v.mp4", (48, 40_000)), ("x" * 260, (48, 64))])
+def test_a_video_that_cannot_be_written_is_named_once(
+    tmp_path, frame, name, shape, library, monkeypatch
+):
+    monkeypatch.setattr(writing, "has_pyav", lambda: library == "pyav")
+    source, pixels = Source("0", "camera", Path(name)), np.zeros((*shape, 3), np.uint8)
     with Output(tmp_path, OutputOptions()) as output:
-        output.write(frame, Detections.none())
-        output.write(frame._replace(number=1), Detections.none())
+        for number in range(2):
+            part = frame._replace(source=source, number=number, seconds=number / 25, pixels=pixels)
+            output.write(part, Detections.none())
     [error] = output.errors
     assert name in error
     assert len(lines(tmp_path)) == 2

@@ -34,6 +34,14 @@ def test_a_number_or_a_device_is_a_camera_unless_a_file_has_that_name(tmp_path, 
     assert find_sources(["0"], tmp_path / "out")[0].kind == "image"
 
 
+def test_an_address_is_a_stream_whose_picture_and_name_have_no_password(tmp_path):
+    address = "http://me:secret@cam.local:8080/video.mjpg?fps=5"
+    [source] = find_sources([address], tmp_path)
+    assert source == Source(address, "stream", Path("cam.local_8080_video.mjpg_fps_5.mp4"))
+    assert source.name == "http://cam.local:8080/video.mjpg?fps=5"
+    assert count_frames([source], None) is None
+
+
 def test_what_an_earlier_run_wrote_is_no_input(tmp_path):
     touch(tmp_path / "a.jpg", tmp_path / "out/a.jpg", tmp_path / "out/crops/a_0.jpg")
     [source] = find_sources([str(tmp_path)], tmp_path / "out")

@@ -17,6 +17,7 @@ from retinaface_tf.extras import import_extra
 from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.runtimes.network import NetworkDetector
 from retinaface_tf.runtimes.onnx import OnnxDetector
+from retinaface_tf.structures import DetectionBatch
 
 
 def assert_same(found, expected):
@@ -26,6 +27,18 @@ def assert_same(found, expected):
         np.testing.assert_allclose(
             getattr(found, name), getattr(expected, name), rtol=0, atol=tolerance
         )
+
+
+def onnxruntime_answer(file, images):
+    return OnnxDetector(file)(images)
+
+
+def openvino_answer(file, images):
+    openvino = pytest.importorskip("openvino")
+    # On CPUs that have bfloat16, it would round to that.
+    model = openvino.compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    answer = model({"images": images})
+    return DetectionBatch(*(answer[name] for name in DetectionBatch._fields))
 
 
 # Of these sizes no side divides by 8, one does, both do, and one is a single pixel.
@@ -66,11 +79,12 @@ def test_no_images_and_images_without_pixels_have_no_detections(onnx_file, shape
     assert not found.num_detections.any()
 
 
-def test_nothing_above_the_threshold_is_an_answer_of_zeros(config, tmp_path):
+@pytest.mark.parametrize("answer", [onnxruntime_answer, openvino_answer])
+def test_nothing_above_the_threshold_is_an_answer_of_zeros(config, tmp_path, answer):
     limits = replace(config.detector, score_threshold=1.0)
     silent = tiny_detector(replace(config, detector=limits))
     file = write_onnx(silent, tmp_path, collect_metadata(silent, "test"))
-    found = OnnxDetector(file)(noise(1, 64, 64))
+    found = answer(file, noise(1, 64, 64))
     assert found.boxes.shape == (1, limits.max_detections, 4)
     assert not any(part.any() for part in found)
 
@@ -85,18 +99,53 @@ def test_of_a_thousand_faces_the_best_750_are_told(config, tmp_path):
     np.testing.assert_allclose(found.scores[0], best, rtol=1e-5)
 
 
-def test_the_file_is_plain_onnx_of_todays_operators_and_tells_what_it_is(tiny, onnx_file):
+def test_a_model_without_such_inputs_keeps_its_own_thresholds(onnx_file, tmp_path):
     model = onnx.load(onnx_file)
-    domains = {entry.domain: entry.version for entry in model.opset_import}
-    assert domains[""] == OPSET >= 23
-    used = {node.domain for node in model.graph.node}
-    assert used == {""}
-    (images,) = model.graph.input
-    assert images.name == "images"
-    assert images.type.tensor_type.elem_type == onnx.TensorProto.UINT8
-    outputs = {output.name for output in model.graph.output}
-    assert outputs == {"boxes", "scores", "landmarks", "num_detections"}
+    del model.graph.input[1:]
+    onnx.save(model, tmp_path / "old.onnx")
+    detector, images = OnnxDetector(tmp_path / "old.onnx"), noise(1, 64, 96)
+    assert_same(detector(images), OnnxDetector(onnx_file)(images))
+    with pytest.raises(InputError, match=r"old\.onnx: .*nms_iou"):
+        detector(images, nms_iou=0.2)
+
+
+def axes(values):
+    """Names and lengths of the axes by the name of a graph's input or output, in order."""
+    return {
+        value.name: [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in values
+    }
+
+
+def test_inputs_and_outputs_are_in_the_documented_order_and_their_axes_have_names(onnx_file):
+    graph = onnx.load(onnx_file).graph
+    assert axes(graph.input) == {
+        "images": ["batch", "height", "width", 3],
+        "score_threshold": [1],
+        "nms_iou": [1],
+    }
+    assert list(axes(graph.output).items()) == [
+        ("boxes", ["batch", ROOM, 4]),
+        ("scores", ["batch", ROOM]),
+        ("landmarks", ["batch", ROOM, 5, 2]),
+        ("num_detections", ["batch"]),
+    ]
+
+
+def test_the_file_is_plain_onnx_of_todays_operators_without_loops(tiny, onnx_file):
+    model = onnx.load(onnx_file)
+    assert {entry.domain: entry.version for entry in model.opset_import}[""] == OPSET >= 23
+    assert model.ir_version == 11  # of opset 23: onnx, docs/Versioning.md
+    assert {node.domain for node in model.graph.node} == {""}
+    operators = [node.op_type for node in model.graph.node]
+    assert operators.count("NonMaxSuppression") == 1
+    assert not {"Loop", "If", "Scan"} & set(operators)
     assert OnnxDetector(onnx_file).metadata.config == tiny.config.as_dict()
+
+
+@pytest.mark.parametrize("size", [(3, 40, 48), (1, 75, 101)])
+def test_openvino_answers_as_the_detector(tiny, onnx_file, size):
+    assert_same(openvino_answer(onnx_file, noise(*size)), tiny(noise(*size)))
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no model" * 100])

@@ -1,0 +1,62 @@
+"""Detects faces in many images: retinaface batch SOURCE... --weights MODEL --out FOLDER.
+
+A SOURCE is an image, a folder, which is searched with all below it, a pattern such as 'a/*.jpg', a
+.txt with a path a line, or a Parquet file with a column `path`, `bytes` or `content`. The command
+writes `detections/part-*.parquet`, with a row for each image, whose schema is in
+`batch/results.py`, and `summary.json`. Started again, it does what is left. A file that is missing,
+broken or huge is a row with an error.
+"""
+
+import logging
+from pathlib import Path
+
+from absl import flags
+
+from retinaface_tf import cli
+from retinaface_tf.errors import InputError
+from retinaface_tf.extras import import_extra
+from retinaface_tf.runtimes.interface import DEFAULT_SCORE
+
+ENGINE_NAMES = ["local", "ray", "spark"]  # those of `run`, which help need not wait for
+
+_WEIGHTS = flags.DEFINE_string(
+    "weights", None, "A run's folder, a file of weights, or an exported model."
+)
+_OUT = flags.DEFINE_string("out", "batch", "Folder of the results, which all workers reach.")
+_ENGINE = flags.DEFINE_enum(
+    "engine",
+    "local",
+    ENGINE_NAMES,
+    "This process; the cluster of RAY_ADDRESS, or else all cores of this machine; the session of "
+    "spark-submit.",
+)
+_WORKERS = flags.DEFINE_integer(
+    "workers", None, "Processes of the engine ray. Without it: one for each GPU, or each core.", 1
+)
+_SCORE = flags.DEFINE_float("score", DEFAULT_SCORE, "Leaves out faces below this score.", 0.0, 1.0)
+
+
+def main(arguments: list[str]) -> int:
+    if not arguments:
+        raise InputError("expected images, folders or lists: retinaface batch SOURCE...")
+    if _WEIGHTS.value is None:
+        raise InputError("--weights: expected a run's folder, weights, or an exported model")
+    if _WORKERS.value is not None and _ENGINE.value != "ray":
+        raise InputError(f"--workers: is of --engine=ray, found --engine={_ENGINE.value}")
+    import_extra("pyarrow.dataset", "ray")
+    from retinaface_tf.batch.run import run_batch
+
+    summary = run_batch(
+        arguments,
+        Path(_OUT.value),
+        _WEIGHTS.value,
+        engine=_ENGINE.value,
+        workers=_WORKERS.value,
+        score_threshold=_SCORE.value,
+    )
+    logging.info("%s, written to %s", summary, _OUT.value)
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,1 @@
+"""Reads and writes videos: with PyAV (the extra `video`) where it is installed, else OpenCV."""

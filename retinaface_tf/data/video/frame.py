@@ -1,0 +1,61 @@
+"""States what readers of videos yield, and makes times of frames rise."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+DEFAULT_RATE = 25.0  # frames a second, where a video does not say
+
+Pixels = NDArray[np.uint8]
+
+
+class VideoFrame(NamedTuple):
+    """Holds one frame of a video, a camera or a stream."""
+
+    number: int  # from 0
+    seconds: float  # since the first frame
+    rate: float  # frames a second, on average
+    pixels: Pixels  # RGB [H, W, 3], upright
+
+
+class TimedImage(NamedTuple):
+    """Holds an image as a library reads it."""
+
+    seconds: float | None  # of the container's clock; None where the container does not say
+    pixels: Pixels  # RGB [H, W, 3], upright
+
+
+class OpenVideo(NamedTuple):
+    """Holds an open video of any library."""
+
+    rate: float  # frames a second, on average
+    length: int  # frames that the video claims to have; 0 where it does not say
+    is_live: bool  # whether it has no end: its times are those at which frames come
+    images: Iterator[TimedImage]
+
+
+class Clock:
+    """Counts seconds since the first frame, which rise even where a container's do not."""
+
+    def __init__(self, rate: float):
+        """Begins before the first frame of a video with `rate` frames a second on average."""
+        self._step = 1 / rate
+        self._first = 0.0
+        self._last: float | None = None
+
+    def count(self, seconds: float | None) -> float:
+        """Returns the seconds since the first frame.
+
+        Args:
+            seconds: of the frame on the container's clock; None where the container does not say.
+        """
+        if self._last is None:
+            self._first, self._last = seconds or 0.0, 0.0
+            return 0.0
+        after = self._last + self._step
+        if seconds is not None and seconds - self._first > self._last:
+            after = seconds - self._first
+        self._last = after
+        return after

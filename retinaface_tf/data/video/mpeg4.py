@@ -1,0 +1,44 @@
+"""Writes videos with OpenCV: MPEG-4 part 2, at one rate, without sound."""
+
+from pathlib import Path
+
+import cv2
+
+from retinaface_tf.data.video.frame import Pixels
+from retinaface_tf.data.video.names import absolute_name
+from retinaface_tf.errors import InputError
+
+
+class Mpeg4Writer:
+    """Writes a video whose frames all last as long."""
+
+    def __init__(self, file: Path, first: Pixels, rate: float):
+        """Opens a file.
+
+        Args:
+            file: to write.
+            first: its first frame, which sets the size: RGB uint8 [H, W, 3].
+            rate: frames a second.
+
+        Raises:
+            InputError: the file cannot be written, or no video has such a size or rate.
+        """
+        codec, name = cv2.VideoWriter.fourcc(*"mp4v"), absolute_name(str(file))
+        height, width, _ = first.shape
+        # MPEG-4 counts time in fractions of at most 65535, which 211.222 a second exceeds.
+        for whole in (rate, round(rate)):
+            self._video = cv2.VideoWriter(name, codec, whole, (width, height))
+            if self._video.isOpened():
+                return
+        raise InputError(
+            f"{file}: cannot be written as a video of {width} x {height} pixels at {rate:g} "
+            f"frames a second"
+        )
+
+    def write(self, picture: Pixels, seconds: float) -> None:
+        """Adds a frame, RGB uint8 [H, W, 3]; when it is shown is a matter of the rate."""
+        self._video.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+
+    def close(self) -> None:
+        """Writes what is left."""
+        self._video.release()

@@ -1,0 +1,24 @@
+"""Tells whether PyAV is installed."""
+
+import functools
+import logging
+
+from retinaface_tf.errors import InputError
+from retinaface_tf.extras import import_extra
+
+log = logging.getLogger(__name__)
+
+
+@functools.cache
+def has_pyav() -> bool:
+    """Tells whether PyAV is installed; where it is not, logs once what is lost."""
+    try:
+        import_extra("av", "video")
+    except InputError as error:
+        log.warning(
+            "OpenCV reads and writes videos: without sound, at one rate, as MPEG-4 part 2, which "
+            "browsers do not play; and no streams: %s",
+            error,
+        )
+        return False
+    return True
