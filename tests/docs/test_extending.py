@@ -28,9 +28,11 @@ def apply(block: Block, folder: Path) -> None:
 
 
 def try_out(block: Block, checkout: Path, folder: Path) -> str:
-    command = ["-c", block.text] if block.language == "python" else None
+    script = folder / "try.py"  # a file: AutoGraph converts no function without its source
+    script.write_text(block.text, encoding="utf-8")
+    is_python = block.language == "python"
     done = subprocess.run(
-        [sys.executable, *command] if command else ["bash", "-euc", block.text],
+        [sys.executable, script] if is_python else ["bash", "-eu", script],
         cwd=folder,
         env=os.environ
         | {
