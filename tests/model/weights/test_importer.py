@@ -161,7 +161,7 @@ def test_the_command_prints_which_tensors_matched_of_refused_weights_too(
 
 
 def test_the_command_takes_two_arguments(main):
-    with pytest.raises(InputError, match="SRC DST"):
+    with pytest.raises(InputError, match="SRC and DST"):
         main("theirs.pth")
 
 
