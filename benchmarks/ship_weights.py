@@ -134,7 +134,7 @@ def recipe(config: Config) -> str:
     return (
         f"{train.epochs} epochs at {config.data.image_size} px, batch {train.global_batch}, rate "
         f"{config.optimizer.learning_rate:g} by {schedule.lr_type}, from {Path(start).name}, seed "
-        f"{train.seed}"
+        f"{train.seed}, anchors matched by {config.match.method}"
     )
 
 
