@@ -27,7 +27,11 @@ from pydantic.dataclasses import dataclass
 from retinaface_tf import cli
 from retinaface_tf.config_flags import config_arguments
 from retinaface_tf.errors import InputError
-from retinaface_tf.evaluation.average_precision import SETS
+from retinaface_tf.evaluation.average_precision import (
+    SETS,
+    average_precision,
+    precision_recall_of,
+)
 from retinaface_tf.evaluation.bootstrap import ImageCounts, count_by_image, interval, resampled_ap
 from retinaface_tf.evaluation.outcome import Outcome, examine
 from retinaface_tf.evaluation.prediction_files import read_predictions
@@ -74,8 +78,9 @@ class Ladder:
 
 
 def main(arguments: list[str]) -> int:
-    [path] = arguments[1:] or [str(ROOT / "benchmarks" / "recipe.yaml")]
-    ladder = read_ladder(Path(path))
+    if len(arguments) > 1:
+        raise InputError("expected one ladder: python benchmarks/recipe.py LADDER.yaml")
+    ladder = read_ladder(Path(*arguments) if arguments else ROOT / "benchmarks" / "recipe.yaml")
     out, seeds = Path(_OUT.value), range(1, _SEEDS.value + 1)
     for seed in seeds:  # a first table after the first seed
         for rung in ladder.rungs:
@@ -160,14 +165,11 @@ def outcome_of(folder: Path) -> Outcome:
 
 def ap_of(outcome: Outcome) -> list[float]:
     """Returns the AP of each of COLUMNS."""
-    from retinaface_tf.evaluation.average_precision import average_precision, precision_recall_of
-
-    sets = [average_precision(precision_recall_of(outcome.matches, m)) for m in in_sets(outcome)]
+    sets = [
+        average_precision(precision_recall_of(outcome.matches, outcome.in_set[name]))
+        for name in SETS
+    ]
     return sets + [subset.ap for subset in ap_by_height(outcome, THRESHOLD)]
-
-
-def in_sets(outcome: Outcome) -> list[NDArray[np.bool_]]:
-    return [outcome.in_set[name] for name in SETS]
 
 
 def print_table(ladder: Ladder, out: Path, seeds: Sequence[int]) -> None:

@@ -34,6 +34,7 @@ def settings(drawn: Path) -> list[str]:
         "train.log_steps": 2,
         "train.deterministic": "true",
         "schedule.warmup_epochs": 1,
+        "optimizer.learning_rate": 0.01,  # at which so short a run finds some faces, right or wrong
         "detector.score_threshold": 0.2,
         # More than such images have, so that an export leaves out no more than evaluation.
         "detector.top_k": 20_000,
