@@ -21,6 +21,7 @@ NOT_RUN = {
     r"spark\.read|apache_beam": "needs Spark or Beam, which are not in the lock",
     r"train\.devices=": "needs GPUs",
     r"camera\.local": "needs a camera on the network",
+    r"(import|from) trackers": "needs a package that is not in the lock",
     r"^retinaface launch|cpu_devices": "starts several devices, as tests/training does",
     r"timm/": "needs the Hugging Face hub",
     r"benchmarks/|/peer1/": "needs WIDER FACE and the code of a peer",
