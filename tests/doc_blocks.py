@@ -21,10 +21,11 @@ NOT_RUN = {
     r"spark\.read|apache_beam": "needs Spark or Beam, which are not in the lock",
     r"train\.devices=": "needs GPUs",
     r"camera\.local": "needs a camera on the network",
+    r"^retinaface demo": "serves a page until it is stopped; tests/demo asks one",
     r"(import|from) trackers": "needs a package that is not in the lock",
     r"^retinaface launch|cpu_devices": "starts several devices, as tests/training does",
     r"timm/": "needs the Hugging Face hub",
-    r"benchmarks/|/peer1/": "needs WIDER FACE and the code of a peer",
+    r"benchmarks/|/peer1/|held_out": "needs WIDER FACE and the code of a peer",
     r"_pretrain\.tar|runs/ours1": "needs biubug6's ImageNet weights, and hours",
 }
 # What makes a run short; the commands themselves stay as they are.
