@@ -5,8 +5,11 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 PROGRAM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
 CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]  # a test image
@@ -110,3 +113,13 @@ class Chromium:
             url = about["request"]["url"]
             if not url.startswith((self._own, "data:", "blob:")):
                 self.problems.append(f"asked the network for {url}")
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    """Starts a browser; skips where there is none."""
+    if PROGRAM is None:
+        pytest.skip("needs Chromium, which is not on this machine")
+    started = Chromium(tmp_path_factory.mktemp("profile"))
+    yield started
+    started.close()

@@ -10,6 +10,7 @@ import hypothesis
 import numpy as np
 import pytest
 import tensorflow as tf
+from chromium import browser
 from exported_models import litert_files, onnx_file, saved_model, tiny, tiny_config
 from made_up_weights import made_up_network, made_up_state, with_made_up_weights
 from torch_files import write_torch_old, write_torch_zip
@@ -23,6 +24,7 @@ SHARED = ROOT.parent / "shared"
 
 # Fixtures from beside.
 __all__ = [
+    "browser",
     "litert_files",
     "made_up_network",
     "made_up_state",

@@ -4,21 +4,11 @@ import base64
 import json
 import shlex
 
-import chromium
 import pytest
 
 from retinaface_tf.samples import GRACE_HOPPER
 
 READY = "document.querySelectorAll('#overlay .mark').length > 0 && !document.querySelector('.busy')"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    if chromium.PROGRAM is None:
-        pytest.skip("needs Chromium, which is not on this machine")
-    started = chromium.Chromium(tmp_path_factory.mktemp("profile"))
-    yield started
-    started.close()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from chromium import PROGRAM, Chromium
 from doc_blocks import ROOT
 from pydantic import TypeAdapter
 
@@ -65,16 +64,11 @@ def test_no_page_asks_another_host_for_anything(site):
         assert [each for each in loaded if ELSEWHERE.match(each)] == [], sheet
 
 
-@pytest.mark.skipif(PROGRAM is None, reason="needs Chromium")
-def test_no_page_asks_another_host_in_a_browser(site, tmp_path):
-    browser = Chromium(tmp_path)
-    try:
-        for name in ("index.html", "serving.html", "reference/api.html", "reference/config.html"):
-            browser.open(site / name)
-        asked = [problem for problem in browser.problems if "asked the network" in problem]
-        assert asked == []
-    finally:
-        browser.close()
+def test_no_page_asks_another_host_in_a_browser(site, browser):
+    for name in ("index.html", "serving.html", "reference/api.html", "reference/config.html"):
+        browser.open(site / name)
+    asked = [problem for problem in browser.problems if "asked the network" in problem]
+    assert asked == []
 
 
 def test_the_reference_has_every_setting_command_and_public_name(site):

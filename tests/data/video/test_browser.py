@@ -2,20 +2,10 @@
 
 import time
 
-import chromium
 import pytest
 
 from retinaface_tf.data.video.reading import read_video
 from retinaface_tf.data.video.writing import open_writer
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    if chromium.PROGRAM is None:
-        pytest.skip("needs Chromium, which is not on this machine")
-    started = chromium.Chromium(tmp_path_factory.mktemp("profile"))
-    yield started
-    started.close()
 
 
 @pytest.mark.parametrize("sound", ["aac", "pcm_s16le"])

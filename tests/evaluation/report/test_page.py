@@ -3,7 +3,6 @@
 import re
 from dataclasses import replace
 
-import chromium
 import numpy as np
 import pytest
 
@@ -48,15 +47,6 @@ def flawed(report, truth):
         for key, image in truth.items()
     }
     return report(predictions)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    if chromium.PROGRAM is None:
-        pytest.skip("needs Chromium, which is not on this machine")
-    started = chromium.Chromium(tmp_path_factory.mktemp("profile"))
-    yield started
-    started.close()
 
 
 def test_the_page_has_the_ap_of_the_evaluation(flawed):
