@@ -14,7 +14,14 @@ import tensorflow as tf
 from retinaface_tf.config import Levels, MatchConfig
 from retinaface_tf.geometry.boxes import centres_of, paired_iou
 from retinaface_tf.geometry.flat_faces import FlatFaces
-from retinaface_tf.geometry.matcher import NO_FACE, NO_IOU, Match, RunningMatch, match_blocks
+from retinaface_tf.geometry.matcher import (
+    NO_FACE,
+    NO_IOU,
+    Match,
+    RunningMatch,
+    find_best,
+    match_blocks,
+)
 
 
 def match_atss(
@@ -40,8 +47,10 @@ def match_atss(
         overlap = _positive_overlaps(boxes, tf.gather(anchors, nearest))
         places = tf.reshape(image[:, None] * num_anchors + nearest, [-1])
         numbers = tf.repeat(number, nearest.shape[1])
-        found = _best_of(tf.reshape(overlap, [-1]), numbers, places, (num_images + 1) * num_anchors)
-        return RunningMatch(*(tf.reshape(part, [num_images + 1, num_anchors]) for part in found))
+        shape = [num_images + 1, num_anchors]
+        found = find_best(tf.reshape(overlap, [-1]), numbers, places, shape[0] * shape[1])
+        best_iou, best_face = (tf.reshape(part, shape) for part in found)
+        return RunningMatch(best_iou, best_face, tf.fill(shape, NO_FACE))
 
     found = match_blocks(faces, num_images, anchors, match_block)
     return Match(tf.cast(found.best_face[:-1], tf.int64), found.best_iou[:-1] > 0)
@@ -86,21 +95,3 @@ def _positive_overlaps(boxes: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
     is_highest = overlap == tf.reduce_max(overlap, axis=1, keepdims=True)
     is_positive = ((overlap >= threshold) & is_inside | is_highest) & (overlap > 0)
     return tf.where(is_positive, overlap, tf.constant(NO_IOU, overlap.dtype))
-
-
-def _best_of(
-    overlap: tf.Tensor, number: tf.Tensor, place: tf.Tensor, places: int | tf.Tensor
-) -> RunningMatch:
-    """Finds the highest overlap of each place, and the first face that has it.
-
-    Args:
-        overlap: float [N].
-        number: of the face, float32 [N].
-        place: int64 [N].
-        places: how many there are.
-    """
-    best_iou = tf.math.unsorted_segment_max(overlap, place, places)
-    is_best = overlap == tf.gather(best_iou, place)
-    number_if_best = tf.where(is_best, number, number.dtype.max)
-    best_face = tf.math.unsorted_segment_min(number_if_best, place, places)
-    return RunningMatch(best_iou, best_face, tf.fill(tf.shape(best_face), NO_FACE))

@@ -124,9 +124,7 @@ def _match_block(
         config: thresholds.
     """
     num_anchors = overlap.shape[1]
-    best_iou = tf.math.unsorted_segment_max(overlap, image, num_images)
-    is_best = overlap == tf.gather(best_iou, image)
-    number_if_best = tf.where(is_best, number[:, None], number.dtype.max)
+    best_iou, best_face = find_best(overlap, number[:, None], image, num_images)
     best_anchor = tf.argmax(overlap, axis=1)
     may_claim = tf.reduce_max(overlap, axis=1) >= config.min_best_iou
     claims = tf.math.unsorted_segment_max(
@@ -136,9 +134,29 @@ def _match_block(
     )
     return RunningMatch(
         best_iou=best_iou,
-        best_face=tf.math.unsorted_segment_min(number_if_best, image, num_images),
+        best_face=best_face,
         claiming_face=tf.reshape(claims, [num_images, num_anchors]),
     )
+
+
+def find_best(
+    overlap: tf.Tensor, number: tf.Tensor, group: tf.Tensor, groups: int | tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Finds the highest overlap of each group, and the first face that has it.
+
+    Args:
+        overlap: float [N, ...].
+        number: of the face, float32, of a shape that broadcasts to that of `overlap`.
+        group: int64 [N].
+        groups: how many there are.
+
+    Returns:
+        The highest overlap and the number of its face, each [groups, ...].
+    """
+    highest = tf.math.unsorted_segment_max(overlap, group, groups)
+    is_highest = overlap == tf.gather(highest, group)
+    number_if_highest = tf.where(is_highest, number, number.dtype.max)
+    return highest, tf.math.unsorted_segment_min(number_if_highest, group, groups)
 
 
 def _merge(running: RunningMatch, block: RunningMatch) -> RunningMatch:

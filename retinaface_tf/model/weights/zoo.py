@@ -9,10 +9,11 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass
+
+from retinaface_tf.config import Fraction
 
 DEFAULT_WEIGHTS = "mobilenet025"
 # SPDX expression of what was trained on WIDER FACE; the text is in LICENSE-WEIGHTS.
@@ -20,7 +21,6 @@ LICENCE = "LicenseRef-WIDERFACE-NonCommercialResearch"
 FOLDER = Path(__file__).with_name("shipped")
 
 _RULES = ConfigDict(extra="forbid")
-Fraction = Annotated[float, Field(ge=0, le=1)]
 
 log = logging.getLogger(__name__)
 
