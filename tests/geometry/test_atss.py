@@ -7,6 +7,7 @@ lengths, and distances those along the strip.
 import numpy as np
 import pytest
 import tensorflow as tf
+from face_boxes import faces_of_boxes
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +16,6 @@ from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.geometry.atss import match_atss
 from retinaface_tf.geometry.boxes import iou, to_corners
 from retinaface_tf.geometry.flat_faces import flatten
-from retinaface_tf.structures import Faces
 
 # Four cells of one anchor each, then two cells of one.
 ANCHORS = [(0, 10), (10, 20), (20, 30), (30, 40), (0, 20), (20, 40)]
@@ -31,14 +31,7 @@ def strips(ends):
 
 def match_images(images, anchors, levels, rules):
     """Returns the face of each anchor of each image [B, A], counted in its image, or NONE."""
-    most = max(map(len, images))
-    faces = Faces(
-        boxes=np.stack([np.pad(boxes, ((0, most - len(boxes)), (0, 0))) for boxes in images]),
-        landmarks=np.zeros((len(images), most, 5, 2), np.float32),
-        has_landmarks=np.zeros((len(images), most), bool),
-        valid=np.array([np.arange(most) < len(boxes) for boxes in images]),
-    )
-    flat = flatten(faces, tf.float32)
+    flat = flatten(faces_of_boxes(images), tf.float32)
     found = match_atss(flat, len(images), tf.constant(anchors), levels, rules)
     first = np.cumsum([0, *map(len, images)])[:-1, None]
     return np.where(found.is_face, found.face.numpy() - first, NONE)

@@ -10,6 +10,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import tensorflow as tf
+from face_boxes import faces_of_boxes
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +20,6 @@ from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.geometry.boxes import iou, to_corners
 from retinaface_tf.geometry.flat_faces import MAX_BLOCK, flatten
 from retinaface_tf.geometry.matcher import Match, match
-from retinaface_tf.structures import Faces
 
 RULES = MatchConfig(iou=0.35, min_best_iou=0.2)
 # Anchors 0, 1 and 2 lie side by side; 3 lies far from all of them.
@@ -34,14 +34,9 @@ def strips(ends):
 
 def match_images(images, anchors, rules):
     """Matches images with these boxes [faces, 4] each."""
-    most = max(map(len, images))
-    faces = Faces(
-        boxes=np.stack([np.pad(boxes, ((0, most - len(boxes)), (0, 0))) for boxes in images]),
-        landmarks=np.zeros((len(images), most, 5, 2), np.float32),
-        has_landmarks=np.zeros((len(images), most), bool),
-        valid=np.array([np.arange(most) < len(boxes) for boxes in images]),
+    return match(
+        flatten(faces_of_boxes(images), tf.float32), len(images), tf.constant(anchors), (), rules
     )
-    return match(flatten(faces, tf.float32), len(images), tf.constant(anchors), (), rules)
 
 
 def faces_of(result: Match):
