@@ -1,7 +1,8 @@
 """Fills templates of HTML pages that need no other file: style and pictures are inside.
 
-Templates of the package itself, in `templates`, are shared: `page.css` and `page.js` for how all
-pages look and how their tiles are enlarged, `tile.html` for pictures with boxes and landmarks.
+Templates of the package itself, in `templates`, are shared: `head.html` for how all pages begin,
+`page.css` and `page.js` for how they look and how their tiles are enlarged, `tile.html` for
+pictures with boxes and landmarks.
 """
 
 import base64
