@@ -39,7 +39,7 @@ test-all:
 	$(MAKE) --no-print-directory test MARKS=
 
 lint: $(INSTALLED)
-	$(IN_VENV) -m ruff check
+	$(IN_VENV) -m ruff check --no-cache
 	$(IN_VENV) -m ruff format --check
 	$(IN_VENV) -m mypy
 	$(VENV)/bin/lint-imports

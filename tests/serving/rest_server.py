@@ -16,6 +16,7 @@ from threading import Thread
 import numpy as np
 import tensorflow as tf
 from google.protobuf import json_format
+
 from serving.servers import NotServed, ServedModel, Trouble, metadata_of, status_of
 
 PATH = re.compile(r"/v1/models/([^/:]+)(?:/versions/(\d+))?(:predict|/metadata)?")

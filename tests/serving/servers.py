@@ -15,7 +15,6 @@ from pathlib import Path
 
 import grpc
 import tensorflow as tf
-from serving.c_api import CModel
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -24,6 +23,8 @@ from tensorflow_serving.apis import (
     predict_pb2,
     prediction_service_pb2_grpc,
 )
+
+from serving.c_api import CModel
 
 NAME = "retinaface"
 

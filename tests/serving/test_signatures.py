@@ -19,8 +19,6 @@ from bright_cells import (
 from data.image_files import claiming, with_chunks, with_extensions, with_scans
 from exported_models import SIDE
 from PIL import Image
-from serving.c_api import CModel
-from serving.conftest import encode, png_of
 from tiny_network import noise
 
 from retinaface_tf.config import DetectorConfig
@@ -30,6 +28,8 @@ from retinaface_tf.errors import ImageError
 from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.runtimes.network import NetworkDetector
 from retinaface_tf.serving.signatures import Service
+from serving.c_api import CModel
+from serving.conftest import encode, png_of
 
 OUTPUTS = ("boxes", "scores", "landmarks", "num_detections", "error")
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from serving.c_api import CModel
 from tensorflow_serving.apis import prediction_log_pb2
 
 from retinaface_tf.serving.signatures import SIGNATURES
+from serving.c_api import CModel
 
 
 @pytest.fixture(scope="module")
