@@ -12,7 +12,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
-# TensorFlow's C++ code logs notices, even as errors, that bury our own lines; what fails, raises.
+# TensorFlow's C++ code logs notices, some as errors, that bury our own lines. Real failures raise.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 __version__ = "0.2.0"

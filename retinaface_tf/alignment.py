@@ -1,4 +1,4 @@
-"""Turns, scales and moves faces so that their landmarks are where recognition expects them."""
+"""Rotates, scales and shifts faces so that landmarks are where face recognition expects them."""
 
 from typing import Any, NamedTuple
 
@@ -8,13 +8,13 @@ from numpy.typing import ArrayLike, NDArray
 
 
 class Template(NamedTuple):
-    """States where the landmarks of an aligned face are."""
+    """Gives the positions of the landmarks in an aligned face."""
 
-    side: int  # pixels of the square picture
-    points: tuple[tuple[float, float], ...]  # five x y, in the order of structures
+    side: int  # of the square picture, in pixels
+    points: tuple[tuple[float, float], ...]  # five (x, y), in the order of `structures.LANDMARKS`
 
 
-# Where ArcFace and most networks of face recognition since have them (InsightFace's `arcface_dst`).
+# Those of ArcFace and most face recognition networks since (InsightFace's `arcface_dst`).
 ARCFACE112 = Template(
     112,
     (
@@ -29,18 +29,18 @@ TEMPLATES = {"arcface112": ARCFACE112}
 
 
 def similarity(points: ArrayLike, target: ArrayLike) -> NDArray[np.float64]:
-    """Finds the rotation, scale and shift that bring points nearest to others, by least squares.
+    """Finds the rotation, scale and shift that best map points onto others, by least squares.
 
-    The result is never a reflection. The solution is Umeyama's (PAMI 1991), in complex numbers: in
-    the plane, rotating and scaling is a product. OpenCV's estimateAffinePartial2D would leave out
-    points that fit badly.
+    The result is never a reflection. The solution is Umeyama's (PAMI 1991) in complex numbers,
+    where rotating and scaling in the plane is a product. OpenCV's estimateAffinePartial2D would
+    leave out points that fit badly.
 
     Args:
-        points: [N, 2], of which at least two differ.
+        points: [N, 2], at least two of them different.
         target: [N, 2].
 
     Returns:
-        The matrix [2, 3] that takes (x, y, 1) of `points` to those of `target`.
+        The matrix [2, 3] that maps (x, y, 1) of `points` to (x, y) of `target`.
     """
     ours, theirs = _as_complex(points), _as_complex(target)
     centred, aim = ours - ours.mean(), theirs - theirs.mean()
@@ -57,12 +57,12 @@ def _as_complex(points: ArrayLike) -> NDArray[Any]:
 def align_face(
     image: NDArray[np.uint8], matrix: NDArray[np.float64], template: Template
 ) -> NDArray[np.uint8]:
-    """Cuts out an aligned face, black where the image has ended.
+    """Cuts out an aligned face, black outside the image.
 
     Args:
         image: RGB [H, W, 3].
-        matrix: of `similarity`, from the landmarks of the face to those of the template.
-        template: says how large the result is.
+        matrix: from `similarity`; maps the landmarks of the face to those of the template.
+        template: sets the size of the result.
 
     Returns:
         RGB [side, side, 3].

@@ -1,4 +1,4 @@
-"""Offers in one place what users call: open, train, evaluate and export detectors.
+"""Offers in one place what users call: loading, training, evaluating and exporting detectors.
 
 Imports TensorFlow only where a function needs it.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """Says how far a training run came.
+    """Says how far a training run got.
 
     Examples:
         >>> TrainResult(Path("runs/mine"), steps=1000, complete=True, best_ap=None).complete
@@ -28,8 +28,9 @@ class TrainResult:
     Attributes:
         workdir: the run's folder, which `load_detector` takes.
         steps: training steps done.
-        complete: whether the run is; otherwise the same call goes on.
-        best_ap: the best AP by set (easy, medium, hard) that the run measured; None without.
+        complete: whether the run is finished; if not, the same call continues it.
+        best_ap: the best AP that the run measured, by set (easy, medium, hard); None if it
+            measured none.
     """
 
     workdir: Path
@@ -41,7 +42,7 @@ class TrainResult:
 def load_detector(
     source: str | Path = DEFAULT_WEIGHTS, *, config: Config | None = None
 ) -> Detector:
-    """Loads a detector of faces in RGB images by whatever names its weights.
+    """Loads a face detector for RGB images from any source of weights.
 
     Examples:
         >>> detector = load_detector()
@@ -50,23 +51,24 @@ def load_detector(
         True
 
     Args:
-        source: the name of weights that travel with the package (their own config); a run's folder
-            (its own config; its best weights where it measured AP, else its newest); a file of
-            weights, of this project or of another, or a name of the Hugging Face hub (the config
-            of the run where it lies, else the package's own of its backbone); or an exported
-            model: its folder, one version of it, an `.onnx` or a `.tflite` file. What holds a
-            model at a path wins over a name.
-        config: of the network and its thresholds, instead of those. An exported model has its own.
+        source: the name of weights shipped with the package (with their config); a run's folder
+            (with its config; the best weights if the run measured AP, else the newest); a file of
+            weights of this or another project, or the name of a Hugging Face hub repository (with
+            the config of the run that holds it, else the package's config for its backbone); or
+            an exported model: its folder, one version in it, an `.onnx` or a `.tflite` file. A
+            path that holds a model wins over a name.
+        config: for the network and its thresholds, instead of the config found with the weights.
+            An exported model always uses its own.
 
     Raises:
-        InputError: there is nothing at `source`, something else, or weights of another network than
-            that of the config.
+        InputError: `source` does not exist or is not a model, or its weights are not for the
+            config's network.
     """
     return open_detector(source, config)
 
 
 def train(config: Config, *, resume: bool = True) -> TrainResult:
-    """Trains a network until its last epoch, or until SIGTERM, SIGHUP or Ctrl-C asks to stop.
+    """Trains a network to its last epoch, or until SIGTERM, SIGHUP or Ctrl-C stops it.
 
     Examples:
         >>> result = train(load_config("quickstart"))
@@ -76,12 +78,13 @@ def train(config: Config, *, resume: bool = True) -> TrainResult:
 
     Args:
         config: of the run; `train.workdir` is its folder.
-        resume: goes on from the newest checkpoint there; False refuses to.
+        resume: continues from the newest checkpoint in the folder; False refuses a folder that
+            has checkpoints.
 
     Raises:
         InputError: data, weights or the folder cannot be used as they are.
-        LostWorkerError: another worker of the run is gone; the same call goes on.
-        StoppedError: a signal asked to stop before the first step.
+        LostWorkerError: another worker of the run was lost; the same call continues the run.
+        StoppedError: a signal stopped the run before its first step.
     """
     from retinaface_tf.runtimes.run_folder import BEST_FILE, newest_step
     from retinaface_tf.training import loop
@@ -94,7 +97,7 @@ def train(config: Config, *, resume: bool = True) -> TrainResult:
 
 
 def evaluate(detector: Detector, data: str | Path | Config) -> "Evaluation":
-    """Measures AP of a detector by the protocol of WIDER FACE.
+    """Measures the AP of a detector by the WIDER FACE protocol.
 
     Examples:
         >>> evaluation = evaluate(load_detector("runs/mine"), "data/widerface")
@@ -103,10 +106,10 @@ def evaluate(detector: Detector, data: str | Path | Config) -> "Evaluation":
         >>> evaluation.save(Path("eval"))  # writes eval/eval.json
 
     Args:
-        detector: of `load_detector`; one of weights is measured without its limits on candidates
-            and detections, as an image of WIDER FACE has up to thousands.
+        detector: from `load_detector`. If made from weights, it is measured without its limits on
+            candidates and detections, as a WIDER FACE image can have thousands.
         data: a folder in the layout of WIDER FACE, with `val/label.txt`, `val/images` and
-            `ground_truth`; or a config, whose sections `data` and `eval` hold.
+            `ground_truth`; or a config, whose sections `data` and `eval` apply.
 
     Raises:
         InputError: labels, images or ground truth are missing or broken.
@@ -135,15 +138,15 @@ def export_model(
     *,
     keep: int | None = None,
 ) -> Path:
-    """Exports a detector as the next version of a model, and checks that both answer alike.
+    """Exports a detector as the next version of a model, and checks that their answers agree.
 
     Examples:
         >>> export_model(load_detector("runs/mine"), "models/mine", format="onnx").as_posix()
         'models/mine/1'
 
     Args:
-        detector: of weights, not itself an export.
-        out: folder of the model's versions.
+        detector: made from weights; an export cannot be exported again.
+        out: the folder of the model's versions.
         format: `savedmodel`, `onnx` or `litert`.
         keep: how many of the newest versions to keep; None keeps all.
 
@@ -152,8 +155,8 @@ def export_model(
 
     Raises:
         InputError: the detector is itself an export or has no limits, the format is unknown, the
-            folder cannot be written or has models of another format, or an extra is missing.
-        DoesNotHold: the export answers otherwise than the detector; no version was written.
+            folder cannot be written or holds another format, or an extra is not installed.
+        DoesNotHold: the export's answers differ from the detector's; no version was written.
     """
     from retinaface_tf.export import formats
     from retinaface_tf.runtimes.network import NetworkDetector

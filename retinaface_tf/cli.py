@@ -1,7 +1,7 @@
-"""The command `retinaface`: one table of subcommands, and what all commands share.
+"""Defines the command `retinaface`: a table of subcommands, and what they all share.
 
-Commands share a quiet start of TensorFlow, help, and errors of one line. This module imports
-neither TensorFlow nor NumPy, so that help is there at once.
+Commands share a quiet start of TensorFlow, the help, and one-line errors. This module imports
+neither TensorFlow nor NumPy, so that help appears at once.
 """
 
 import importlib
@@ -25,7 +25,7 @@ Main = Callable[[list[str]], int | None]
 
 @dataclass(frozen=True)
 class Command:
-    """An entry of the table."""
+    """Describes one subcommand of the table."""
 
     module: str  # has `main`, which takes the positional arguments and returns an exit code
     summary: str
@@ -41,7 +41,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
         "eval": Command(
             "retinaface_tf.evaluation.__main__",
-            "Measures AP on WIDER FACE's validation set.",
+            "Measures AP on the WIDER FACE validation set.",
             "retinaface eval --weights runs/mine --protocol original",
         ),
         "export": Command(
@@ -56,12 +56,12 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
         "batch": Command(
             "retinaface_tf.batch.__main__",
-            "Detects faces in many images, on this machine, Ray or Spark.",
+            "Detects faces in many images, on this machine or with Ray or Spark.",
             "retinaface batch photos --weights models/mine --out found --engine ray",
         ),
         "demo": Command(
             "retinaface_tf.demo.__main__",
-            "Shows a page on this machine to try a detector on photos and the camera.",
+            "Serves a local page on which to try a detector on photos and the camera.",
             "retinaface demo --weights runs/mine",
         ),
         "doctor": Command(
@@ -71,7 +71,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
         "convert": Command(
             "retinaface_tf.data.convert.__main__",
-            "Converts labels of COCO, YOLO, VOC or WIDER FACE.",
+            "Converts labels from COCO, YOLO, VOC or WIDER FACE.",
             "retinaface convert --from coco --train faces.json --train_images photos "
             "--to data/mine",
         ),
@@ -82,7 +82,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
         "weights": Command(
             "retinaface_tf.model.weights.__main__",
-            "Lists the weights of this package, imports those of others.",
+            "Lists this package's weights, and imports those of other projects.",
             "retinaface weights import mobilenet0.25_Final.pth mine.weights.h5 --cfg mobilenet025",
         ),
         "launch": Command(
@@ -92,7 +92,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
         "client": Command(
             "retinaface_tf.serving.client.__main__",
-            "Asks a server of an exported model for faces.",
+            "Sends images to the server of an exported model and prints the faces.",
             "retinaface client photo.jpg --url grpc://localhost:8500",
         ),
     }
@@ -129,7 +129,7 @@ def run(main: Main) -> None:
     def log_and_call(argv: list[str]) -> int | None:
         logging.basicConfig(level=logging.INFO, force=True)
         (handler,) = logging.getLogger().handlers
-        handler.setLevel(logging.INFO)  # files may take more
+        handler.setLevel(logging.INFO)  # log files may show more
         handler.setFormatter(PrintableFormatter("%(message)s"))
         return call(main, argv[1:])
 
@@ -144,7 +144,7 @@ def call(main: Main, arguments: list[str]) -> int | None:
         _print_error(str(error))
         return error.exit_code
     except OSError as error:
-        # A folder that cannot be written, a full disk.
+        # Such as a folder that cannot be written, or a full disk.
         _print_error(f"{error.filename}: {error.strerror}" if error.filename else one_line(error))
     except KeyboardInterrupt:
         _print_error("interrupted")
@@ -153,7 +153,7 @@ def call(main: Main, arguments: list[str]) -> int | None:
 
 
 def show_details(module: str) -> None:
-    """Shows what a module logs as details, at level DEBUG, as a command's `--verbose` asks for."""
+    """Shows the details that a module logs at level DEBUG, for a command's `--verbose`."""
     logging.getLogger(module).setLevel(logging.DEBUG)
     logging.getLogger().handlers[0].setLevel(logging.DEBUG)
 
@@ -162,7 +162,7 @@ def expect_no(arguments: list[str]) -> None:
     """Refuses positional arguments, which absl lets through.
 
     Raises:
-        InputError: there is one.
+        InputError: there is a positional argument.
     """
     if arguments:
         raise InputError(f"expected flags only, found {' '.join(arguments)}")
@@ -171,12 +171,12 @@ def expect_no(arguments: list[str]) -> None:
 def start_tensorflow() -> None:
     """Imports TensorFlow without its notices, and keeps it from taking a whole GPU at once.
 
-    No device is used yet, which would fix what a run may still choose.
+    No device is used yet: that would fix settings that a run may still choose.
 
     Raises:
-        InputError: the settings of Keras are broken.
+        InputError: the Keras settings are broken.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # its devices, as it starts them
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # hides what it logs of devices
     with silent_stderr():
         try:
             import keras  # noqa: F401 (both read the settings of Keras)
@@ -186,7 +186,7 @@ def start_tensorflow() -> None:
             raise InputError(f"settings of Keras (keras.json, KERAS_*): {reason}") from None
         for gpu in tf.config.list_physical_devices("GPU"):
             tf.config.experimental.set_memory_growth(gpu, True)
-    # Its Python warnings are about its insides too: names in graphs, durations of callbacks.
+    # Its Python warnings, too, are about internals: names in graphs, durations of callbacks.
     tf.get_logger().setLevel("ERROR")
     absl_logging.set_verbosity(absl_logging.ERROR)
 
@@ -222,7 +222,7 @@ def _overview() -> str:
 
 
 def _example(module: ModuleType) -> str:
-    """Returns the example of the command that a module is."""
+    """Returns the example of the command that a module implements."""
     name = module.__spec__.name if module.__spec__ else ""
     return next((c.example for c in COMMANDS.values() if c.module == name), "")
 

@@ -1,6 +1,6 @@
-"""One run as data: frozen, validated dataclasses, one for each section of a YAML file.
+"""Describes a run as data: frozen, validated dataclasses, one for each section of a YAML file.
 
-Every key is required to be known, every value to be in range. Imports no TensorFlow.
+Unknown keys and values out of range are refused. Imports no TensorFlow.
 """
 
 import dataclasses
@@ -18,14 +18,14 @@ Count = Annotated[int, Field(ge=1)]
 CountOrZero = Annotated[int, Field(ge=0)]
 Part = Literal["stem", "stage1", "stage2", "stage3", "stage4", "norms"]
 
-# Pixels between anchors, by level: every backbone of `model.backbones` is tapped at these.
+# Pixels between anchors, by level: the strides at which every backbone is tapped.
 STRIDES = (8, 16, 32)
-Levels = tuple[tuple[int, int], ...]  # cells, and anchors of a cell, by level
-# Of an image file that anybody may have sent. Larger ones are not decoded.
+Levels = tuple[tuple[int, int], ...]  # cells, and anchors per cell, of each level
+# Limits on image files, which anybody may have sent; larger ones are not decoded.
 MAX_SIDE = 16_384
 MAX_PIXELS = 67_108_864
 
-# The text below a setting is its description, from which the page of all settings is made.
+# The text below a setting is its description on the reference page of all settings.
 _RULES = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
@@ -38,28 +38,28 @@ class DataConfig:
     train_labels: str = "train/label.txt"
     """Labels to train on: a file below `data.root`, or an absolute path."""
     val_labels: str = "val/label.txt"
-    """Labels to validate on, likewise."""
+    """Labels to validate on: a file below `data.root`, or an absolute path."""
     image_size: Annotated[int, Field(ge=32)] = 840
     """Side in pixels of the square images that the network trains on."""
     augmentation: Literal["biubug6", "mindspore", "scrfd"] = "biubug6"
-    """The recipe of crops and colours: `biubug6` crops at five scales and jitters colours;
-    `mindspore` crops at any scale and leaves colours; `scrfd` is `biubug6` that also zooms out.
+    """The augmentation recipe: `biubug6` crops at five scales and jitters colours; `mindspore`
+    crops at any scale and leaves colours alone; `scrfd` is `biubug6` that also zooms out.
     """
     num_workers: Count | None = None
     """Threads that read images; null leaves the number to tf.data."""
     unreadable: Literal["stop", "skip"] = "stop"
-    """What happens where training images are missing or broken: `stop` names one and ends, `skip`
-    leaves them out and names them.
+    """What to do if training images are missing or broken: `stop` names one and ends the run,
+    `skip` leaves them out and names them.
     """
     drawn_train: CountOrZero = 0
-    """Training images to draw where `data.root` does not exist; 0 draws none."""
+    """Synthetic training images to draw if `data.root` does not exist; 0 draws none."""
     drawn_val: CountOrZero = 0
-    """Validation images to draw, likewise."""
+    """Synthetic validation images to draw if `data.root` does not exist; 0 draws none."""
 
     @model_validator(mode="before")
     @classmethod
     def _drop_ground_truth(cls, given: Any) -> Any:
-        """Accepts `ground_truth: ground_truth`, which earlier versions wrote beside runs."""
+        """Accepts `ground_truth: ground_truth`, which earlier versions wrote into configs."""
         if isinstance(given, dict) and given.get("ground_truth") == "ground_truth":
             return {key: value for key, value in given.items() if key != "ground_truth"}
         return given
@@ -74,16 +74,16 @@ class ModelConfig:
     )
     """The network that turns pixels into features."""
     precision: Literal["float32", "bfloat16", "float64"] = "float32"
-    """The type that the network computes in; loss and statistics stay in float32 or above."""
+    """The data type that the network computes in; loss and statistics stay in float32 or above."""
     pretrained: str | None = None
-    """Weights of the backbone: a file of this project or of others, or the name of a repository of
-    the Hugging Face hub; null starts from random ones.
+    """Weights of the backbone: a file of this or another project, or the name of a Hugging Face
+    hub repository; null starts from random weights.
     """
     init: str | None = None
-    """Weights of the whole network to start from; schedule and optimizer start anew."""
+    """Weights of the whole network to start from; schedule and optimizer start afresh."""
     freeze: tuple[Part, ...] = ()
-    """Stages of the backbone that do not learn, or `norms`, all batch norms: neither their weights
-    nor their statistics change.
+    """Stages of the backbone to freeze, or `norms` for all batch norms: neither their weights nor
+    their statistics change.
     """
 
 
@@ -98,14 +98,14 @@ class AnchorConfig:
     )
     """Sides in pixels of the square anchors in each cell, for the strides 8, 16 and 32."""
     variances: tuple[Positive, Positive] = (0.1, 0.2)
-    """Divisors of the coded centres and of the coded sizes."""
+    """Divisors of the box coder, for centres and for sizes."""
     clip: bool = False
-    """Whether anchors are cut at the border of the image."""
+    """Whether anchors are clipped to the image."""
 
     @model_validator(mode="before")
     @classmethod
     def _drop_strides(cls, given: Any) -> Any:
-        """Accepts `strides: [8, 16, 32]`, which earlier versions wrote beside runs and exports."""
+        """Accepts `strides: [8, 16, 32]`, which earlier versions wrote into configs."""
         if isinstance(given, dict) and given.get("strides") in (STRIDES, [*STRIDES]):
             return {key: value for key, value in given.items() if key != "strides"}
         return given
@@ -117,29 +117,29 @@ class AnchorConfig:
         return self
 
     def levels(self, height: int, width: int) -> "Levels":
-        """Returns the cells, and the anchors of a cell, of each level of an image of that size."""
+        """Returns the cells, and the anchors per cell, of each level for an image in pixels."""
         return tuple(
             (math.ceil(height / stride) * math.ceil(width / stride), len(sizes))
             for sizes, stride in zip(self.sizes, STRIDES, strict=True)
         )
 
     def count(self, height: int, width: int) -> int:
-        """Counts the anchors of an image of that size in pixels: 29,126 at 840 x 840."""
+        """Counts the anchors of an image in pixels: 29,126 at 840 x 840."""
         return sum(cells * sizes for cells, sizes in self.levels(height, width))
 
 
 @dataclass(frozen=True, kw_only=True, config=_RULES)
 class MatchConfig:
-    """Says which anchors answer for a face."""
+    """Says which anchors are matched to a face."""
 
     method: Literal["iou", "atss"] = "iou"
-    """How anchors are found: `iou` by thresholds, `atss` by a threshold for each face."""
+    """How anchors are matched: `iou` by fixed thresholds, `atss` by a threshold for each face."""
     iou: Fraction = 0.35
-    """IoU from which on an anchor answers for a face, by method `iou`."""
+    """Lowest IoU at which an anchor is matched to a face, for method `iou`."""
     min_best_iou: Fraction = 0.2
-    """IoU from which on a face claims its best anchor, even if no anchor reaches `match.iou`."""
+    """Lowest IoU at which a face claims its best anchor, even if no anchor reaches `match.iou`."""
     candidates: Count = 9
-    """Cells of each level, those nearest to a face, whose anchors `atss` considers."""
+    """Cells of each level, the nearest to a face, whose anchors `atss` considers."""
 
 
 @dataclass(frozen=True, kw_only=True, config=_RULES)
@@ -153,15 +153,16 @@ class LossConfig:
     landmark_weight: NotNegative = 1.0
     """Weight of the smooth L1 loss of landmarks."""
     negatives_per_positive: Count = 7
-    """Hard negatives of an image for each of its positive anchors."""
+    """Hard negatives in an image for each positive anchor."""
     min_negatives: CountOrZero = 0
-    """Hard negatives of an image without faces; 0 leaves such images out."""
+    """Hard negatives in an image without positive anchors; 0 leaves such images out."""
     scores: Literal["cross_entropy", "quality_focal"] = "cross_entropy"
-    """The loss of scores: `cross_entropy` of faces and hard negatives; `quality_focal` of all
-    anchors, towards the IoU of their box.
+    """The loss of scores: `cross_entropy` over positive anchors and hard negatives, or
+    `quality_focal` over all anchors, with the IoU of their boxes as target.
     """
     boxes: Literal["smooth_l1", "diou"] = "smooth_l1"
-    """The loss of boxes: `smooth_l1` of their codes, or `diou`, the distance-IoU of boxes."""
+    """The loss of boxes: `smooth_l1` of encoded boxes, or `diou`, the distance-IoU of decoded ones.
+    """
 
 
 @dataclass(frozen=True, kw_only=True, config=_RULES)
@@ -169,19 +170,19 @@ class OptimizerConfig:
     """Says how gradients change the weights."""
 
     name: Literal["sgd", "momentum"] = "sgd"
-    """The rule: `sgd`, with momentum and weight decay; `momentum` is the same without weight decay,
-    as in the MindSpore original.
+    """The update rule: `sgd` has momentum and weight decay; `momentum` is the same without weight
+    decay, as in the MindSpore original.
     """
     learning_rate: Positive = 0.01
-    """The learning rate after the warm-up, for the global batch as it is: nothing scales it."""
+    """The learning rate after warm-up; it is not scaled with the batch."""
     momentum: Annotated[float, Field(gt=0, lt=1)] = 0.9
-    """Share of the last update that the next one keeps."""
+    """Fraction of the last update that the next one keeps."""
     weight_decay: NotNegative = 5e-4
-    """Decay of all weights, those of batch norm and biases included."""
+    """Decay of all weights, including batch norm and biases."""
     clip_norm: Positive | None = None
     """Largest norm of all gradients together; null does not clip."""
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Decay of the averaged weights, which evaluation then uses; null does not average."""
+    """Decay of the weights' moving average, which evaluation then uses; null keeps no average."""
 
 
 @dataclass(frozen=True, kw_only=True, config=_RULES)
@@ -208,27 +209,27 @@ class TrainConfig:
     epochs: Count = 100
     """Passes over the training images."""
     batch_per_device: Count = 8
-    """Images a step for each device of the recipe."""
+    """Images per step on each device of the recipe."""
     num_devices: Count = 4
-    """Devices of the recipe: `train.batch_per_device` times this is the global batch, whatever runs
-    it.
+    """Devices of the recipe: the global batch is `train.batch_per_device` times this, whatever
+    devices the run has.
     """
     min_epoch_steps: CountOrZero = 0
-    """Steps of an epoch, for small sets: the batch is halved until there are so many."""
+    """Fewest steps of an epoch: for a small data set the batch is halved until it has as many."""
     devices: tuple[CountOrZero, ...] | None = None
     """GPUs to use, by number; null uses all there are."""
     cpu_devices: Count = 1
-    """Logical CPU devices, to try several where there is no GPU."""
+    """Logical CPU devices, to try several devices without a GPU."""
     cluster: Literal["auto", "none", "tf_config", "slurm"] = "auto"
-    """What names the other workers: `tf_config`, `slurm` or `none`; `auto` takes TF_CONFIG if it is
-    set, else Slurm if it started the process.
+    """How a worker finds the others: `tf_config`, `slurm` or `none`; `auto` uses TF_CONFIG if it is
+    set, else Slurm if Slurm started the process.
     """
     accumulate: Count = 1
-    """Parts in which a device takes its share of a batch, one after the other: saves memory."""
+    """Parts into which a device splits its share of a batch, to save memory."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
     """Seed of the data order, the augmentation and the first weights."""
     deterministic: bool = False
-    """Whether every run ends in the same bits; slower."""
+    """Whether runs are equal bit for bit; slower."""
     workdir: str = "runs/res50"
     """The folder of the run: checkpoints, curves and results."""
     checkpoint_steps: Count = 2000
@@ -236,29 +237,29 @@ class TrainConfig:
     keep_checkpoints: Count = 2
     """How many of the newest checkpoints to keep, besides the best weights."""
     validate_epochs: CountOrZero = 0
-    """Epochs between measurements of AP; 0 makes none."""
+    """Epochs between measurements of AP; 0 never measures it."""
     validate_images: Count = 400
-    """Validation images of each measurement, evenly spread over all."""
+    """Validation images in each measurement, spread evenly over the set."""
     early_stop: Count | None = None
-    """Measurements without a new best after which the run ends; null goes on."""
+    """The run ends after this many measurements without a new best AP; null never ends it early."""
     log_steps: Count = 20
-    """Steps between reports."""
+    """Steps between reports of progress."""
     steps_per_call: Count = 1
-    """Steps that TensorFlow makes before it comes back to Python."""
+    """Steps that TensorFlow runs before it returns to Python."""
     xla: bool = False
     """Whether XLA compiles the whole step; on one device only."""
     max_bad_steps: Count = 10
-    """Steps in a row without a finite loss and gradient after which the run ends."""
+    """The run ends after this many steps in a row whose loss or gradient is not finite."""
 
     @model_validator(mode="after")
     def _measures_what_it_stops_by(self) -> "TrainConfig":
         if self.early_stop is not None and not self.validate_epochs:
-            raise ValueError("early_stop goes by validation, expected validate_epochs above 0")
+            raise ValueError("early_stop needs validation: expected validate_epochs above 0")
         return self
 
     @property
     def global_batch(self) -> int:
-        """Returns the images of a step over all devices."""
+        """Returns the number of images per step over all devices."""
         return self.batch_per_device * self.num_devices
 
 
@@ -267,22 +268,23 @@ class DetectorConfig:
     """Sets thresholds and limits of detection."""
 
     score_threshold: Fraction = 0.02
-    """Score below which a box is no detection."""
+    """Score below which a box is not a detection."""
     nms_iou: Fraction = 0.4
-    """IoU above which NMS drops the box of the lower score."""
+    """IoU above which NMS drops the box with the lower score."""
     top_k: Count | None = 5000
-    """Boxes of an image that an exported model gives to NMS, best first; evaluation has no limit.
+    """Most boxes per image that an exported model passes to NMS, best first; evaluation has none.
     """
     max_detections: Count | None = 750
-    """Detections of an image that an exported model answers with; evaluation has no limit."""
+    """Most detections per image that an exported model returns; evaluation has no limit."""
     max_pixels: Annotated[int, Field(ge=4_000_000)] = 8_388_608
-    """Pixels that the network sees at once; larger images are detected in tiles."""
+    """Most pixels that the network sees at once; larger images are processed in tiles."""
     min_face: Positive = 1
-    """Size in pixels of the smallest face that is wanted; a larger one saves passes over an image,
+    """Size in pixels of the smallest face to look for; a larger value saves passes over an image,
     but smaller faces may still be found.
     """
     max_face: Positive | None = None
-    """Size in pixels of the largest face that is wanted, likewise; null is as large as the image.
+    """Size in pixels of the largest face to look for; null is the image's own size. A smaller value
+    saves passes, but larger faces may still be found.
     """
 
 
@@ -293,21 +295,21 @@ class EvalConfig:
     protocol: Literal["resized", "original", "vga", "ms_flip", "all_sizes"] = "resized"
     """Sizes at which the network sees an image."""
     short_side: Count = 1600
-    """Pixels of the short side by protocol `resized`."""
+    """Short side in pixels for protocol `resized`."""
     long_side: Count = 2176
-    """Largest long side in pixels by protocol `resized`."""
+    """Largest long side in pixels for protocol `resized`."""
     short_sides: Annotated[tuple[Count, ...], Field(min_length=1)] = (500, 800, 1100, 1400, 1700)
-    """Pixels of the short sides by protocol `ms_flip`, each of them mirrored too."""
+    """Short sides in pixels for protocol `ms_flip`; images are also mirrored at each."""
     iou: Fraction = 0.5
-    """IoU from which on a detection finds a face."""
+    """Lowest IoU at which a detection counts as finding a face."""
     ground_truth: str | None = None
     """The folder of the .mat files; null is `ground_truth` below `data.root`."""
     weights: str | None = None
-    """Weights to evaluate; null is the best of `train.workdir` where it measured AP, else its
+    """Weights to evaluate; null is the best in `train.workdir` if the run measured AP, else the
     newest.
     """
     save_results: bool = True
-    """Whether the detections are written, too."""
+    """Whether to write the detections, too."""
     out: str | None = None
     """The folder of the results; null is `eval` in `train.workdir`."""
 
@@ -317,18 +319,18 @@ class ExportConfig:
     """Sets sizes and the check of exported models."""
 
     resized_side: Annotated[int, Field(ge=32, le=2000)] = 640
-    """Side in pixels of the square on which the signature `detect_resized` sees images."""
+    """Side in pixels of the square in which the signature `detect_resized` sees images."""
     max_side: Count = MAX_SIDE
-    """Longest side in pixels of an image that a served model takes."""
+    """Longest side in pixels of an image that a served model accepts."""
     max_pixels: Count = MAX_PIXELS
-    """Most pixels of an image that a served model takes."""
+    """Most pixels of an image that a served model accepts."""
     parity_images: Count = 8
-    """Images on which an export has to answer as its source does."""
+    """Images in the parity check, on which an export must answer as its source does."""
 
 
 @dataclass(frozen=True, kw_only=True, config=_RULES)
 class Config:
-    """Holds all settings of a run, a section each.
+    """Holds all settings of a run, by section.
 
     Examples:
         >>> Config().model.backbone
@@ -348,11 +350,11 @@ class Config:
     export: ExportConfig = Field(default_factory=ExportConfig)
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns sections as plain dictionaries, for YAML and JSON."""
+        """Returns the sections as plain dictionaries, for YAML and JSON."""
         return TypeAdapter(Config).dump_python(self, mode="json")
 
     def below_root(self, path: str) -> Path:
-        """Returns a path of the data section: below `data.root` unless absolute."""
+        """Resolves a path of the section `data`: below `data.root` unless absolute."""
         return Path(self.data.root) / path
 
     def exhaustive(self) -> "Config":

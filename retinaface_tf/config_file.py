@@ -1,7 +1,7 @@
-"""From a YAML file and `--set section.key=value` to a config.
+"""Reads configs from YAML files and applies `--set section.key=value`.
 
-Imports no TensorFlow, so that a typing mistake is answered at once; all mistakes are reported
-together, each by its dotted key.
+Imports no TensorFlow, so that a typo is reported at once; all mistakes are reported together,
+each by its dotted key.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ from retinaface_tf.config import Config
 from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.yaml_text import MAX_LENGTH, YamlSizeError, parse_yaml
 
-# By section and key: what came after `--set`.
+# What followed `--set`, by section and key.
 Overrides = dict[tuple[str, str], str]
 
 CONFIGS = "configs"  # beside this module in a wheel, beside the package in a checkout
@@ -38,14 +38,13 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         ('mobilenet025', 3)
 
     Args:
-        path: a YAML file; the name of a config that the package has, such as `res50`; or a run's
-            folder, for its `config.yaml` with `train.workdir` being that folder.
-        overrides: each as `section.key=value`; the last wins.
+        path: a YAML file; the name of a config in the package, such as `res50`; or a run's folder,
+            whose `config.yaml` is read with `train.workdir` set to that folder.
+        overrides: each as `section.key=value`; the last one wins.
 
     Raises:
-        InputError: a missing or broken file, an unknown key, a value out of range; the message
-            has a line for each, with the file or the override that it comes from and the dotted
-            key.
+        InputError: a file is missing or broken, a key is unknown, or a value is out of range. The
+            message has a line for each mistake: the file or override, and the dotted key.
     """
     file = _find_config(Path(path))
     tree = _read_yaml(file)
@@ -72,16 +71,16 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
 
 
 def as_override(key: str, value: str | float | None) -> str:
-    """Formats an override for `load_config`, whatever letters a text has."""
+    """Formats an override for `load_config`, whatever characters the value has."""
     if not isinstance(value, str):
         return f"{key}={json.dumps(value)}"
-    # JSON would write an emoji as two halves, which YAML does not join.
+    # JSON would escape an emoji as two surrogates, which YAML does not join.
     text = yaml.safe_dump(value, default_style='"', width=sys.maxsize)
     return f"{key}={text.strip()}"
 
 
 def packaged_configs() -> dict[str, Path]:
-    """Finds the configs that travel with the package, by name."""
+    """Finds the configs shipped with the package, by name."""
     here = Path(__file__).parent
     folder = next((f for f in (here / CONFIGS, here.parent / CONFIGS) if f.is_dir()), here)
     return {file.stem: file for file in sorted(folder.glob("*.yaml"))}
@@ -130,7 +129,7 @@ def _apply_override(tree: dict[str, Any], override: str) -> tuple[str, str]:
         raise InputError(f"--set {override:.60}: too large for a value, {error}") from None
     except yaml.YAMLError:
         value = text
-    # A section that is no mapping stays, to be refused with the rest.
+    # A section that is not a mapping stays, and is refused with the other mistakes.
     if isinstance(tree.setdefault(section, {}), dict):
         tree[section][name] = value
     return section, name
@@ -157,8 +156,8 @@ def _describe(error: Mapping[str, Any]) -> str:
 def _shown(value: Any) -> str:
     try:
         return f"{value!r:.80}"
-    except ValueError:  # of Python, which prints no number of more than 4,300 digits
-        return "a number of thousands of digits"
+    except ValueError:  # Python prints no number of more than 4,300 digits
+        return "a number with thousands of digits"
 
 
 def _did_you_mean(location: Sequence[Any]) -> str:

@@ -14,9 +14,9 @@ DEFAULT = "res50"
 _CFG = flags.DEFINE_string(
     "cfg",
     None,
-    "The config: a file, the name of one in the package, or a run's folder, which stands for its "
-    f"config. Without it: that of --workdir or --weights, or else {DEFAULT} (`detect`: that of the "
-    "weights of this package).",
+    "The config: a YAML file, the name of a config in the package, or a run's folder. Without it: "
+    f"the config of --workdir or --weights, else {DEFAULT} (`detect`: the config of this "
+    "package's weights).",
 )
 _SET = flags.DEFINE_multi_string(
     "set", [], "Overrides a setting, as in --set train.epochs=3; may be repeated."
@@ -37,13 +37,13 @@ def read_config(
     """Reads the config that the flags name, with their overrides.
 
     Args:
-        weights: overrides `eval.weights`; where no flag names a config, theirs is read.
-        default_weights: are `weights` where no flag names weights, a run or a config.
+        weights: overrides `eval.weights`; if no flag names a config, the weights' config is read.
+        default_weights: used as `weights` if no flag names weights, a run or a config.
         find_config: finds the config of weights.
-        **overrides: flags that stand for a setting, as `eval__protocol="vga"`; None is no override.
+        **overrides: flags that stand for a setting, as `eval__protocol="vga"`; None is ignored.
 
     Raises:
-        InputError: as of `load_config`.
+        InputError: as for `load_config`.
     """
     if default_weights is not None and not (weights or _CFG.value or _names_weights()):
         weights = default_weights
@@ -66,7 +66,7 @@ def _names_weights() -> bool:
 
 
 def config_arguments() -> list[str]:
-    """Returns the flags by which another command reads the same config."""
+    """Returns the flags with which another command reads the same config."""
     return ["--cfg", _CFG.value or DEFAULT, *(f"--set={override}" for override in _SET.value)]
 
 
@@ -78,7 +78,7 @@ def _named_config(
     if _WORKDIR.value is not None and (Path(_WORKDIR.value) / RUN_CONFIG).is_file():
         return _WORKDIR.value, []
     if weights is not None and find_config is not None:
-        start_tensorflow()  # which reading tensors needs
+        start_tensorflow()  # to read tensors
         path, settings = find_config(weights)
         return path, list(settings)
     return DEFAULT, []

@@ -1,4 +1,4 @@
-"""Holds the faces of one image, and what one does with them: draw, crop, align, hand on."""
+"""Holds the faces of one image, and draws, crops, aligns and converts them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ class FaceDict(TypedDict):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Detections:
-    """Faces of one RGB image in pixels of the upright image, best score first.
+    """Holds the faces of one RGB image in pixels of the upright image, best score first.
 
     Examples:
         >>> faces = Detections(
@@ -51,7 +51,7 @@ class Detections:
         scores: float32 [N], 0..1.
         landmarks: float32 [N, 5, 2], x y of left eye, right eye, nose, left mouth corner and right
             mouth corner, as seen in the image.
-        error: why an image of a batch could not be looked at; None where it could.
+        error: why an image of a batch could not be processed; None if it was.
     """
 
     boxes: Floats
@@ -61,19 +61,19 @@ class Detections:
 
     @classmethod
     def none(cls, error: str | None = None) -> "Detections":
-        """Returns no faces."""
+        """Returns an empty Detections."""
         boxes, landmarks = np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32)
         return cls(boxes, np.zeros(0, np.float32), landmarks, error)
 
     @classmethod
     def of_batch(cls, batch: DetectionBatch) -> list["Detections"]:
-        """Takes a batch apart by image."""
+        """Splits a batch by image."""
         arrays = DetectionBatch(*(np.asarray(part) for part in batch))
         return [cls.of_image(arrays, image) for image in range(len(arrays.scores))]
 
     @classmethod
     def of_image(cls, batch: DetectionBatch, image: int) -> "Detections":
-        """Takes the faces of one image out of a batch."""
+        """Returns the faces of one image of a batch."""
         count = int(batch.num_detections[image])
         boxes, scores, landmarks = (
             np.asarray(rows[image], np.float32)[:count] for rows in batch[:3]
@@ -113,20 +113,20 @@ class Detections:
         return self[self.scores >= score]
 
     def scaled(self, factor: float | Floats) -> "Detections":
-        """Returns the faces in an image that is larger by a factor, or by those of x and y [2]."""
+        """Scales the faces with their image, by one factor or by factors for x and y [2]."""
         ratio = np.ones(2, np.float32) * np.asarray(factor, np.float32)
         boxes = self.boxes * np.tile(ratio, 2)
         return replace(self, boxes=boxes, landmarks=self.landmarks * ratio)
 
     def draw(self, image: ImageInput) -> Picture:
-        """Draws boxes, landmarks and scores into a copy of the RGB image.
+        """Draws boxes, landmarks and scores onto a copy of the RGB image.
 
         Examples:
             >>> Detections.none().draw(np.zeros((4, 6, 3), np.uint8)).shape
             (4, 6, 3)
 
-        Args:
-            image: what was given to `detect`, see there.
+            Args:
+                image: the image that was given to `detect`, in any form that `detect` takes.
 
         Returns:
             RGB uint8 [H, W, 3].
@@ -134,32 +134,32 @@ class Detections:
         return draw_faces(as_rgb(image), self.boxes, self.landmarks, self.scores)
 
     def crop(self, image: ImageInput, margin: float = 0.2) -> list[Picture]:
-        """Cuts each face out of the RGB image, as far as the image goes.
+        """Cuts each face out of the RGB image, clipped to the image.
 
         Args:
-            image: what was given to `detect`, see there.
-            margin: what to add on each side, by the box's own width and height.
+            image: the image that was given to `detect`, in any form that `detect` takes.
+            margin: what to add on each side, in widths and heights of the box.
 
         Returns:
-            RGB uint8 [h, w, 3] for each face, without pixels where a box lies outside of the image.
+            RGB uint8 [h, w, 3] for each face, empty where a box lies outside the image.
         """
         pixels = as_rgb(image)
         windows = (window_around(box, pixels.shape, margin) for box in self.boxes)
         return [pixels[:0, :0] if window is None else window.cut(pixels) for window in windows]
 
     def align(self, image: ImageInput, template: str = "arcface112") -> Picture:
-        """Cuts each face out of the RGB image, turned and scaled as face recognition expects it.
+        """Cuts each face out of the RGB image, rotated and scaled as face recognition expects it.
 
         Examples:
             >>> Detections.none().align(np.zeros((4, 6, 3), np.uint8)).shape
             (0, 112, 112, 3)
 
         Args:
-            image: what was given to `detect`, see there.
+            image: the image that was given to `detect`, in any form that `detect` takes.
             template: a key of `alignment.TEMPLATES`.
 
-        Returns:
-            RGB uint8 [N, S, S, 3], black where the image has ended.
+            Returns:
+                RGB uint8 [N, S, S, 3], black outside the image.
         """
         pixels, target = as_rgb(image), TEMPLATES[template]
         aligned = np.zeros([len(self), target.side, target.side, 3], np.uint8)
@@ -181,7 +181,7 @@ class Detections:
         ]
 
     def to_supervision(self) -> "supervision.Detections":
-        """Returns the faces for Roboflow's `supervision`; landmarks are in its `data`.
+        """Converts the faces for Roboflow's `supervision`, with the landmarks in `data`.
 
         Raises:
             InputError: the extra `supervision` is not installed.

@@ -1,4 +1,4 @@
-"""Draws faces into pictures and cuts windows out of them; RGB uint8 [H, W, 3] as all images."""
+"""Draws faces onto images and cuts windows out of images, which are RGB uint8 [H, W, 3]."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +16,7 @@ NO_LANDMARKS, NO_SCORES = np.zeros((0, 5, 2)), np.zeros(0)
 
 
 class Window(NamedTuple):
-    """Marks a part of an image in whole pixels; the far edges are not included."""
+    """Marks a part of an image in whole pixels; x2 and y2 are not included."""
 
     x1: int
     y1: int
@@ -35,17 +35,17 @@ def window_around(
     *,
     min_square: float | None = None,
 ) -> Window | None:
-    """Finds the window that shows a box and its surroundings, as far as the image goes.
+    """Finds the window that shows a box and its surroundings, clipped to the image.
 
     Args:
         box: x1 y1 x2 y2 [4] in pixels.
         shape: of the image, (height, width, ...).
-        margin: on each side of the box, by the box's own width and height.
-        min_square: the window is square, by the longer side of the box, and at least so many
-            pixels wide before it is cut to the image; None keeps the shape of the box.
+        margin: to add on each side of the box, in widths and heights of the box.
+        min_square: makes the window a square on the longer side of the box, at least this many
+            pixels wide before it is clipped to the image; None keeps the shape of the box.
 
     Returns:
-        The window, rounded outwards; None where the image has no pixel of it.
+        The window, rounded outwards; None if it lies outside the image.
     """
     sides = box[2:] - box[:2]
     reach = margin * sides
@@ -64,15 +64,15 @@ def draw_faces(
     scores: NDArray[np.floating] = NO_SCORES,
     colour: Colour = DETECTED,
 ) -> Picture:
-    """Draws boxes, landmarks and scores into a copy of an image.
+    """Draws boxes, landmarks and scores onto a copy of an image.
 
-    Lines, points and digits grow with the face that they belong to.
+    Lines, points and digits scale with their face.
 
     Args:
         image: RGB [H, W, 3].
         boxes: x1 y1 x2 y2 [N, 4] in pixels of the image.
-        landmarks: five times x y, one row for each of the first M boxes [M, 5, 2].
-        scores: likewise [M], 0..1.
+        landmarks: five (x, y) for each of the first M boxes, [M, 5, 2].
+        scores: of the same boxes [M], 0..1.
         colour: of boxes and scores, see `palette`; each landmark has its own.
     """
     picture = image.copy()
@@ -91,7 +91,7 @@ def draw_faces(
 
 
 def _draw_point(picture: Picture, point: list[int], radius: int, colour: Colour) -> None:
-    """Draws a point, with a dark edge to be seen on skin where it has more than a few pixels."""
+    """Draws a point; unless it is tiny, a dark edge makes it stand out against skin."""
     if radius > 1:
         cv2.circle(picture, point, radius + 1 + radius // 4, (0, 0, 0), -1)
     cv2.circle(picture, point, radius, colour, -1)
@@ -100,7 +100,7 @@ def _draw_point(picture: Picture, point: list[int], radius: int, colour: Colour)
 def _write_score(
     picture: Picture, score: float, corner: tuple[int, int], side: float, colour: Colour
 ) -> None:
-    """Writes two decimals above the corner of a box, or below where the image ends."""
+    """Writes a score above the corner of a box, or below it where the image ends."""
     text, scale = f"{score:.2f}", float(np.clip(side / 200, 0.35, 3))
     thickness = max(1, round(scale))
     (_, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, thickness)
@@ -113,14 +113,14 @@ def _write_score(
 
 
 def write_picture(file: Path, picture: Picture) -> None:
-    """Writes a picture, in the format that its suffix names, and makes the folders it needs.
+    """Writes a picture in the format of its suffix, and creates missing folders.
 
     Raises:
         InputError: the picture cannot be written.
     """
     make_parents(file)
     try:
-        # OpenCV itself opens no file whose name is not UTF-8.
+        # OpenCV cannot open a file whose name is not UTF-8.
         _, data = cv2.imencode(file.suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         file.write_bytes(data.tobytes())
     except (OSError, cv2.error) as error:
@@ -129,10 +129,10 @@ def write_picture(file: Path, picture: Picture) -> None:
 
 
 def make_parents(file: Path) -> None:
-    """Makes the folders that a file needs.
+    """Creates the missing folders above a file.
 
     Raises:
-        InputError: a folder cannot be made.
+        InputError: a folder cannot be created.
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

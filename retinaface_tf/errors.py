@@ -1,12 +1,12 @@
-"""The exceptions that users see: as one line on stderr, and an exit code.
+"""Defines the exceptions that users see as one line on stderr and an exit code.
 
     RetinaFaceError
-    ├── InputError         exit code 1: a file, a setting or a flag that the user can mend
-    ├── DoesNotHold        exit code 2: a check that the command exists for
-    ├── LostWorkerError    exit code 75: another worker of the run is gone; start again
+    ├── InputError         exit code 1: a file, a setting or a flag that the user can correct
+    ├── DoesNotHold        exit code 2: the check that the command makes failed
+    ├── LostWorkerError    exit code 75: another worker of the run was lost; start again
     └── StoppedError       exit code 75: a signal stopped training before its first step
 
-What is raised beside these is a bug and keeps its traceback; a TypeError is a bug of the caller.
+Any other exception is a bug and keeps its traceback; a TypeError is a bug of the caller.
 """
 
 import re
@@ -14,10 +14,10 @@ from enum import IntEnum
 
 from retinaface_tf.printing import printable
 
-BAD_INPUT, DOES_NOT_HOLD, STOPPED = 1, 2, 75  # exit codes; 75 asks to be started again
-INTERRUPTED = 130  # the exit code of a command that Ctrl-C has ended, as shells have it
+BAD_INPUT, DOES_NOT_HOLD, STOPPED = 1, 2, 75  # exit codes; 75 asks for a restart
+INTERRUPTED = 130  # the exit code of a command that Ctrl-C ended, as in shells
 
-_LENGTH, _BEGINNING, _END = 200, 75, 120  # letters of a line, and what stays of a longer one
+_LENGTH, _BEGINNING, _END = 200, 75, 120  # characters of a line, and the ends kept of a longer one
 # In TensorFlow's messages: nodes and operations of the graph, and where they were made.
 _NOISE = re.compile(
     r"""
@@ -33,7 +33,7 @@ _NOISE = re.compile(
 
 
 class RetinaFaceError(Exception):
-    """Stands for all errors that this package raises on purpose.
+    """Is the base class of all errors that this package raises on purpose.
 
     Examples:
         >>> issubclass(InputError, RetinaFaceError)
@@ -47,7 +47,7 @@ class RetinaFaceError(Exception):
 
 
 class InputError(RetinaFaceError):
-    """Says that the user can mend something: a file, a key, a label, a flag.
+    """Reports what the user can correct: a file, a key, a label, a flag.
 
     The message is one line that names the file (and the line in it), what was found and what was
     expected.
@@ -60,28 +60,28 @@ class InputError(RetinaFaceError):
 
 
 class DoesNotHold(RetinaFaceError):
-    """Says that what a command was to check does not hold."""
+    """Reports that the check a command makes has failed."""
 
     exit_code = DOES_NOT_HOLD
 
 
 class LostWorkerError(RetinaFaceError):
-    """Says that another worker of the run is gone, and that all have to be started again."""
+    """Reports that another worker of the run was lost, so that all must be started again."""
 
     exit_code = STOPPED
 
 
 class StoppedError(RetinaFaceError):
-    """Says that a signal stopped training before its first step: there was nothing to save."""
+    """Reports that a signal stopped training before its first step: there was nothing to save."""
 
     exit_code = STOPPED
 
 
 def one_line(error: object) -> str:
-    """Shortens the message of another library's error to a part of one line.
+    """Shortens the message of another library's error to part of one line.
 
-    What TensorFlow says about its graph is left out, and so are its traces. Of a long message the
-    beginning and the end stay, since file systems name a path first and the cause last.
+    TensorFlow's traces and remarks on its graph are left out. A long message keeps its beginning
+    and its end, since file systems name a path first and the cause last.
 
     Returns:
         At most 200 printable characters; the name of the error's type if it has no message.
@@ -93,11 +93,11 @@ def one_line(error: object) -> str:
 
 
 class ImageError(IntEnum):
-    """The output `error` of an exported model, one of each image."""
+    """Lists the values of an exported model's output `error`, which has one for each image."""
 
     NONE = 0
-    UNKNOWN_KIND = 1  # neither JPEG, PNG, GIF, BMP nor WebP; no bytes at all
-    BROKEN = 2  # of such a kind, but cut short or damaged
-    TOO_SMALL = 3  # a side has not even the pixels of the finest stride, so that no anchor fits
+    UNKNOWN_KIND = 1  # neither JPEG, PNG, GIF, BMP nor WebP, or empty
+    BROKEN = 2  # of a known kind, but cut short or damaged
+    TOO_SMALL = 3  # a side is shorter than the finest stride, so that no anchor fits
     TOO_LARGE = 4  # more pixels, or a longer side, than the model was exported for
-    TOO_COMPLEX = 5  # a JPEG, PNG or GIF of more parts than the limits of `data.outline` allow
+    TOO_COMPLEX = 5  # a JPEG, PNG or GIF with more parts than the limits of `data.outline` allow

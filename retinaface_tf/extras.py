@@ -1,4 +1,4 @@
-"""Packages that only some features need, so that they are extras."""
+"""Imports packages that only some features need, and that are therefore extras."""
 
 import importlib
 from types import ModuleType
@@ -7,10 +7,10 @@ from retinaface_tf.errors import InputError
 
 
 def import_extra(module: str, extra: str) -> ModuleType:
-    """Imports a module of a package that one of our extras installs.
+    """Imports a module that one of this package's extras installs.
 
     Raises:
-        InputError: the package is not installed; says how to install it.
+        InputError: the module is not installed; the message says how to install it.
     """
     try:
         return importlib.import_module(module)

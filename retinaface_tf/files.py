@@ -1,4 +1,4 @@
-"""Writes files and folders that are whole or absent, whenever the process is killed."""
+"""Writes files and folders that are whole or absent, even if the process is killed."""
 
 import shutil
 import tempfile
@@ -35,8 +35,7 @@ def scratch_of(file: Path) -> Path:
 def atomic_file(file: Path) -> Iterator[Path]:
     """Yields a hidden path beside `file` to write to, and renames it to `file` at the end.
 
-    The hidden name ends as the name of `file` does. If the block raises, the hidden file is removed
-    and `file` stays as it was.
+    Both names end alike. If the block raises, the hidden file is removed and `file` is unchanged.
 
     Raises:
         OSError: the file cannot be written.
@@ -63,9 +62,9 @@ def write_text(file: Path, text: str) -> None:
 
 @contextmanager
 def scratch_folder(parent: Path) -> Iterator[Path]:
-    """Yields a new, hidden folder in `parent`, to fill and then to rename.
+    """Yields a new, hidden folder in `parent`, to be filled and then renamed.
 
-    What has not been renamed when the block ends is removed. `parent` is made if it is absent.
+    The folder is removed if it was not renamed when the block ends. `parent` is created if absent.
 
     Raises:
         OSError: `parent` cannot be written to.
@@ -73,7 +72,7 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
     parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".writing-", dir=parent))
     try:
-        scratch.chmod(0o755)  # Python lets nobody else read a temporary folder
+        scratch.chmod(0o755)  # a temporary folder is readable to its owner alone
         yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

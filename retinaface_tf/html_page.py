@@ -1,8 +1,8 @@
-"""Fills templates of HTML pages that need no other file: style and pictures are inside.
+"""Fills templates of self-contained HTML pages: style, scripts and pictures are inside.
 
-Templates of the package itself, in `templates`, are shared: `head.html` for how all pages begin,
-`page.css` and `page.js` for how they look and how their tiles are enlarged, `tile.html` for
-pictures with boxes and landmarks.
+The templates in `retinaface_tf/templates` are shared: `head.html` begins every page, `page.css`
+and `page.js` style pages and enlarge their tiles, `tile.html` shows a picture with boxes and
+landmarks.
 """
 
 import base64
@@ -21,11 +21,11 @@ _SHARED = jinja2.PackageLoader("retinaface_tf")
 
 
 def write_page(file: Path, package: str, template: str, **context: Any) -> Path:
-    """Fills a template and writes the page, and the folder that it needs.
+    """Fills a template and writes the page, creating missing folders.
 
     Args:
         file: to write.
-        package: whose folder `templates` has the template.
+        package: the package whose folder `templates` has the template.
         template: its file name.
         **context: what the template shows.
 
@@ -34,7 +34,7 @@ def write_page(file: Path, package: str, template: str, **context: Any) -> Path:
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     text = fill(package, template, **context)
-    # Names of files need not be UTF-8.
+    # File names need not be UTF-8.
     file.write_text(text, encoding="utf-8", errors="backslashreplace")
     return file
 
@@ -42,7 +42,7 @@ def write_page(file: Path, package: str, template: str, **context: Any) -> Path:
 def fill(package: str, template: str, **context: Any) -> str:
     """Fills a template of a package, which may include those of `retinaface_tf/templates`.
 
-    Beside the context, templates know the module `palette`, and the names and colours of
+    Besides the context, templates see the module `palette`, and the names and colours of
     landmarks.
     """
     environment = jinja2.Environment(

@@ -15,7 +15,7 @@ class Colour(NamedTuple):
 
     @property
     def css(self) -> str:
-        """The colour as `#rrggbb`."""
+        """Returns the colour as `#rrggbb`."""
         return f"#{self.red:02x}{self.green:02x}{self.blue:02x}"
 
 

@@ -1,16 +1,16 @@
-"""Writes text for people, whatever the names in it contain.
+"""Makes text safe to print, whatever the names in it contain.
 
-The names of files, tensors and keys come from others' files, and may hold codes that recolour a
-terminal, clear it or type into it. What goes to a terminal or a log passes through here.
+Names of files, tensors and keys come from other people's files, and may hold codes that recolour
+a terminal, clear it or type into it. All text for a terminal or a log passes through here.
 """
 
 import logging
 
 
 def printable(text: str) -> str:
-    r"""Escapes what would steer a terminal: control codes, changes of direction, broken Unicode.
+    r"""Escapes what could control a terminal: control codes, changes of direction, broken Unicode.
 
-    Ends of lines and tabs stay.
+    Line ends and tabs stay.
 
     Examples:
         >>> print(printable("\x1b[2J.jpg"))
@@ -30,7 +30,7 @@ def say(text: object) -> None:
 
 
 class PrintableFormatter(logging.Formatter):
-    """Formats log records of which nothing steers a terminal."""
+    """Formats log records so that nothing in them can control a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Formats a record."""

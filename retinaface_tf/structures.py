@@ -1,4 +1,4 @@
-"""The types that flow along the line.
+"""Defines the types that pass from one stage to the next.
 
 Shape letters: `B` batch, `A` anchors, `G` faces (the largest count in the batch), `D` detections,
 `H W C` image. Boxes are `x1 y1 x2 y2` everywhere. The five landmarks are, as seen in the image:
@@ -11,18 +11,18 @@ from typing import Any, NamedTuple
 Array = Any
 
 LANDMARKS = ("left_eye", "right_eye", "nose", "left_mouth_corner", "right_mouth_corner")
-# Mirroring an image exchanges left and right, also in the names of landmarks.
+# Mirroring an image swaps left and right, also in the names of landmarks.
 MIRRORED_LANDMARKS = (1, 0, 2, 4, 3)
-# Of ImageNet, as the originals subtract it; padding of this colour is nothing to the network.
+# ImageNet's mean, which the originals subtract; padding of this colour is 0 to the network.
 MEAN_RGB = (123, 117, 104)
 
 
 class Faces(NamedTuple):
-    """Ground truth.
+    """Holds ground truth.
 
-    In pixels of the image until augmentation ends; in fractions of the network's input (0..1)
-    from there on, as the box coder expects them. A batch pads every image to its largest number
-    of faces; `valid` tells faces from padding.
+    Coordinates are pixels of the image until augmentation ends, and fractions of the network's
+    input (0..1) from there on, as the box coder expects them. A batch pads every image to the
+    largest number of faces in it; `valid` tells faces from padding.
     """
 
     boxes: Array  # float32 [..., G, 4]
@@ -32,7 +32,7 @@ class Faces(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What the host sends to a device."""
+    """Holds what the host sends to a device."""
 
     images: Array  # uint8 [B, H, W, 3], RGB
     faces: Faces
@@ -40,7 +40,7 @@ class Batch(NamedTuple):
 
 
 class Targets(NamedTuple):
-    """What the network is trained towards, per anchor."""
+    """Holds what the network is trained towards, per anchor."""
 
     boxes: Array  # float32 [B, A, 4], encoded; 0 where is_face is False
     landmarks: Array  # float32 [B, A, 5, 2], encoded; meaningless where has_landmarks is False
@@ -49,7 +49,7 @@ class Targets(NamedTuple):
 
 
 class Predictions(NamedTuple):
-    """What the network says, per anchor."""
+    """Holds what the network returns, per anchor."""
 
     boxes: Array  # float [B, A, 4], encoded
     logits: Array  # float [B, A, 2], background then face
@@ -57,9 +57,9 @@ class Predictions(NamedTuple):
 
 
 class DetectionBatch(NamedTuple):
-    """Detections of a batch of images as tensors, for graphs and exported models.
+    """Holds the detections of a batch of images as tensors, for graphs and exported models.
 
-    They are what decoding and NMS leave, best score first; rows past `num_detections` are 0.
+    They are the result of decoding and NMS, best score first; rows past `num_detections` are 0.
     `D` is the same for all images of the batch. See `detections.Detections` for one image.
 
     Examples:

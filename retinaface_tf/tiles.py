@@ -11,17 +11,17 @@ from retinaface_tf.drawing import Picture, Window
 from retinaface_tf.html_page import data_uri
 from retinaface_tf.structures import LANDMARKS
 
-# A page of 96 tiles has to open on a phone.
+# A page with 96 tiles has to open on a phone.
 LONG_SIDE, JPEG_QUALITY, MAX_BOXES = 400, 75, 200
 
 
 @dataclass(frozen=True)
 class Box:
-    x: float  # pixels, as all of them
+    x: float  # pixels, like all four
     y: float
     w: float
     h: float
-    kind: str  # labelled, ignored (a face of no set) or detected; with `subject` for one of them
+    kind: str  # labelled, ignored (a face in no set) or detected; also `subject` for the one shown
     score: float | None = None
 
 
@@ -45,13 +45,13 @@ class Tile:
 def make_tile(
     image: Picture, window: Window, boxes: Iterable[Box], points: Iterable[Point] = ()
 ) -> Tile:
-    """Cuts a window out of an image, with the boxes and points that are seen in it.
+    """Cuts a window out of an image, with the boxes and points that lie in it.
 
     Args:
         image: RGB uint8 [H, W, 3].
-        window: with pixels of the image.
+        window: in pixels of the image.
         boxes: in pixels of the image; the first MAX_BOXES of them are shown.
-        points: likewise.
+        points: in pixels of the image.
     """
     x, y = window.x1, window.y1
     seen = [replace(b, x=b.x - x, y=b.y - y) for b in boxes if _shows_box(window, b)]

@@ -1,4 +1,4 @@
-"""Parses the flags of a command, and prints its help; absl's own flags are left out of it."""
+"""Parses the flags of a command, and prints its help without absl's own flags."""
 
 import difflib
 import re
@@ -22,14 +22,14 @@ def parse_flags(argv: Sequence[str], module: ModuleType, example: str) -> list[s
 
     Args:
         argv: the program, then its arguments.
-        module: of the command: it defines the flags, and its docstring is the help.
+        module: the command's; it defines the flags, and its docstring is the help.
         example: a command line for the help.
 
     Returns:
         The program and the positional arguments.
 
     Raises:
-        InputError: an unknown flag, or a value that it does not take.
+        InputError: a flag is unknown, or does not accept its value.
     """
     asked = set(argv[1 : argv.index("--") if "--" in argv else None])
     if asked & {"--help", "-help", "-h", "--helpfull", "--helpshort"}:
@@ -51,7 +51,7 @@ def parse_flags(argv: Sequence[str], module: ModuleType, example: str) -> list[s
 
 
 def did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:
-    """Returns `, did you mean NAME?` where a known name is close, else nothing."""
+    """Returns `, did you mean NAME?` if a known name is close, else an empty string."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f", did you mean {prefix}{close[0]}?" if close else ""
 
@@ -81,7 +81,7 @@ def _describe(flag: flags.Flag[object]) -> list[str]:
     choices = getattr(flag.parser, "enum_values", None)
     if choices:
         name += f" {'|'.join(choices)}"
-    # absl puts the choices before a text, and a note behind that of a flag that may be repeated.
+    # absl puts choices before a flag's text, and a note after the text of one that may be repeated.
     text = re.sub(r"^<.*?>: |;\s*repeat this option.*", "", flag.help or "", flags=re.DOTALL)
     if flag.default not in (None, []):
         text += f" Default: {flag.default_as_str}."

@@ -2,10 +2,10 @@
 
 
 def counted(number: int, noun: str) -> str:
-    """Counts things: `1 face`, `2 faces`.
+    """Writes a count with its noun: `1 face`, `2 faces`.
 
     Args:
-        number: of the things.
+        number: how many there are.
         noun: in the singular, with a regular plural.
     """
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

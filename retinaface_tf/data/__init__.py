@@ -1,1 +1,1 @@
-"""From label files and images to batches, with tf.data."""
+"""Makes batches from label files and images, with tf.data."""

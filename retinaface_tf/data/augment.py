@@ -1,10 +1,10 @@
 """Augments an image and its faces together, in the graph.
 
-Three recipes: biubug6's (crops of five scales, colour; biubug6/Pytorch_Retinaface,
-data/data_augment.py), MindSpore's (crops of any scale, no colour; MindSpore's models,
+There are three recipes: biubug6's (crops at five scales, colour jitter; biubug6/Pytorch_Retinaface,
+data/data_augment.py), MindSpore's (crops at any scale, no colour jitter; MindSpore's models,
 research/cv/retinaface/src/augmention.py), and SCRFD's (biubug6's, with crops that also zoom out;
-Guo et al. 2021, arXiv 2105.04714). Every random number is a function of the seed given, so a sample
-is a function of its place in the data order.
+Guo et al. 2021, arXiv 2105.04714). All random numbers follow from the given seed, so a sample is a
+function of its place in the data order.
 """
 
 from collections.abc import Callable
@@ -24,16 +24,16 @@ from retinaface_tf.data.crops import (
 )
 from retinaface_tf.structures import MEAN_RGB, MIRRORED_LANDMARKS, Faces
 
-MAX_PADDED_SIDE = 4096  # pixels; a square of them in float32 takes 200 MB
+MAX_PADDED_SIDE = 4096  # pixels; a square of this side in float32 takes 200 MB
 
-# From a window int32 [4] and the pixels that suffice for its longer side, to its pixels, uint8
-# [h, w, 3], and to the window that these really show: a decoder that reduces large images rounds
-# it to whole pixels of the reduced image.
+# Takes a window int32 [4] and the pixels that suffice for its longer side; returns its pixels, uint8
+# [h, w, 3], and the window that they actually show, which a decoder that reduces large images rounds
+# to whole pixels of the reduced image.
 WindowDecoder = Callable[[tf.Tensor, int | tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
 class Source(NamedTuple):
-    """An image that is not decoded yet."""
+    """Holds an image that is not decoded yet."""
 
     size: tf.Tensor  # int32 [2], height and width
     decode: WindowDecoder
@@ -41,14 +41,14 @@ class Source(NamedTuple):
 
 
 class Augmented(NamedTuple):
-    """A training sample, or what a recipe makes of an image before it is mirrored."""
+    """Holds a training sample, or what a recipe returns before mirroring."""
 
     image: tf.Tensor  # uint8 [S, S, 3]
     faces: Faces  # fractions of the image
 
 
 def augment(source: Source, seed: tf.Tensor, recipe: str, image_size: int) -> Augmented:
-    """Makes a training sample from an image, of which only the window shown gets decoded.
+    """Makes a training sample from an image, decoding only the window that the sample shows.
 
     Args:
         source: the image.
@@ -57,7 +57,7 @@ def augment(source: Source, seed: tf.Tensor, recipe: str, image_size: int) -> Au
         image_size: side of the network's input in pixels.
 
     Returns:
-        The window, padded to a square, resized, and mirrored with even odds.
+        The window, padded to a square, resized, and mirrored with probability 1/2.
     """
     crop_seed, colour_seed, mirror_seed = tf.unstack(tf.random.split(seed, 3))
     sample = RECIPES[recipe](source, crop_seed, colour_seed, image_size)
@@ -68,7 +68,7 @@ def augment(source: Source, seed: tf.Tensor, recipe: str, image_size: int) -> Au
 def crop_biubug6(
     source: Source, crop_seed: tf.Tensor, colour_seed: tf.Tensor, image_size: int
 ) -> Augmented:
-    """Shows a crop of 0.3 to 1 of the short side, and jitters its colour."""
+    """Crops 0.3 to 1 of the short side, and jitters colours."""
     window = choose_window(source.size, source.faces, crop_seed, BIUBUG6_SCALES)
     pixels, window = source.decode(window, image_size)
     faces = mask_hidden_landmarks(crop_faces(source.faces, window), window)
@@ -79,7 +79,7 @@ def crop_biubug6(
 def crop_mindspore(
     source: Source, crop_seed: tf.Tensor, _: tf.Tensor, image_size: int
 ) -> Augmented:
-    """Shows a crop of 0.3 to 1 of the short side in its own colours."""
+    """Crops 0.3 to 1 of the short side, and keeps colours."""
     window = choose_window_mindspore(source.size, source.faces, crop_seed, image_size)
     pixels, window = source.decode(window, image_size)
     faces = drop_small_faces(crop_faces(source.faces, window), window, image_size)
@@ -89,10 +89,10 @@ def crop_mindspore(
 def crop_scrfd(
     source: Source, crop_seed: tf.Tensor, colour_seed: tf.Tensor, image_size: int
 ) -> Augmented:
-    """Shows a crop of 0.3 to 2 of the short side, the image padded, and jitters its colour."""
+    """Crops 0.3 to 2 of the short side, with padding, and jitters colours."""
     window = choose_window(source.size, source.faces, crop_seed, SCRFD_SCALES)
     side = tf.reduce_max(window[2:])
-    window = tf.concat([window[:2], [side, side]], axis=0)  # of a whole image, too
+    window = tf.concat([window[:2], [side, side]], axis=0)  # also for a whole image
     first = tf.maximum(window[:2], 0)
     visible = tf.minimum(window[:2] + side, source.size[::-1]) - first
     suffice = -(-tf.reduce_max(visible) * image_size // side)
@@ -102,7 +102,7 @@ def crop_scrfd(
     return _as_sample(place(image + 0.5, shown, window, image_size), faces, side)
 
 
-# Extension is an entry here and its name in the config's choices.
+# To add a recipe, add an entry here and its name to the config's choices.
 RECIPES = {"biubug6": crop_biubug6, "mindspore": crop_mindspore, "scrfd": crop_scrfd}
 
 
@@ -111,7 +111,7 @@ def place(image: tf.Tensor, shown: tf.Tensor, window: tf.Tensor, size: int) -> t
 
     Args:
         image: float32 [h, w, 3], the pixels of `shown`.
-        shown: int32 [4], x y width height of what the pixels show, inside of the window.
+        shown: int32 [4], x y width height of what the pixels show, inside the window.
         window: int32 [4], x y width height, a square.
         size: side of the result in pixels.
 
@@ -134,14 +134,14 @@ def place(image: tf.Tensor, shown: tf.Tensor, window: tf.Tensor, size: int) -> t
 
 
 def _fill_square(image: tf.Tensor, faces: Faces, window: tf.Tensor, image_size: int) -> Augmented:
-    """Pads a window to a square at the right or bottom, and resizes it."""
+    """Pads a window to a square at the right or bottom, and resizes the square."""
     return _as_sample(resize_to_square(image + 0.5, image_size), faces, tf.reduce_max(window[2:]))
 
 
 def _as_sample(image: tf.Tensor, faces: Faces, side: tf.Tensor) -> Augmented:
-    """Cuts pixels to whole numbers, and divides faces by the side of the square that is shown.
+    """Truncates pixels to whole numbers, and divides faces by the side of the square shown.
 
-    Recipes add the half that makes it rounding before they resize, while there are fewer pixels.
+    Recipes round by adding 0.5 before they resize, while there are fewer pixels.
     """
     side = tf.cast(side, tf.float32)
     faces = faces._replace(boxes=faces.boxes / side, landmarks=faces.landmarks / side)
@@ -151,7 +151,7 @@ def _as_sample(image: tf.Tensor, faces: Faces, side: tf.Tensor) -> Augmented:
 def resize_to_square(image: tf.Tensor, size: int) -> tf.Tensor:
     """Pads a float image [H, W, 3] to a square, and resizes it to [size, size, 3].
 
-    A whole image that is so long that the square would take too much memory is resized first.
+    An image so long that the square would take too much memory is resized first.
     """
     shape = tf.shape(image)[:2]
     side = tf.reduce_max(shape)
@@ -176,7 +176,7 @@ def pad_to_square(image: tf.Tensor) -> tf.Tensor:
 
 
 def mirror(image: tf.Tensor, faces: Faces) -> Augmented:
-    """Mirrors an image and its faces; left eyes and mouth corners become right ones.
+    """Mirrors an image and its faces; left and right eyes and mouth corners swap names.
 
     Args:
         image: [H, W, C].

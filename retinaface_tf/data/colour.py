@@ -4,18 +4,18 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-# From an image and an amount to an adjusted image.
+# Takes an image and an amount; returns the adjusted image.
 Adjust = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
-# Between which limits amounts are drawn: pixel values, two factors, turns of the colour circle.
+# Limits of the random amounts: pixel values, two factors, turns of the colour circle.
 BRIGHTNESS, CONTRAST, SATURATION, HUE = (-32.0, 32.0), (0.5, 1.5), (0.5, 1.5), (-18 / 180, 18 / 180)
 
 
 def jitter_colour(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Adjusts brightness, contrast, saturation and hue, each with even odds.
+    """Adjusts brightness, contrast, saturation and hue, each with probability 1/2.
 
-    Contrast comes before saturation and hue, or, as likely, after them. Saturation and hue are
-    those of HSV, and cannot leave the range.
+    Contrast comes before or after saturation and hue, equally often. Saturation and hue are those
+    of HSV, and cannot leave the range.
 
     Source: biubug6/Pytorch_Retinaface, data/data_augment.py, `_distort`.
 
@@ -43,13 +43,13 @@ def jitter_colour(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 def _maybe(
     adjust: Adjust, image: tf.Tensor, limits: tuple[float, float], seeds: tf.Tensor
 ) -> tf.Tensor:
-    """Adjusts an image with even odds, by an amount between limits.
+    """Adjusts an image with probability 1/2, by an amount between limits.
 
     Args:
-        adjust: what to do.
+        adjust: the adjustment.
         image: float32 [H, W, 3].
         limits: of the amount.
-        seeds: int64 [2, 2], of the amount and of the odds.
+        seeds: int64 [2, 2], for the amount and for whether to adjust.
     """
     amount_seed, odds_seed = tf.unstack(seeds)
     amount = tf.random.stateless_uniform([], amount_seed, *limits)

@@ -1,4 +1,4 @@
-"""Chooses the window of an image to train on, and brings its faces into it, in the graph.
+"""Chooses the window of an image to train on, and maps faces into the window, in the graph.
 
 A window is int32 [4], x y width height in pixels of the image.
 """
@@ -28,7 +28,7 @@ def choose_window(
         size: of the image, int32 [2], height and width.
         faces: [G], in pixels of the image.
         seed: int64 [2].
-        scales: sides of squares, of the short side; each as often.
+        scales: sides of squares in fractions of the short side, all equally likely.
 
     Returns:
         int32 [4], x y width height.
@@ -47,8 +47,8 @@ def choose_window_mindspore(
 ) -> tf.Tensor:
     """Chooses one of the first two of 250 squares that hold a whole face, else the whole image.
 
-    The square drawn must leave a face of more than a pixel at the network's scale; else the other
-    square is taken, else the whole image.
+    The square must leave a face of more than a pixel at the network's scale; otherwise the other
+    square is taken, or else the whole image.
 
     Source: MindSpore's models, research/cv/retinaface/src/augmention.py.
 
@@ -79,7 +79,7 @@ def choose_window_mindspore(
 
 
 def _squares(size: tf.Tensor, scales: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Returns a square window int32 [K, 4] for each scale [K] of the short side, anywhere."""
+    """Returns a randomly placed square int32 [K, 4] for each scale [K] of the short side."""
     height, width = tf.cast(size[0], tf.float64), tf.cast(size[1], tf.float64)
     side = tf.floor(scales * tf.minimum(height, width))
     place = tf.random.stateless_uniform([tf.size(scales), 2], seed, dtype=tf.float64)
@@ -108,7 +108,7 @@ def _corners(window: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 def crop_faces(faces: Faces, window: tf.Tensor) -> Faces:
     """Keeps the faces whose centre is in a window, clipped to it, in pixels from its corner.
 
-    Landmarks stay where they are, in the window or outside of it.
+    Landmarks are not clipped, inside the window or outside.
 
     Args:
         faces: [G], in pixels of the image.
@@ -130,11 +130,11 @@ def crop_faces(faces: Faces, window: tf.Tensor) -> Faces:
 
 
 def mask_hidden_landmarks(faces: Faces, window: tf.Tensor) -> Faces:
-    """Lets a face of which a landmark lies outside of the window train no landmarks.
+    """Masks the landmarks of faces that have a landmark outside the window.
 
-    It keeps its box. biubug6's recipe clamps such landmarks to the border, and trains the wrong
-    place (biubug6/Pytorch_Retinaface, data/data_augment.py, `_crop`); the recipe of MindSpore's
-    models trains them at their true place.
+    Boxes stay. biubug6's recipe clamps such landmarks to the border, and so trains wrong positions
+    (biubug6/Pytorch_Retinaface, data/data_augment.py, `_crop`); the recipe of MindSpore's models
+    trains the true positions.
 
     Args:
         faces: [G], in pixels of the window.
@@ -146,7 +146,7 @@ def mask_hidden_landmarks(faces: Faces, window: tf.Tensor) -> Faces:
 
 
 def drop_small_faces(faces: Faces, window: tf.Tensor, image_size: int) -> Faces:
-    """Drops faces that are at most a pixel wide or high once the window fills the network's input.
+    """Drops faces at most a pixel wide or high when the window fills the network's input.
 
     Args:
         faces: [G], in pixels of the window.

@@ -1,4 +1,4 @@
-"""Opens the training and the validation set, checked; draws them if they are the embedded ones."""
+"""Opens and checks the training and the validation set, or draws synthetic ones."""
 
 import logging
 from pathlib import Path
@@ -13,13 +13,13 @@ log = logging.getLogger(__name__)
 
 
 def training_set(config: Config) -> Records:
-    """Opens the training set, without the images without faces unless the loss learns from them.
+    """Opens the training set; images without faces are left out unless the loss learns from them.
 
-    With `data.unreadable: skip` images that are missing or broken are left out too, named in one
-    warning. To find them, all are decoded.
+    With `data.unreadable: skip`, images that are missing or broken are also left out, and named in
+    one warning; to find them, all images are decoded.
 
     Raises:
-        InputError: labels are missing or broken; images are, and `data.unreadable` is `stop`.
+        InputError: labels are missing or broken; or images are, and `data.unreadable` is `stop`.
     """
     records = _read(config, config.data.train_labels, keep_empty=config.loss.min_negatives > 0)
     if config.data.unreadable == "skip":
@@ -40,7 +40,7 @@ def validation_set(config: Config) -> Records:
 
 
 def _without_unreadable(records: Records) -> Records:
-    from retinaface_tf.data.decode import find_undecodable  # TensorFlow, which eval.py starts later
+    from retinaface_tf.data.decode import find_undecodable  # imports TensorFlow, which eval.py starts later
 
     faults = find_faults(records)
     present = [i for i in range(len(records)) if i not in faults]
@@ -63,7 +63,7 @@ def _read(config: Config, labels: str, *, keep_empty: bool) -> Records:
     file = config.below_root(labels)
     if not file.exists():
         raise InputError(
-            f"{file}: no such file; expected a data set in data.root, which is {root}: set another "
-            f"by --set data.root=DIR, or draw one by `make demo` or --cfg quickstart"
+            f"{file}: no such file; expected a data set in data.root, which is {root}: name another "
+            f"with --set data.root=DIR, or draw one with `make demo` or --cfg quickstart"
         )
     return read_records(file, keep_empty=keep_empty)

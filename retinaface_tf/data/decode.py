@@ -18,7 +18,7 @@ from retinaface_tf.data.outline import UNFILLED, is_animated_webp
 from retinaface_tf.data.segments import with_more_data
 from retinaface_tf.errors import one_line
 
-RATIOS = (1, 2, 4, 8)  # by which a JPEG can be reduced while it is decoded
+RATIOS = (1, 2, 4, 8)  # by which a JPEG can be reduced in decoding
 
 
 @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
@@ -32,8 +32,8 @@ def decode_image(data: tf.Tensor) -> tf.Tensor:
         uint8 [H, W, 3], RGB, turned upright by the EXIF orientation of a JPEG.
 
     Raises:
-        tf.errors.InvalidArgumentError: no image, one that is cut short, or a JPEG that claims more
-            pixels than it holds.
+        tf.errors.InvalidArgumentError: the bytes are not an image, are cut short, or are a JPEG
+            that claims more pixels than it holds.
     """
 
     def other() -> tf.Tensor:
@@ -46,20 +46,20 @@ def decode_image(data: tf.Tensor) -> tf.Tensor:
 
 
 def decode_first_frame(data: tf.Tensor) -> tf.Tensor:
-    """Decodes the bytes that `read_header` leaves of an image other than a JPEG."""
+    """Decodes the bytes that `read_header` returns for an image other than a JPEG."""
     image = tf.io.decode_image(data, channels=3, expand_animations=False)
     return tf.ensure_shape(image, [None, None, 3])
 
 
 def decode_whole_jpeg(data: tf.Tensor) -> tf.Tensor:
-    """Decodes a JPEG as it is stored, if it holds all pixels; the decoder makes missing ones grey.
+    """Decodes a JPEG as it is stored, and checks for missing pixels, which the decoder makes grey.
 
     Raises:
-        tf.errors.InvalidArgumentError: it is damaged, or claims more pixels than it holds.
+        tf.errors.InvalidArgumentError: the JPEG is damaged, or claims more pixels than it holds.
     """
 
     def checked() -> tf.Tensor:
-        # More data changes nothing in an image that has all its pixels.
+        # More data does not change an image that has all its pixels.
         same = tf.reduce_all(decode_jpeg(with_more_data(data)) == pixels)
         message = ["the file claims more pixels than it holds:", tf.shape(pixels)]
         with tf.control_dependencies([tf.debugging.Assert(same, message)]):
@@ -70,24 +70,24 @@ def decode_whole_jpeg(data: tf.Tensor) -> tf.Tensor:
 
 
 def decode_jpeg(data: tf.Tensor) -> tf.Tensor:
-    """Decodes a JPEG as it is stored, be pixels missing or not: uint8 [H, W, 3]."""
-    # The accurate transform is as fast and equals what OpenCV and PIL decode.
+    """Decodes a JPEG as it is stored, with or without all pixels: uint8 [H, W, 3]."""
+    # The accurate transform is as fast, and decodes as OpenCV and PIL do.
     return tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")
 
 
 def may_miss_pixels(pixels: tf.Tensor) -> tf.Tensor:
-    """Tells whether a JPEG of these pixels may hold less than it claims, bool scalar.
+    """Tells whether a JPEG with these pixels may hold fewer than it claims, bool scalar.
 
-    Pixels are missed from the end, so that a last one of another colour proves that all are there.
+    Pixels go missing from the end, so that a last pixel of another colour proves that all are there.
     """
     last = tf.cast(pixels[-1, -1], tf.int32)
     return tf.reduce_any(tf.reduce_all(last == tf.constant(UNFILLED)[:, None], axis=1))
 
 
 def decode_fully(data: tf.Tensor) -> tf.Tensor:
-    """Decodes an image as `decode_image` does, and a JPEG also reduced, as training may do.
+    """Decodes an image as `decode_image` does, and a JPEG also reduced, as in training.
 
-    Checks use it, so that what passes them can be trained on.
+    Checks use this function, so that images that pass can be trained on.
     """
     image = decode_image(data)
 
@@ -101,7 +101,7 @@ def decode_fully(data: tf.Tensor) -> tf.Tensor:
 
 
 class Encoded(NamedTuple):
-    """The bytes of an image, and what their header states."""
+    """Holds the bytes of an image, and what its header states."""
 
     data: tf.Tensor  # string scalar
     orientation: tf.Tensor  # int32 scalar, EXIF's 1..8
@@ -109,7 +109,7 @@ class Encoded(NamedTuple):
 
 
 def open_image(data: tf.Tensor) -> Encoded:
-    """Reads orientation and size of an image; kinds other than JPEG are decoded for them."""
+    """Reads the orientation and size of an image; kinds other than JPEG are decoded for this."""
 
     def jpeg() -> tuple[tf.Tensor, tf.Tensor]:
         orientation = exif_orientation(data)
@@ -129,7 +129,7 @@ def read_size(data: tf.Tensor) -> tf.Tensor:
 
 
 def decode_window(image: Encoded, window: tf.Tensor, side: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Decodes a window of an image; of a JPEG nothing else, and no finer than is asked for.
+    """Decodes a window of an image; of a JPEG nothing more, and no finer than needed.
 
     Args:
         image: what `open_image` returned.
@@ -138,14 +138,14 @@ def decode_window(image: Encoded, window: tf.Tensor, side: int) -> tuple[tf.Tens
 
     Returns:
         Pixels uint8 [h, w, 3], and the window int32 [4] that they show. The pixels are those that
-        `decode_image` and a crop would give, but the colours of a JPEG's outermost pixels may be
-        blended otherwise with those beyond. Where the window of a JPEG has at least 2, 4 or 8 times
-        the pixels that suffice, each pixel is the mean of 2 x 2, 4 x 4 or 8 x 8, and the window is
-        cut and moved to whole pixels of the result, at least one in each direction.
+        `decode_image` and a crop would give, except that the colours of a JPEG's outermost pixels
+        may blend differently with those beyond. If the window of a JPEG has at least 2, 4 or 8
+        times the pixels that suffice, each pixel is the mean of 2 x 2, 4 x 4 or 8 x 8, and the
+        window is clipped and moved to whole pixels of the result, at least one each way.
     """
 
     def jpeg() -> tuple[tf.Tensor, tf.Tensor]:
-        # In the decoder's own steps, by which it reduces a block of 8 x 8 pixels.
+        # In the decoder's own steps, as it reduces blocks of 8 x 8 pixels.
         step = tf.math.count_nonzero(
             tf.reduce_max(window[2:]) >= side * tf.constant(RATIOS[1:]), dtype=tf.int32
         )
@@ -175,7 +175,7 @@ def _decode_stored(image: Encoded, window: tf.Tensor, ratio: int) -> tf.Tensor:
 
 
 def _as_stored(image: Encoded, window: tf.Tensor) -> tf.Tensor:
-    """Maps a window of the upright image to the stored one: `turn_upright` backwards."""
+    """Maps a window of the upright image to the stored one, the inverse of `turn_upright`."""
     return _transpose(image, _flip(image, window))
 
 
@@ -197,11 +197,11 @@ def _transpose(image: Encoded, window: tf.Tensor) -> tf.Tensor:
 
 
 def why_undecodable(path: str) -> str | None:
-    """Returns why a file is no image that can be trained on, or None if it is one."""
+    """Returns why a file is not an image that can be trained on, or None if it is one."""
     try:
         data = tf.io.read_file(path)
         if is_animated_webp(data.numpy()):
-            return "an animated WebP; expected an image that stands still"
+            return "an animated WebP; expected a still image"
         decode_fully(data)
     except tf.errors.OpError as error:
         return one_line(error)
@@ -209,7 +209,7 @@ def why_undecodable(path: str) -> str | None:
 
 
 def find_undecodable(paths: Sequence[str]) -> list[int]:
-    """Decodes all files, and returns the numbers of those that cannot be decoded."""
+    """Decodes all files, and returns the indices of those that cannot be decoded."""
     files = tf.data.Dataset.from_tensor_slices(tf.constant(paths, tf.string)).enumerate()
     sizes = files.map(
         lambda number, path: (number, tf.size(decode_fully(tf.io.read_file(path)))),

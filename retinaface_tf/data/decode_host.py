@@ -1,18 +1,18 @@
-"""Decodes image files without TensorFlow: upright RGB pixels, as `data.decode` has them in graphs.
+"""Decodes image files without TensorFlow to upright RGB pixels, as `data.decode` does in graphs.
 
-For pictures, reports and models of other runtimes. Pixels equal those of the graph byte for byte,
-for JPEG, PNG, BMP, WebP and GIF, with these exceptions:
+Pictures, reports and models of other runtimes use it. For JPEG, PNG, BMP, WebP and GIF, pixels equal
+those of the graph byte for byte, with these exceptions:
 
 - CMYK JPEGs: at most 2 of 255 less, since OpenCV divides by 256 where TensorFlow divides by 255.
-- CMYK JPEGs without Adobe's segment: their values are taken for inverted ones, as Pillow takes
-  them; TensorFlow takes them as they are, and shows the negative of that.
+- CMYK JPEGs without Adobe's segment: values are taken as inverted, as in Pillow; TensorFlow takes
+  them as they are, and shows the negative.
 - BMPs with a palette: the colours of the palette; TensorFlow returns the indices as grey.
 - GIFs whose first frame does not fill the canvas: the whole canvas; TensorFlow returns the frame.
 - WebP with transparency, TIFF and other kinds: TensorFlow refuses them.
 - Animated WebP: the first frame; TensorFlow refuses it.
 
-Nothing is decoded that claims more than MAX_SIDE or MAX_PIXELS of `config`, or that passes a limit
-of `data.outline`.
+Files that claim more than MAX_SIDE or MAX_PIXELS of `config`, or exceed a limit of `data.outline`,
+are not decoded.
 """
 
 from pathlib import Path
@@ -34,7 +34,8 @@ def read_image(file: Path) -> NDArray[np.uint8]:
         uint8 [H, W, 3], RGB, turned upright by the EXIF orientation of a JPEG.
 
     Raises:
-        InputError: the file cannot be read or is no whole image; the message begins with its name.
+        InputError: the file cannot be read or is not a whole image; the message begins with its
+            name.
     """
     return decode_bytes(read_bytes(file), str(file))
 
@@ -44,14 +45,14 @@ def decode_bytes(data: bytes, name: str) -> NDArray[np.uint8]:
 
     Args:
         data: the content of the file.
-        name: what to call the file in the message of an error.
+        name: the file's name in the message of an error.
 
     Returns:
         uint8 [H, W, 3], RGB, turned upright by the EXIF orientation of a JPEG.
 
     Raises:
-        InputError: no image, one that is cut short or claims more pixels than it holds, or one
-            beyond the limits; the message begins with `name`.
+        InputError: the file is not an image, is cut short, claims more pixels than it holds, or
+            exceeds the limits; the message begins with `name`.
     """
     outlined = outline(data)
     _check(outlined, name)
@@ -59,16 +60,16 @@ def decode_bytes(data: bytes, name: str) -> NDArray[np.uint8]:
     if image is None:
         raise InputError(f"{name}: not an image")
     if outlined.kind == Kind.JPEG and _may_be_unfilled(image):
-        # More data changes nothing in an image that holds all its pixels.
+        # More data does not change an image that holds all its pixels.
         again = _decode(with_more_data(data, outlined.first_scan_end), outlined.kind)
         if again is None or not np.array_equal(image, again):
             height, width = image.shape[:2]
-            raise InputError(f"{name}: claims {width} x {height} pixels and holds fewer")
+            raise InputError(f"{name}: claims {width} x {height} pixels but holds fewer")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def _check(outlined: Outline, name: str) -> None:
-    """Refuses, before it is decoded, a file that is not whole or asks for too much.
+    """Refuses a file, before it is decoded, that is not whole or asks for too much.
 
     Raises:
         InputError: the file is refused.
@@ -80,18 +81,18 @@ def _check(outlined: Outline, name: str) -> None:
     if outlined.excess:
         raise InputError(f"{name}: {outlined.excess}")
     if outlined.kind == Kind.JPEG and not outlined.is_whole:
-        raise InputError(f"{name}: is cut short, no end of the image found")
+        raise InputError(f"{name}: is cut short, the end of the image is missing")
 
 
 def _decode(data: bytes, kind: Kind) -> NDArray[np.uint8] | None:
-    """Decodes an image to BGR, or returns None where it cannot be decoded."""
+    """Decodes an image to BGR, or returns None if it cannot be decoded."""
     flags = cv2.IMREAD_COLOR
     if kind != Kind.JPEG:
-        # OpenCV turns PNG and WebP, too; graphs turn JPEG alone.
+        # OpenCV also turns PNG and WebP; graphs turn only JPEG.
         flags |= cv2.IMREAD_IGNORE_ORIENTATION
     try:
         return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error:  # no bytes, or more pixels than OpenCV allows
+    except cv2.error:  # an empty file, or more pixels than OpenCV allows
         return None
 
 

@@ -1,24 +1,24 @@
 """Reads and undoes the EXIF orientation of a JPEG, in the graph.
 
-TensorFlow ignores the orientation, with which phones store portraits lying on their side.
+TensorFlow ignores the orientation, by which phones mark portraits that are stored on their side.
 """
 
 from collections.abc import Callable
 
 import tensorflow as tf
 
-# EXIF stands at the beginning of a file; a segment is at most 64 KiB.
+# EXIF is at the beginning of a file; a segment has at most 64 KiB.
 HEADER_BYTES = 1 << 17
-MAX_SEGMENTS = 256  # bytes of filling included; garbage may have thousands
+MAX_SEGMENTS = 256  # including fill bytes; garbage may have thousands
 EXIF_MARKER = 0xE1
-# Markers from here on are of applications and comments, or fill; below begins the image itself,
-# behind which Exif 2.3 (section 4.5.4) allows no EXIF.
+# Markers from here on are for applications and comments, or fill. Lower ones begin the image
+# itself, after which Exif 2.3 (section 4.5.4) allows no EXIF.
 FIRST_APPLICATION_MARKER = 0xE0
 ORIENTATION_TAG = 0x0112
-# Orientations from TRANSPOSED on exchange rows and columns; the others belong to what is listed.
+# Orientations from TRANSPOSED on swap rows and columns; the lists below hold those that flip.
 TRANSPOSED, MIRRORED, UPSIDE_DOWN = 5, (2, 3, 6, 7), (3, 4, 7, 8)
 
-# Reads the two bytes at a position, in Intel's byte order if the second argument is true.
+# Reads two bytes at a position, in Intel's byte order if the second argument is true.
 Word = Callable[[tf.Tensor, tf.Tensor | bool], tf.Tensor]
 
 
@@ -33,11 +33,11 @@ def turn_upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
 
 
 def exif_orientation(data: tf.Tensor) -> tf.Tensor:
-    """Reads the EXIF orientation 1..8 of a JPEG's bytes, int32; 1 where it is missing or broken.
+    """Reads the EXIF orientation 1..8 of a JPEG's bytes, int32; 1 if it is missing or broken.
 
     Source: Exif 2.3, sections 4.5.2 (segments) and 4.6.2 (image file directory).
     """
-    # Two zeros more, so that the last position has a successor; garbage must not read beyond.
+    # Two more zeros, so that the last position has a successor; garbage must not read beyond.
     header = tf.strings.join([tf.strings.substr(data, 0, HEADER_BYTES), b"\0\0"])
     header = tf.io.decode_raw(header, tf.uint8)
     last = tf.size(header) - 2
@@ -52,7 +52,7 @@ def exif_orientation(data: tf.Tensor) -> tf.Tensor:
     segment = _find_exif(word, last)
     tiff = segment + 10
     little = word(tiff, False) == 0x4949  # "II", Intel's byte order
-    # The offset's upper half is 0 in any file whose directory lies within the header.
+    # The upper half of the offset is 0 in any file whose directory is within the header.
     offset = word(tiff + tf.where(little, 4, 6), little)
     directory = tiff + offset
     entries = directory + 2 + 12 * tf.range(tf.minimum(word(directory, little), 512))
@@ -66,7 +66,7 @@ def _find_exif(word: Word, last: tf.Tensor) -> tf.Tensor:
     """Returns the position of the EXIF segment's marker, or -1."""
 
     def is_exif(position: tf.Tensor) -> tf.Tensor:
-        # The letters E x i f after marker and length.
+        # The letters E x i f, after marker and length.
         return (
             (word(position, False) == 0xFF00 + EXIF_MARKER)
             & (word(position + 4, False) == 0x4578)
@@ -78,7 +78,7 @@ def _find_exif(word: Word, last: tf.Tensor) -> tf.Tensor:
         return (position + 10 < last) & may_lead_on & ~is_exif(position)
 
     def step(position: tf.Tensor) -> tuple[tf.Tensor]:
-        # Any number of bytes 0xFF may fill the room before a marker.
+        # Any number of 0xFF bytes may come before a marker.
         is_fill = word(position, False) == 0xFFFF
         return (position + tf.where(is_fill, 1, 2 + word(position + 2, False)),)
 

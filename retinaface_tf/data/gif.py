@@ -12,23 +12,23 @@ from retinaface_tf.data.outline import (
     REGULAR_SUB_BLOCK,
 )
 
-_ZEROS = 32  # at the end, so that whatever is looked up is there; two of them end a frame
+_ZEROS = 32  # at the end, so that look-ups never fail; two of them end a frame
 
 
 class Frame(NamedTuple):
-    """The first frame of a GIF."""
+    """Locates the first frame of a GIF."""
 
-    size: tf.Tensor  # int64 [2], height and width, 0 where there is none
-    end: tf.Tensor  # int32, the place where it ends
-    is_excessive: tf.Tensor  # bool, whether more than MAX_BLOCKS blocks lead there
+    size: tf.Tensor  # int64 [2], height and width, 0 if there is no frame
+    end: tf.Tensor  # int32, where the frame ends
+    is_excessive: tf.Tensor  # bool, whether it takes more than MAX_BLOCKS blocks to get there
 
 
 class _Walk(NamedTuple):
-    """A walk through a GIF, from block to block."""
+    """Holds the state of a walk through a GIF, from block to block."""
 
     place: tf.Tensor  # int32
     frame: tf.Tensor  # int32, where the first frame begins, or -1
-    in_block: tf.Tensor  # bool, whether a sub-block stands at the place
+    in_block: tf.Tensor  # bool, whether there is a sub-block at the place
     blocks: tf.Tensor  # int32, passed so far
 
 
@@ -80,9 +80,9 @@ def find_first_frame(data: tf.Tensor) -> Frame:
 
 
 def _end_of_sub_blocks(values: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
-    """Returns the place behind a sub-block, and behind all that follow it in its size, int32.
+    """Returns the place after a sub-block, and after all of the same size that follow it, int32.
 
-    Only long ones are looked for in a row: frames are written in sub-blocks of 254 or 255 bytes.
+    Only runs of long sub-blocks are looked for: frames are written in ones of 254 or 255 bytes.
     """
     step = values[place] + 1
 
@@ -95,7 +95,7 @@ def _end_of_sub_blocks(values: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
 
 
 def _end_of_block_header(values: tf.Tensor, place: tf.Tensor, last: tf.Tensor) -> tf.Tensor:
-    """Returns where the sub-blocks begin of an extension or a frame at `place`, int32."""
+    """Returns where the sub-blocks of an extension or a frame at `place` begin, int32."""
     colours = _colour_table_bytes(values[tf.minimum(place + 9, last)])
     return place + tf.where(values[place] == FRAME, 11 + colours, 2)
 

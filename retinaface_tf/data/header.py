@@ -1,7 +1,7 @@
-"""Reads kind and size of an encoded image from its header, in the graph, before it is decoded.
+"""Reads the kind and size of an encoded image from its header, in the graph, before decoding.
 
-The size of a file that anybody may have sent has to be known first: a few kilobytes can hold an
-image of gigabytes.
+Files may come from anybody, and a few kilobytes can hold an image of gigabytes, so the size has to
+be known first.
 """
 
 from typing import NamedTuple
@@ -23,15 +23,15 @@ TRAILER = b"\x3b"  # the end of a GIF
 
 
 class Header(NamedTuple):
-    """The facts that a header states."""
+    """Holds the facts that a header states."""
 
-    size: tf.Tensor  # int64 [2], height and width as stored; those of GIFs: of frame or canvas
+    size: tf.Tensor  # int64 [2], height and width as stored; of a GIF, those of frame or canvas
     first_frame: tf.Tensor  # string scalar, the bytes to decode
-    is_excessive: tf.Tensor  # bool scalar, whether the file passes a limit of `data.outline`
+    is_excessive: tf.Tensor  # bool scalar, whether the file exceeds a limit of `data.outline`
 
 
 def image_kind(data: tf.Tensor) -> tf.Tensor:
-    """Returns the `Kind` of a file's bytes, by the first of them, int32 scalar."""
+    """Returns the `Kind` of a file from its first bytes, int32 scalar."""
     start = _first_bytes(data)
 
     def has(place: int, options: tuple[bytes, ...]) -> tf.Tensor:
@@ -53,16 +53,16 @@ def read_header(data: tf.Tensor, kind: tf.Tensor) -> Header:
         kind: what `image_kind` returned for them.
 
     Returns:
-        The size, which for a GIF is the larger of canvas and first frame in each direction, and
-        0 x 0 for an unknown kind. The bytes to decode, which for a GIF end with its first frame,
-        since TensorFlow unpacks all frames even where only the first is wanted, and for a BMP with
-        its last row, since TensorFlow refuses more. And whether the file asks for absurd work: a
-        JPEG of more than MAX_SCANS scans, a PNG of more than MAX_COMPRESSED_TEXTS chunks of
-        compressed text, a GIF of more than MAX_BLOCKS blocks up to the end of its first frame. No
-        more is walked through than these limits allow.
+        The size: for a GIF the larger of canvas and first frame in each direction, for an unknown
+        kind 0 x 0. The bytes to decode: a GIF's up to the end of its first frame, since TensorFlow
+        unpacks all frames even if only the first is wanted, and a BMP's up to its last row, since
+        TensorFlow refuses more. And whether the file asks for absurd work: a JPEG with more than
+        MAX_SCANS scans, a PNG with more than MAX_COMPRESSED_TEXTS chunks of compressed text, or a
+        GIF with more than MAX_BLOCKS blocks up to the end of its first frame. The walk stops at
+        these limits.
 
     Raises:
-        tf.errors.InvalidArgumentError: a JPEG whose header is broken.
+        tf.errors.InvalidArgumentError: the header of a JPEG is broken.
     """
 
     def jpeg() -> Header:
@@ -94,7 +94,7 @@ def _count_word(data: tf.Tensor, word: bytes, limit: int) -> tf.Tensor:
 
 
 def _first_bytes(data: tf.Tensor) -> tf.Tensor:
-    """Returns as many bytes as any header has, zeros where the file is shorter."""
+    """Returns as many bytes as any header has, with zeros if the file is shorter."""
     return tf.strings.substr(data + bytes(HEADER_BYTES), 0, HEADER_BYTES)
 
 
@@ -109,18 +109,18 @@ def _number(values: tf.Tensor, place: int | tf.Tensor, size: int) -> tf.Tensor:
 
 
 def _png_size(header: tf.Tensor) -> tf.Tensor:
-    # PNG alone has the most significant byte first.
+    # Only PNG has the most significant byte first.
     return tf.stack([_number(header[end - 4 : end][::-1], 0, 4) for end in (24, 20)])
 
 
 def _read_bmp(data: tf.Tensor) -> Header:
     header = _header_values(data)
     height, width = _number(header, 22, 4), _number(header, 18, 4)
-    # A negative height is that of an image stored from its top.
+    # A negative height means that the image is stored from its top.
     height = tf.minimum(height, (1 << 32) - height)
     length = tf.cast(tf.strings.length(data), tf.int64)
     row = (_number(header, 28, 2) // 8 * width + 3) // 4 * 4
-    # Neither is longer than the file in one that is whole; the product of others might not fit.
+    # In a whole file neither is longer than the file; in others the product might overflow.
     pixels = tf.minimum(row, length) * tf.minimum(height, length)
     end = tf.minimum(_number(header, 10, 4) + pixels, length)
     rows = tf.strings.substr(data, 0, tf.cast(end, tf.int32))
@@ -128,7 +128,7 @@ def _read_bmp(data: tf.Tensor) -> Header:
 
 
 def _webp_size(header: tf.Tensor) -> tf.Tensor:
-    """Reads height and width of a WebP.
+    """Reads the height and width of a WebP.
 
     Source: RFC 9649, sections 2.5 (simple lossy), 2.6 (lossless), 2.7 (extended).
     """

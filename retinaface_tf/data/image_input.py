@@ -1,6 +1,6 @@
-"""Takes the images that callers have: names of files, arrays, pictures of Pillow.
+"""Accepts images in the forms that callers have: file names, arrays, Pillow pictures.
 
-Imports no TensorFlow, and Pillow only where the caller has made a picture of it.
+Imports no TensorFlow, and Pillow only if the caller passes one of its pictures.
 """
 
 import os
@@ -25,15 +25,16 @@ def as_rgb(image: ImageInput) -> NDArray[np.uint8]:
 
     Args:
         image: the path of an image file; an array uint8 of shape [H, W, 3] (RGB), [H, W, 4]
-            (RGBA, whose transparency is dropped), [H, W] or [H, W, 1] (grey); or a picture of
-            Pillow in any mode, turned upright by its EXIF orientation.
+            (RGBA, whose transparency is dropped), [H, W] or [H, W, 1] (grey); or a Pillow picture
+            in any mode, which is turned upright by its EXIF orientation.
 
-    Returns:
-        uint8 [H, W, 3]; of an RGB array that array itself.
+        Returns:
+            uint8 [H, W, 3]; an RGB array is returned itself.
 
-    Raises:
-        InputError: a file that is no image, an array of another shape or type, no pixels.
-        TypeError: neither a path nor an array nor a picture.
+        Raises:
+            InputError: the file is not an image, the array has another shape or type, or there are no
+                pixels.
+            TypeError: `image` is neither a path nor an array nor a picture.
     """
     if isinstance(image, str | os.PathLike):
         return read_image(Path(image))
@@ -67,6 +68,6 @@ def _from_pillow(picture: "Image") -> NDArray[np.uint8]:
     if 0 in picture.size:
         raise InputError(f"expected an image with pixels, found the size {picture.size}")
     picture = ImageOps.exif_transpose(picture)
-    if picture.mode.startswith("I;16"):  # Pillow would clip instead of scaling
+    if picture.mode.startswith("I;16"):  # Pillow would clip instead of scale
         return _from_array((np.asarray(picture) >> 8).astype(np.uint8))
     return np.asarray(picture.convert("RGB"))

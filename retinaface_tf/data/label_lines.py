@@ -1,6 +1,6 @@
 """Parses the lines of label files into images and rows of numbers.
 
-`data.widerface` describes the formats, and makes records of what is parsed here.
+`data.widerface` describes the formats, and makes records from the result.
 """
 
 import re
@@ -13,24 +13,24 @@ from retinaface_tf.errors import InputError
 
 BOX_COLUMNS, OFFICIAL_COLUMNS, LANDMARK_COLUMNS = 4, 10, 20
 MAX_COORDINATE = 1e6  # pixels; also keeps out NaN and infinity
-# InsightFace's labelv2.txt has width and height behind the name, and corners in its rows.
+# InsightFace's labelv2.txt has width and height after the name, and corners in its rows.
 _LABELV2 = re.compile(rf"({'|'.join(map(re.escape, IMAGE_SUFFIXES))})\s+\d+\s+\d+$", re.IGNORECASE)
 
 
 def is_headed(lines: list[str]) -> bool:
-    """Tells whether images are named by headings `# path`, as in all formats but the official."""
+    """Tells whether headings `# path` name images, as in all formats but the official one."""
     first = next((line for line in lines if line.strip()), "")
     return first.startswith("#")
 
 
 def has_area(width: float, height: float) -> bool:
-    """Tells whether a box is a face: training, ground truth and converters drop all others."""
+    """Tells whether a box has an area; training, ground truth and converters drop all others."""
     return width > 0 and height > 0
 
 
 @dataclass(frozen=True)
 class Row:
-    """The line of a face."""
+    """Holds the line of a face."""
 
     line: int  # from 1
     columns: list[float]
@@ -43,7 +43,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Entry:
-    """An image and its faces."""
+    """Holds an image and its faces."""
 
     image: str
     line: int  # from 1
@@ -54,7 +54,7 @@ def parse_headed(label_file: Path, lines: list[str]) -> list[Entry]:
     """Parses lines in which headings `# path` name images.
 
     Raises:
-        InputError: a line that belongs to neither format; names file and line.
+        InputError: a line belongs to neither format; the message names file and line.
     """
     entries: list[Entry] = []
     for number, line in enumerate(lines, start=1):
@@ -67,10 +67,10 @@ def parse_headed(label_file: Path, lines: list[str]) -> list[Entry]:
 
 
 def parse_official(label_file: Path, lines: list[str]) -> list[Entry]:
-    """Parses lines in the official format: a path, a count, and so many faces.
+    """Parses lines in the official format: a path, a count, and that many faces.
 
     Raises:
-        InputError: a line that does not belong to it; names file and line.
+        InputError: a line does not belong to the format; the message names file and line.
     """
     entries: list[Entry] = []
     position = 0
@@ -91,11 +91,11 @@ def parse_official(label_file: Path, lines: list[str]) -> list[Entry]:
 
 
 def _zero_lines(label_file: Path, position: int, lines: list[str]) -> int:
-    """Counts the lines of zeros behind a count of 0: one in the official file, none in others."""
+    """Counts the lines of zeros after a count of 0: one in the official file, none in others."""
     if not _numbers(" ".join(lines[position : position + 1])):
         return 0
     if _row(label_file, position + 1, lines[position], (OFFICIAL_COLUMNS,)).has_area:
-        raise InputError(f"{label_file}:{position + 1}: expected no face, as the count is 0")
+        raise InputError(f"{label_file}:{position + 1}: expected no face after a count of 0")
     return 1
 
 
@@ -127,7 +127,7 @@ def _row(label_file: Path, number: int, line: str, allowed: tuple[int, ...]) -> 
 
 
 def _numbers(line: str) -> list[float]:
-    """Returns the numbers of a line; none if it has anything else."""
+    """Returns the numbers of a line; none if the line has anything else."""
     try:
         return [float(word) for word in line.split()]
     except ValueError:

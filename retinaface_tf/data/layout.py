@@ -1,6 +1,6 @@
-"""Writes data sets in WIDER FACE's layout: rows of label.txt, the ground truth's .mat, folders.
+"""Writes data sets in WIDER FACE's layout: rows of label.txt, .mat files of ground truth, folders.
 
-The reader of the labels is `widerface`, that of the ground truth `evaluation.wider`.
+`widerface` reads the labels, `evaluation.wider` the ground truth.
 """
 
 import itertools
@@ -17,14 +17,14 @@ from scipy.io import savemat
 from retinaface_tf.errors import InputError
 from retinaface_tf.files import scratch_folder
 
-# Pixels of height from which a face counts, where nothing else says how hard it is; WIDER FACE's
-# own sets go by how well detectors did.
+# Height in pixels from which a face counts, if nothing else says how hard it is; WIDER FACE's own
+# sets are based on how well detectors did.
 MIN_HEIGHTS = {"easy": 50, "medium": 30, "hard": 10}
 
 
 @dataclass(frozen=True)
 class Truth:
-    """The faces of an image of the ground truth."""
+    """Holds the ground truth of an image."""
 
     event: str
     name: str  # without extension
@@ -42,7 +42,7 @@ def new_folder(root: Path) -> Iterator[Path]:
         InputError: `root` exists or cannot be written.
     """
     if root.exists():
-        raise InputError(f"{root}: exists already, expected a new folder to write faces into")
+        raise InputError(f"{root}: exists already, expected a new folder to write faces to")
     try:
         with scratch_folder(root.parent) as scratch:
             yield scratch
@@ -52,17 +52,17 @@ def new_folder(root: Path) -> Iterator[Path]:
 
 
 def box_columns(box: ArrayLike) -> str:
-    """Formats a box `x y w h` in pixels, to a hundredth."""
+    """Formats a box `x y w h` in pixels, to two decimals."""
     return " ".join(f"{round(value, 2):g}" for value in np.asarray(box, np.float64).tolist())
 
 
 def landmark_columns(points: ArrayLike | None, occluded: ArrayLike, quality: float) -> str:
-    """Formats five times x, y and 1.0 where occluded, else 0.0; then a quality from 0 to 1.
+    """Formats five times x, y and 1.0 if occluded, else 0.0; then a quality from 0 to 1.
 
     Args:
-        points: [5, 2] in pixels, or None, which all become -1.0.
+        points: [5, 2] in pixels; None writes -1.0 for all.
         occluded: bool [5].
-        quality: of the face as a whole.
+        quality: of the whole face.
     """
     if points is None:
         return "-1.0 " * 15 + "0.0"
@@ -72,9 +72,9 @@ def landmark_columns(points: ArrayLike | None, occluded: ArrayLike, quality: flo
 
 
 def write_ground_truth(folder: Path, images: Sequence[Truth]) -> None:
-    """Writes the four files of the official tool; images of one event have to be neighbours.
+    """Writes the four files of the official tool; images of one event must be adjacent.
 
-    Each event and each image has a cell of its own, as in MATLAB's files.
+    Each event and each image has its own cell, as in MATLAB's files.
     """
     groups = [list(group) for _, group in itertools.groupby(images, lambda image: image.event)]
 
@@ -97,5 +97,5 @@ def write_ground_truth(folder: Path, images: Sequence[Truth]) -> None:
 
 
 def _cell(values: Sequence[Any]) -> NDArray[np.object_]:
-    """Makes a column of MATLAB's cells; NumPy alone would stack arrays of equal shape."""
+    """Makes a column of MATLAB cells; by itself, NumPy would stack arrays of equal shape."""
     return np.fromiter(values, object, len(values)).reshape(-1, 1)

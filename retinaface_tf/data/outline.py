@@ -1,19 +1,19 @@
 """Walks through the parts of an image file, without decoding it and without TensorFlow.
 
-The walk tells what must be known first of a file that anybody may have sent: its size, since a few
-bytes can claim gigabytes; whether it is whole, since a JPEG cut short still decodes, with grey
-where faces were; and whether it asks for absurd work, by the limits below, which `data.header`
-keeps in graphs.
+The walk finds out what must be known about an untrusted file before it is decoded: its size, since a
+few bytes can claim gigabytes; whether it is whole, since a truncated JPEG still decodes, with grey
+where faces were; and whether it asks for absurd work, by the limits below. `data.header` applies the
+same limits in graphs.
 """
 
 import re
 from dataclasses import dataclass
 from enum import IntEnum
 
-MAX_SCANS = 100  # of a JPEG; progressive ones as usual have about 10
+MAX_SCANS = 100  # of a JPEG; usual progressive ones have about 10
 MAX_COMPRESSED_TEXTS = 16  # chunks zTXt, iTXt and iCCP of a PNG; each may unpack to 8 MB
-# Blocks of a GIF to the end of its first frame: each extension, and each sub-block that differs in
-# size from the one before it or has fewer than 128 bytes. Frames are written in equal sub-blocks.
+# Blocks of a GIF up to the end of its first frame: each extension, and each sub-block that has
+# another size than the one before it or fewer than 128 bytes. Frames are written in equal sub-blocks.
 MAX_BLOCKS = 4096
 REGULAR_SUB_BLOCK = 128  # bytes
 
@@ -21,11 +21,11 @@ COMPRESSED_TEXTS = (b"zTXt", b"iTXt", b"iCCP")
 START_OF_SCAN, END_OF_IMAGE = 0xDA, 0xD9
 GIF_HEADER_BYTES = 13  # before the first block of a GIF
 EXTENSION, FRAME = 0x21, 0x2C  # the blocks of a GIF
-ANIMATION = 0x02  # a flag of an extended WebP
+ANIMATION = 0x02  # flag of an extended WebP
 
 _NOISE = bytes(range(7, 247, 15))
 MORE_DATA = _NOISE + b"".join(bytes([0xFF, 0xD0 + i]) + _NOISE for i in range(8))
-# Grey of the pixels that a JPEG claims and does not hold, where it is RGB or grey, and CMYK.
+# Grey of pixels that a JPEG claims but does not hold: if it is RGB or grey, and if it is CMYK.
 UNFILLED = (128, 64)
 
 # Within a scan, 0xFF stands before 0 (a byte 0xFF of the data) and restart markers as well.
@@ -34,7 +34,7 @@ _NO_FRAME_HEADERS = (0xC4, 0xC8, 0xCC)  # markers among those of frame headers, 
 
 
 class Kind(IntEnum):
-    """Kinds of image files."""
+    """Lists the kinds of image files."""
 
     UNKNOWN = 0
     JPEG = 1
@@ -44,7 +44,7 @@ class Kind(IntEnum):
     WEBP = 5
 
 
-# The words, and where they stand, by which each kind is told: one of those at each place.
+# The places and words by which each kind is recognised: one of the words at each place.
 FILE_SIGNATURES: dict[Kind, dict[int, tuple[bytes, ...]]] = {
     Kind.JPEG: {0: (b"\xff\xd8\xff",)},
     Kind.PNG: {0: (b"\x89PNG\r\n\x1a\n",)},
@@ -56,14 +56,14 @@ FILE_SIGNATURES: dict[Kind, dict[int, tuple[bytes, ...]]] = {
 
 @dataclass(frozen=True)
 class Outline:
-    """The facts that the parts of an image file state.
+    """Holds the facts that the parts of an image file state.
 
     Attributes:
         kind: by the file's first bytes.
-        height: in pixels as stored, 0 where it is not stated; of a GIF, of its canvas.
-        width: likewise.
-        is_whole: the file's end is there; what stands behind it does not count.
-        excess: the limit that the file passes, in words; None where it keeps all.
+        height: in pixels as stored, 0 if it is not stated; for a GIF, of the canvas.
+        width: in pixels as stored, 0 if it is not stated; for a GIF, of the canvas.
+        is_whole: whether the end of the image is there; anything after it is ignored.
+        excess: the limit that the file exceeds, in words; None if it keeps all limits.
         first_scan_end: where the data of a JPEG's first scan ends, in bytes.
     """
 
@@ -93,7 +93,7 @@ def outline(data: bytes) -> Outline:
 
 
 def kind_of(data: bytes) -> Kind:
-    """Tells the kind of an image file by its first bytes, 12 at least where it has as many."""
+    """Tells the kind of an image file from its first bytes, at least 12 if it has as many."""
     for kind, words in FILE_SIGNATURES.items():
         if all(data.startswith(options, place) for place, options in words.items()):
             return kind
@@ -101,20 +101,20 @@ def kind_of(data: bytes) -> Kind:
 
 
 def is_animated_webp(data: bytes) -> bool:
-    """Tells an animated WebP, which TensorFlow does not decode."""
+    """Recognises an animated WebP, which TensorFlow does not decode."""
     is_extended = data[:4] == b"RIFF" and data[8:16] == b"WEBPVP8X"
     return is_extended and bool(_little(data, 20, 1) & ANIMATION)
 
 
 def with_more_data(data: bytes, end: int) -> bytes:
-    """Inserts data behind those of a JPEG's first scan.
+    """Inserts data after that of a JPEG's first scan.
 
-    A decoder uses them for pixels that the file claims and did not hold; it passes over them if it
-    has all. Among them stands each restart marker, one of which it may be waiting for.
+    A decoder uses the inserted data for pixels that the file claims but does not hold, and skips
+    the data if it has all pixels. Every restart marker is included, as it may be waiting for one.
 
     Args:
         data: a JPEG.
-        end: where the data of its first scan end.
+        end: where the data of its first scan ends.
     """
     return data[:end] + MORE_DATA + data[end:]
 
@@ -122,7 +122,7 @@ def with_more_data(data: bytes, end: int) -> bytes:
 def _outline_jpeg(data: bytes) -> Outline:
     """Walks from segment to segment, over the data of scans, to the marker that ends the image.
 
-    A thumbnail, which is a whole JPEG, is passed over with the segment that holds it.
+    A thumbnail, which is a whole JPEG, is skipped with the segment that holds it.
 
     Source: ITU-T T.81, annex B.
     """
@@ -143,7 +143,7 @@ def _outline_jpeg(data: bytes) -> Outline:
 
 
 def _outline_png(data: bytes) -> Outline:
-    """Walks from chunk to chunk to the one that ends the image.
+    """Walks from chunk to chunk to the chunk that ends the image.
 
     Source: PNG specification, 5.3 (chunk layout).
     """
@@ -191,12 +191,12 @@ def _colour_table_bytes(data: bytes, place: int) -> int:
 
 def _outline_bmp(data: bytes) -> Outline:
     height = _little(data, 22, 4)
-    # A negative height is that of an image stored from its top.
+    # A negative height means that the image is stored from its top.
     return Outline(Kind.BMP, min(height, (1 << 32) - height), _little(data, 18, 4))
 
 
 def _outline_webp(data: bytes) -> Outline:
-    """Reads height and width of a WebP.
+    """Reads the height and width of a WebP.
 
     Source: RFC 9649, sections 2.5 (simple lossy), 2.6 (lossless), 2.7 (extended).
     """

@@ -1,6 +1,6 @@
-"""Batches for training: a tf.data pipeline whose every sample is a function of a counter.
+"""Makes batches for training: a tf.data pipeline whose samples are functions of a counter.
 
-Sample `c` of a run is image `shuffle(seed, epoch)[c mod I]`, augmented by the seed (seed, c), so
+Sample `c` of a run is image `shuffle(seed, epoch)[c mod I]`, augmented with the seed (seed, c), so
 resuming means starting the counter elsewhere, and no iterator has to be saved.
 """
 
@@ -18,20 +18,20 @@ from retinaface_tf.data.records import Records
 from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.structures import Batch, Faces
 
-# What the faces of an image are padded to for XLA, which compiles a step for each number of them.
+# Numbers to which faces are padded for XLA, which compiles a step for each number of faces.
 FACE_COUNTS = tuple(16 * 2**power for power in range(16))
-READ_AHEAD = 8  # batches by which the pipeline may be ahead of its reader
+READ_AHEAD = 8  # batches that the pipeline may be ahead of its reader
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The endless batches of a run, each a function of its number.
+    """Provides the endless batches of a run, each a function of its number.
 
     Attributes:
         records: images and faces to train on.
         config: image size, augmentation, threads.
         batch: images per global batch.
-        seed: of the order of images and of augmentation.
+        seed: for the order of images and for augmentation.
         few_face_counts: pads the faces of an image to the next of FACE_COUNTS.
     """
 
@@ -49,7 +49,7 @@ class TrainingData:
         Args:
             start: batches already seen.
             replicas: how many replicas share a batch.
-            local: numbers of this worker's replicas, whose parts come one after the other.
+            local: numbers of this worker's replicas, whose parts follow one another.
 
         Returns:
             A dataset of `Batch`: images uint8 [B / replicas, S, S, 3]; faces in fractions of the
@@ -59,19 +59,19 @@ class TrainingData:
         local_size = size * len(local)
 
         def counter_of(number: tf.Tensor) -> tf.Tensor:
-            """Returns the run's counter of the sample that comes `number`-th here."""
+            """Returns the run's counter of the sample that is `number`-th here."""
             batch = start + number // local_size
             return batch * self.batch + local.start * size + number % local_size
 
         counters = tf.data.Dataset.counter().map(counter_of)
         threads = self.config.num_workers or tf.data.AUTOTUNE
         samples = counters.map(self._sampler(), num_parallel_calls=threads, deterministic=True)
-        # padded_batch would fill the images before it copies them.
+        # padded_batch would fill the images before copying them.
         batches = samples.ragged_batch(size, drop_remainder=True).map(self._pad_faces)
         return batches.prefetch(2 * len(local))
 
     def _sampler(self) -> Callable[[tf.Tensor], Batch]:
-        """Returns the function from a counter to its augmented image, a `Batch` without `B`."""
+        """Returns the function that turns a counter into its augmented image, a `Batch` without `B`."""
         records, config = self.records, self.config
         paths = tf.constant([str(records.path(i)) for i in range(len(records))])
         splits = tf.constant(records.splits)
@@ -98,7 +98,7 @@ class TrainingData:
         return sample
 
     def _pad_faces(self, batch: Batch) -> Batch:
-        """Pads the faces of each image to the largest number in the batch, or the next allowed."""
+        """Pads the faces of each image to the largest number in the batch, or the next in FACE_COUNTS."""
         faces = Faces(*(part.to_tensor() for part in batch.faces))
         if self.few_face_counts:
             most = tf.shape(faces.valid)[1]
@@ -112,7 +112,7 @@ class TrainingData:
         return batch._replace(faces=faces)
 
     def images_of(self, start: int, count: int = 1) -> Iterator[int]:
-        """Yields the numbers of the images of `count` batches from batch `start`, in order."""
+        """Yields the indices of the images in `count` batches from batch `start`, in order."""
         for counter in range(start * self.batch, (start + count) * self.batch):
             yield int(sample_index(tf.constant(counter, tf.int64), len(self.records), self.seed))
 
@@ -125,7 +125,7 @@ class TrainingData:
             count: how many it takes.
 
         Raises:
-            InputError: the block raised an error of TensorFlow, and a sample cannot be made.
+            InputError: the block raised a TensorFlow error, and a sample cannot be made.
         """
         try:
             yield
@@ -156,7 +156,7 @@ class TrainingData:
 
 
 def sample_index(counter: tf.Tensor, num_images: int, seed: int) -> tf.Tensor:
-    """Returns the image of sample `counter` (int64 scalar); each epoch is another permutation."""
+    """Returns the image of sample `counter` (int64 scalar); each epoch has its own permutation."""
     epoch, position = counter // num_images, counter % num_images
     key = tf.stack([tf.constant(seed, tf.int64), epoch])
     return tf.random.experimental.index_shuffle(

@@ -1,4 +1,4 @@
-"""Holds the faces of a set of images, and checks that these images are there."""
+"""Holds the faces of a set of images, and checks that the images are there."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,15 +13,15 @@ from retinaface_tf.errors import InputError
 
 @dataclass(frozen=True)
 class Records:
-    """The faces of a set of images; those of image `i` are rows `splits[i]:splits[i + 1]`."""
+    """Holds the faces of a set of images; image `i` has the rows `splits[i]:splits[i + 1]`."""
 
     label_file: Path
     images: NDArray[np.str_]  # [I], `event/image.jpg`
-    lines: NDArray[np.int64]  # [I], where the label file names them, from 1
+    lines: NDArray[np.int64]  # [I], lines of the label file that name them, from 1
     splits: NDArray[np.int64]  # [I + 1]
-    face_lines: NDArray[np.int64]  # [N], where the label file has them, from 1
+    face_lines: NDArray[np.int64]  # [N], lines of the label file with the faces, from 1
     boxes: NDArray[np.float32]  # [N, 4], x1 y1 x2 y2, pixels
-    landmarks: NDArray[np.float32]  # [N, 5, 2], pixels; 0 where there are none
+    landmarks: NDArray[np.float32]  # [N, 5, 2], pixels; 0 if there are none
     has_landmarks: NDArray[np.bool_]  # [N]
 
     def __len__(self) -> int:
@@ -35,7 +35,7 @@ class Records:
         """Returns paths by WIDER FACE's names of images, `event/image` without extension.
 
         Raises:
-            InputError: two images differ in their extension alone.
+            InputError: the names of two images differ only in their extension.
         """
         files: dict[str, Path] = {}
         for i, image in enumerate(self.images):
@@ -47,7 +47,7 @@ class Records:
         return files
 
     def only(self, indices: Sequence[int]) -> "Records":
-        """Returns the records of these images alone, in the order given."""
+        """Returns the records of these images only, in the given order."""
         kept = np.array(indices, np.int64)
         faces = [np.arange(self.splits[i], self.splits[i + 1]) for i in kept]
         rows = np.concatenate([np.arange(0), *faces])
@@ -63,7 +63,7 @@ class Records:
         )
 
     def where(self, index: int) -> str:
-        """Returns label file and line that name image `index`, for messages."""
+        """Returns the label file and line that name image `index`, for messages."""
         return f"{self.label_file}:{self.lines[index]}"
 
 
@@ -71,7 +71,8 @@ def check_images(records: Records) -> None:
     """Checks that every image is there and complete.
 
     Raises:
-        InputError: names the first that is missing or cut short, its line, and how many there are.
+        InputError: an image is missing or cut short; the message names the first of them, its
+            line, and how many there are.
     """
     faults = find_faults(records)
     if faults:
@@ -81,9 +82,9 @@ def check_images(records: Records) -> None:
 
 
 def find_faults(records: Records) -> dict[int, str]:
-    """Returns what is wrong with images that are missing or cut short, by their numbers.
+    """Returns what is wrong with images that are missing or cut short, by index.
 
-    The files are read whole, and not decoded.
+    The files are read whole, but not decoded.
     """
     found = ((i, _fault(records.path(i))) for i in range(len(records)))
     return {i: fault for i, fault in found if fault}
@@ -96,7 +97,7 @@ def _fault(image: Path) -> str | None:
         return f"cannot be read ({error.strerror}); expected an image there"
     outlined = outline(data)
     if not data or not outlined.is_whole:
-        return f"is cut short: {len(data)} bytes without the end of an image"
+        return f"is cut short: {len(data)} bytes without the end of the image"
     if outlined.kind is Kind.UNKNOWN:
-        return "is no JPEG, PNG, GIF, BMP or WebP"
+        return "is not a JPEG, PNG, GIF, BMP or WebP"
     return f"has {outlined.excess}" if outlined.excess else None

@@ -1,6 +1,6 @@
 """Resizes images without TensorFlow, bit for bit as in graphs, and maps detections back.
 
-The twin in graphs is `data.scaling`.
+`data.scaling` does the same in graphs.
 """
 
 import cv2
@@ -14,17 +14,17 @@ Floats = NDArray[np.float32]
 
 
 def letterbox(image: Pixels, side: int) -> tuple[Pixels, Floats]:
-    """Brings the long side of an image to a length, and fills the rest of a square.
+    """Scales an image to fit into a square, and fills the rest.
 
-    What lies right of the image and below it has the colour that the network subtracts.
+    The image is at the top left; the rest has the colour that the network subtracts.
 
     Args:
         image: uint8 [H, W, 3], of at least one pixel.
         side: of the square, in pixels.
 
     Returns:
-        uint8 [side, side, 3], and the scale: its pixels per pixel of the image along x and y,
-        float32 [2].
+        uint8 [side, side, 3], and the scale: pixels of the square per pixel of the image along x
+        and y, float32 [2].
     """
     scale = side / max(image.shape[:2])
     height, width = (max(round(length * scale), 1) for length in image.shape[:2])
@@ -33,10 +33,10 @@ def letterbox(image: Pixels, side: int) -> tuple[Pixels, Floats]:
 
 
 def fill(image: Pixels, side: int) -> Pixels:
-    """Fills a square beside and below an image with the colour that the network subtracts.
+    """Pads an image to a square, on the right and below, with the colour that the network subtracts.
 
     Args:
-        image: uint8 [H, W, 3], both at most `side`.
+        image: uint8 [H, W, 3], H and W at most `side`.
         side: of the square, in pixels.
 
     Returns:
@@ -50,7 +50,7 @@ def fill(image: Pixels, side: int) -> Pixels:
 def halve(image: Pixels) -> Pixels:
     """Halves an image uint8 [H, W, 3], H and W rounded up: each pixel is the mean of 2 x 2.
 
-    The last row and column of an odd size count twice.
+    If the size is odd, the last row or column counts twice.
     """
     height, width = image.shape[:2]
     even = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
@@ -63,7 +63,7 @@ def undo_scale(detections: DetectionBatch, scale: float | Array) -> DetectionBat
 
     Args:
         detections: arrays or tensors.
-        scale: factor of resizing; or the factors of x and y, [2] or, for each image, [B, 2].
+        scale: factor of resizing; or factors for x and y, [2] or, for each image, [B, 2].
     """
     factor = np.ones([1, 2], np.float32) * np.asarray(scale, np.float32)
     return detections._replace(
@@ -75,7 +75,7 @@ def undo_scale(detections: DetectionBatch, scale: float | Array) -> DetectionBat
 def _resize(image: Pixels, height: int, width: int) -> Pixels:
     """Interpolates bilinearly between the centres of pixels, in float32 as TensorFlow does.
 
-    OpenCV's resize differs by one in a pixel of a thousand.
+    OpenCV's resize differs by one in a thousandth of the pixels.
     """
     upper, lower, down = _neighbours(image.shape[0], height)
     left, right, across = _neighbours(image.shape[1], width)
@@ -87,7 +87,7 @@ def _resize(image: Pixels, height: int, width: int) -> Pixels:
 def _neighbours(
     length: int, target: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
-    """Finds the pixels before and after each of `target` places along an axis, and how far on."""
+    """Finds the pixels before and after each of `target` places on an axis, and the weights."""
     step = np.float32(length) / np.float32(target)
     place = (np.arange(target, dtype=np.float32) + np.float32(0.5)) * step - np.float32(0.5)
     before = np.floor(place)

@@ -12,9 +12,9 @@ _SCAN_WORD = bytes([0xFF, START_OF_SCAN])
 
 
 class _Walk(NamedTuple):
-    """A walk through a JPEG, from segment to segment."""
+    """Holds the state of a walk through a JPEG, from segment to segment."""
 
-    place: tf.Tensor  # int32, behind the segment; within a scan, before its data
+    place: tf.Tensor  # int32, after the segment; within a scan, before its data
     scans: tf.Tensor  # int32, passed so far
     is_over: tf.Tensor  # bool, whether the end was found, or is missing
 
@@ -27,22 +27,22 @@ def count_scans(data: tf.Tensor, limit: int) -> tf.Tensor:
         limit: at least 1.
 
     Returns:
-        int32 scalar, exact up to the limit. A file of more than MAX_SEGMENTS segments counts as
-        one beyond the limit.
+        int32 scalar, exact up to the limit. A file with more than MAX_SEGMENTS segments counts as
+        exceeding the limit.
     """
-    # Where so few words as would start a scan are in the whole file, no walk is needed.
+    # If the whole file has so few words that start a scan, no walk is needed.
     words = tf.size(tf.strings.split(data, _SCAN_WORD, maxsplit=limit + 1)) - 1
 
     def walk() -> tf.Tensor:
         end = _Segments(data).walk(limit)
-        # Neither at the end nor beyond the limit: too many segments.
+        # Too many segments if the walk is neither at the end nor beyond the limit.
         return tf.where(end.is_over, end.scans, limit + 1)
 
     return tf.cond(words > limit, walk, lambda: words)
 
 
 def with_more_data(data: tf.Tensor) -> tf.Tensor:
-    """Inserts data behind those of a JPEG's first scan: `data.outline.with_more_data` in graphs."""
+    """Inserts data after that of a JPEG's first scan: `data.outline.with_more_data` in graphs."""
     segments = _Segments(data)
     end = segments.next_marker(segments.walk(limit=0).place)
     start, rest = (
@@ -53,10 +53,10 @@ def with_more_data(data: tf.Tensor) -> tf.Tensor:
 
 
 class _Segments:
-    """The segments of a JPEG."""
+    """Walks through the segments of a JPEG."""
 
     def __init__(self, data: tf.Tensor):
-        """Finds whatever looks like a marker, be it within a segment.
+        """Finds everything that looks like a marker, even within a segment.
 
         Args:
             data: string scalar, the file's bytes.

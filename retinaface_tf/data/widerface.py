@@ -1,6 +1,6 @@
 """Parses label files of WIDER FACE into records: arrays of faces, images in order.
 
-Three formats are told apart by their content; the 20 columns are those that biubug6 reads
+Three formats are told apart by their content. The 20 columns are those that biubug6 reads
 (biubug6/Pytorch_Retinaface, data/wider_face.py), the official ones those of the data set's readme:
 
     # event/image.jpg                  RetinaFace's label.txt: x y w h, five times x y and a flag
@@ -47,11 +47,11 @@ def read_records(label_file: Path, *, keep_empty: bool = True, keep_flat: bool =
 
     Args:
         label_file: in any of the three formats.
-        keep_empty: keep images without a face; otherwise they are dropped and counted as well.
-        keep_flat: keep faces without area, for those who want to see them.
+        keep_empty: keeps images without a face, which are otherwise dropped and counted as well.
+        keep_flat: keeps faces without area, for those who want to see them.
 
-    Raises:
-        InputError: no such file, or a line that is none of the three formats.
+        Raises:
+            InputError: the file is missing, or a line is in none of the three formats.
     """
     lines = read_text(label_file).splitlines()
     parse = parse_headed if is_headed(lines) else parse_official
@@ -66,10 +66,10 @@ def read_attributes(label_file: Path) -> dict[str, NDArray[np.int64]]:
 
     Returns:
         By image, `event/image` without extension, int64 [G, 6], columns as in ATTRIBUTES, for every
-        face that is listed, also those without area. Nothing where the file has another format.
+        listed face, including those without area. Empty if the file has another format.
 
-    Raises:
-        InputError: no such file, or not of the format that it begins in.
+        Raises:
+            InputError: the file is missing, or does not keep to the format that it begins in.
     """
     lines = read_text(label_file).splitlines()
     if is_headed(lines):
@@ -109,7 +109,7 @@ def _landmarks(rows: list[list[float]]) -> tuple[NDArray[np.float32], NDArray[np
     triples = np.array(
         [row[4:19] if len(row) == LANDMARK_COLUMNS else nothing for row in rows], np.float32
     ).reshape(-1, 5, 3)
-    # By the flags: a real landmark may lie left of the image, at a negative coordinate.
+    # Decided by the flags: a real landmark may lie left of the image, at a negative coordinate.
     has_landmarks = (triples[..., 2] != NO_LANDMARKS).all(axis=1)
     return np.where(has_landmarks[:, None, None], triples[..., :2], 0), has_landmarks
 

@@ -1,4 +1,4 @@
-"""The grid of anchors that an image size implies.
+"""Makes the grid of anchors for an image size.
 
 Source: biubug6/Pytorch_Retinaface, layers/functions/prior_box.py.
 """
@@ -17,8 +17,8 @@ def make_anchors(
 
     Returns:
         float32 [A, 4], `cx cy w h` in fractions of the image; ordered by level, row, column,
-        size. Centres of the last row and column may lie outside the image (at 840, they do): the
-        originals keep and train such anchors, so they stay.
+        size. Centres of the last row and column may lie outside the image, as at 840: the
+        originals keep and train such anchors, and so does this function.
     """
     levels = [
         _level(height, width, stride, sizes)
@@ -44,9 +44,9 @@ def _axis(
     pixels: int | tf.Tensor, stride: int, sizes: Sequence[float]
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns centres [cells] and extents [len(sizes)] along one axis, in fractions of it."""
-    # Rounded up without negative numbers, which ONNX divides towards zero.
+    # Rounds up without negative numbers, which ONNX divides towards zero.
     cells = (pixels + stride - 1) // stride
-    # In float64 as the originals, whose anchors are then cast too: bit-equal.
+    # In float64, then cast, as in the originals: equal bit for bit.
     extent = tf.cast(pixels, tf.float64)
     centres = (tf.range(cells, dtype=tf.float64) + 0.5) * stride / extent
     extents = tf.constant(sizes, tf.float64) / extent

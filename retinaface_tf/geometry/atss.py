@@ -1,12 +1,12 @@
-"""ATSS: a matcher whose threshold of IoU follows from the anchors near to a face.
+"""Matches faces by ATSS, where the IoU threshold follows from the anchors near a face.
 
-Candidates of a face are the anchors of the cells, of each level, whose centres are nearest to its
-own. Positive are those whose IoU reaches the mean of all candidates plus their standard deviation,
-and whose centres lie inside of the face. An anchor of several faces takes the one that it overlaps
+The candidates of a face are the anchors of the nearest cells on each level. A candidate is positive
+if its IoU reaches the mean IoU of all candidates plus their standard deviation, and if its centre
+lies inside the face. An anchor that is positive for several faces takes the face that it overlaps
 most; ties go to the first.
 
-Source: Zhang et al. 2020 (arXiv 1912.02424), algorithm 1, with one difference. The candidate of the
-highest IoU is positive wherever its centre lies: a face that is smaller than a cell may hold none.
+Source: Zhang et al. 2020 (arXiv 1912.02424), algorithm 1, with one difference: the candidate with
+the highest IoU is positive wherever its centre lies, as a face smaller than a cell may hold none.
 """
 
 import tensorflow as tf
@@ -38,7 +38,7 @@ def match_atss(
         num_images: B.
         anchors: float [A, 4], `x1 y1 x2 y2` in the unit and precision of the faces.
         levels: of the anchors.
-        config: candidates.
+        config: the number of candidates.
     """
     num_anchors = anchors.shape[0]
 

@@ -1,4 +1,4 @@
-"""Corners, areas and overlaps of boxes."""
+"""Computes corners, areas and overlaps of boxes."""
 
 import tensorflow as tf
 
@@ -17,7 +17,7 @@ def area(boxes: tf.Tensor) -> tf.Tensor:
 def intersection(boxes: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
     """Returns the shared area [N, M] of `x1 y1 x2 y2` [N, 4] and [M, 4].
 
-    One axis at a time: an [N, M, 2] intermediate would double the memory of matching.
+    It takes one axis at a time: an [N, M, 2] intermediate would double the memory of matching.
     """
     return _shared_area(_columns(boxes), tf.unstack(others, 4, axis=1))
 

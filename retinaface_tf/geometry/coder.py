@@ -1,4 +1,4 @@
-"""Box coder: faces relative to anchors and back, the only place where variances apply.
+"""Encodes faces relative to anchors and decodes them; only here do variances apply.
 
 `decode(encode(x)) == x` up to rounding, for boxes of positive size. Offsets of centres are divided
 by the first variance, logarithms of sizes by the second. Source: SSD (arXiv 1512.02325), section
@@ -13,7 +13,7 @@ Variances = tuple[float, float]
 def encode_boxes(boxes: tf.Tensor, anchors: tf.Tensor, variances: Variances) -> tf.Tensor:
     """Encodes `x1 y1 x2 y2` [..., 4] relative to anchors `cx cy w h` [..., 4].
 
-    Boxes without width or height encode to -inf: drop them before.
+    Boxes without width or height encode to -inf: drop them first.
     """
     centre = (boxes[..., :2] + boxes[..., 2:]) / 2
     size = boxes[..., 2:] - boxes[..., :2]
@@ -36,7 +36,7 @@ def decode_boxes(encoded: tf.Tensor, anchors: tf.Tensor, variances: Variances) -
 
 def encode_landmarks(points: tf.Tensor, anchors: tf.Tensor, variances: Variances) -> tf.Tensor:
     """Encodes points [..., 5, 2] relative to anchors `cx cy w h` [..., 4]."""
-    # TensorFlow is slow to broadcast an axis in the middle.
+    # TensorFlow broadcasts an axis in the middle slowly.
     anchors = tf.repeat(anchors[..., None, :], points.shape[-2], axis=-2)
     return (points - anchors[..., :2]) / (variances[0] * anchors[..., 2:])
 

@@ -1,4 +1,4 @@
-"""The faces of a batch as one list, so that matching does not depend on how they are spread."""
+"""Lists the faces of a batch, so that matching does not depend on how images share them."""
 
 from typing import NamedTuple
 
@@ -6,12 +6,12 @@ import tensorflow as tf
 
 from retinaface_tf.structures import Faces
 
-# Rows of padding at the end: a block of as many rows may begin at any face.
+# Rows of padding at the end, so that a block of this many rows may begin at any face.
 MAX_BLOCK = 256
 
 
 class FlatFaces(NamedTuple):
-    """The faces of all images, in their order, and rows of padding after them."""
+    """Holds the faces of all images in order, then rows of padding."""
 
     boxes: tf.Tensor  # float [N, 4], `x1 y1 x2 y2`
     landmarks: tf.Tensor  # float [N, 5, 2]
@@ -23,12 +23,12 @@ class FlatFaces(NamedTuple):
 def flatten(faces: Faces, dtype: tf.DType) -> FlatFaces:
     """Lists the valid faces of a batch [B, G], their coordinates in the precision `dtype`.
 
-    The list has a row for each of the batch and MAX_BLOCK more, however many are valid: a GPU
-    would have to tell the host any other size.
+    The list has B * G + MAX_BLOCK rows, however many are valid: a GPU would have to tell the host
+    any other size.
     """
     valid = tf.convert_to_tensor(faces.valid)
     images, rows = valid.shape[0] or tf.shape(valid, tf.int64)[0], tf.size(valid)
-    # Of equal values top_k takes the first, so that faces keep their order.
+    # top_k takes the first of equal values, so that faces keep their order.
     order = tf.math.top_k(tf.cast(tf.reshape(valid, [-1]), tf.float32), rows).indices
 
     def in_order(part: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""Classes of face heights, by which faces are counted and detections evaluated."""
+"""Defines the classes of face height by which faces are counted and detections evaluated."""
 
 import numpy as np
 from numpy.typing import NDArray

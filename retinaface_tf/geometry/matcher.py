@@ -1,11 +1,11 @@
-"""Matcher: assigns faces to anchors.
+"""Matches anchors to faces by IoU.
 
-An anchor takes the face that it overlaps most, if their IoU is at least `iou`. Besides, every face
-claims the anchor that it overlaps most, if their IoU is at least `min_best_iou`, whatever face that
-anchor would take; if several faces claim one anchor, the last face has it. Ties go to the first.
+An anchor takes the face that it overlaps most, if their IoU is at least `iou`. In addition, every
+face claims the anchor that it overlaps most, if their IoU is at least `min_best_iou`, whatever face
+that anchor would take; if several faces claim one anchor, the last gets it. Ties go to the first.
 
-Source: biubug6/Pytorch_Retinaface, utils/box_utils.py, `match`, with one difference. There a face
-below `min_best_iou` claims an anchor too, which takes the anchor from the face that it belongs to.
+Source: biubug6/Pytorch_Retinaface, utils/box_utils.py, `match`, with one difference: there, a face
+below `min_best_iou` also claims an anchor, and so takes it from the face that it belongs to.
 """
 
 from collections.abc import Callable
@@ -22,25 +22,25 @@ NO_FACE = -1.0  # below every number of a face
 
 
 class Match(NamedTuple):
-    """The face of each anchor of each image of a batch."""
+    """Holds the face of each anchor in each image of a batch."""
 
     face: tf.Tensor  # int64 [B, A], its row in FlatFaces; meaningless where is_face is False
     is_face: tf.Tensor  # bool [B, A], whether the anchor has a face
 
 
 class RunningMatch(NamedTuple):
-    """The match with the faces compared so far, of which padding is one more image.
+    """Holds the match with the faces compared so far; padding counts as one more image.
 
-    Numbers of faces are floats, exact up to 2**24: TensorFlow computes integers of 32 bits on the
-    host, for which it would copy them from a GPU.
+    Numbers of faces are floats, exact up to 2**24, because TensorFlow computes 32-bit integers on
+    the host and would copy them from the GPU.
     """
 
-    best_iou: tf.Tensor  # float [B + 1, A]; NO_IOU or less where there was no face
+    best_iou: tf.Tensor  # float [B + 1, A]; NO_IOU or less where there is no face
     best_face: tf.Tensor  # float32 [B + 1, A], the first with that IoU
-    claiming_face: tf.Tensor  # float32 [B + 1, A], the last that claims the anchor; else NO_FACE
+    claiming_face: tf.Tensor  # float32 [B + 1, A], the last that claims the anchor, or NO_FACE
 
 
-# From the boxes [F, 4] of a block of faces, their images int64 [F] and their numbers float32 [F].
+# Takes the boxes [F, 4] of a block of faces, their images int64 [F] and numbers float32 [F].
 BlockMatcher = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], RunningMatch]
 
 
@@ -73,14 +73,14 @@ def match(
 def match_blocks(
     faces: FlatFaces, num_images: int | tf.Tensor, anchors: tf.Tensor, match_block: BlockMatcher
 ) -> RunningMatch:
-    """Matches the faces of a batch, in as many operations for any number of images.
+    """Matches the faces of a batch block by block, with no operation per image.
 
-    Faces are compared in blocks of one size, which a GPU does not have to tell the host; it tells
-    how many blocks there are. Usually there is one: 2,000 faces against 29,126 anchors would be
-    233 MB for each intermediate, MAX_BLOCK are 30 MB.
+    Blocks have a fixed size, so that the GPU tells the host only how many there are. Usually there
+    is one. Each intermediate takes 30 MB for MAX_BLOCK faces and 29,126 anchors; 2,000 faces at
+    once would take 233 MB.
 
     Returns:
-        The match of all images, and of padding as the last.
+        The match of all images, then of padding.
     """
     rows = tf.shape(faces.image)[0]
     block, numbers = tf.minimum(rows - MAX_BLOCK, MAX_BLOCK), tf.cast(tf.range(rows), tf.float32)
@@ -120,7 +120,7 @@ def _match_block(
         overlap: IoU of the faces with all anchors, float [F, A].
         image: of each face, int64 [F].
         number: of each face, float32 [F].
-        num_images: how many, padding among them.
+        num_images: the number of images, counting padding as one.
         config: thresholds.
     """
     num_anchors = overlap.shape[1]
@@ -146,12 +146,12 @@ def find_best(
 
     Args:
         overlap: float [N, ...].
-        number: of the face, float32, of a shape that broadcasts to that of `overlap`.
-        group: int64 [N].
-        groups: how many there are.
+        number: of each face, float32, in a shape that broadcasts to that of `overlap`.
+        group: of each row, int64 [N].
+        groups: the number of groups.
 
     Returns:
-        The highest overlap and the number of its face, each [groups, ...].
+        The highest overlap of each group and the number of its face, both [groups, ...].
     """
     highest = tf.math.unsorted_segment_max(overlap, group, groups)
     is_highest = overlap == tf.gather(highest, group)
@@ -160,7 +160,7 @@ def find_best(
 
 
 def _merge(running: RunningMatch, block: RunningMatch) -> RunningMatch:
-    """Adds the match of a block to that of the faces before."""
+    """Adds the match of a block to the match of earlier faces."""
     is_better = block.best_iou > running.best_iou
     return RunningMatch(
         best_iou=tf.maximum(running.best_iou, block.best_iou),

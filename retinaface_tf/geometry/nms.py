@@ -1,4 +1,4 @@
-"""Non-maximum suppression: the best of each group of boxes that overlap."""
+"""Suppresses all but the best of boxes that overlap (non-maximum suppression)."""
 
 from typing import NamedTuple
 
@@ -6,10 +6,10 @@ import tensorflow as tf
 
 
 class Kept(NamedTuple):
-    """Candidates that suppression keeps, in their own order."""
+    """Holds the candidates that suppression keeps, in their original order."""
 
     indices: tf.Tensor  # int32 [B, D], places among the candidates; padding repeats a valid one
-    counts: tf.Tensor  # int32 [B], how many of a row are no padding
+    counts: tf.Tensor  # int32 [B], how many of a row are not padding
 
 
 def suppress(
@@ -21,18 +21,18 @@ def suppress(
 ) -> Kept:
     """Suppresses boxes that overlap a better one, image by image.
 
-    A candidate is dropped unless its score is above `score_threshold`, and if its IoU with a
-    candidate kept before it is above `iou_threshold`. Boxes count from their first to their last
-    pixel, both included, so a box from 0 to 9 is 10 pixels wide: biubug6/Pytorch_Retinaface,
+    A candidate is kept if its score is above `score_threshold` and no candidate kept before it
+    overlaps it with an IoU above `iou_threshold`. Boxes include their first and their last pixel,
+    so a box from 0 to 9 is 10 pixels wide, as in biubug6/Pytorch_Retinaface,
     utils/nms/py_cpu_nms.py.
 
     Args:
         boxes: float32 [B, K, 4], `x1 y1 x2 y2` in pixels, best first; K is 1 or more.
         scores: float32 [B, K], descending.
-        score_threshold: float32, of each image [B] or of all [1].
-        iou_threshold: float32, likewise.
+        score_threshold: float32, one for each image [B] or one for all [1].
+        iou_threshold: float32, one for each image [B] or one for all [1].
         max_detections: the limit for each image, and D; None sets no limit, and D is then the
-            largest of the counts.
+            largest count.
     """
     images = tf.shape(scores)[:1]
     thresholds = (tf.broadcast_to(each, images) for each in (score_threshold, iou_threshold))
@@ -54,16 +54,16 @@ def suppress(
 def _suppress_image(
     image: tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], limit: int | tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the indices [limit] and the count of one image.
+    """Returns the indices [limit] and the count for one image.
 
     Args:
         image: boxes [K, 4] whose x2 and y2 lie beyond their last pixel, scores [K] and the two
-            thresholds, as of `suppress`.
+            thresholds of `suppress`.
         limit: the number of columns.
     """
     boxes, scores, score_threshold, iou_threshold = image
-    # This kernel takes a third of the time of TensorFlow's others but returns no indices. So each
-    # candidate has its rank for a score, K for the best and 0 for one below the threshold.
+    # This kernel is three times as fast as TensorFlow's others but returns no indices. So each
+    # candidate's score is its rank: K for the best, 0 for one below the threshold.
     ranks = tf.cast(tf.range(tf.size(scores), 0, -1), tf.float32)
     _, kept, _, count = tf.raw_ops.CombinedNonMaxSuppression(
         boxes=boxes[None, :, None],

@@ -1,12 +1,12 @@
 """Plans the passes that find faces of every size, and selects the detections to believe.
 
-Anchors reach up to faces of about their own largest size. Larger faces are found where the image is
-halved: pass `k` sees the image halved `k` times. InsightFace's FaceAnalysis makes two passes by
-default for the same reason.
+Faces much larger than the largest anchor are missed. They are found when the image is halved: pass
+`k` sees the image halved `k` times. InsightFace's FaceAnalysis makes two passes by default for the
+same reason.
 
-The functions take arrays of NumPy, or of TensorFlow with `tensorflow.experimental.numpy` as `xp`,
-so that graphs and runtimes without TensorFlow go by the same rules. The figures were chosen by AP
-of WIDER FACE images enlarged once, twice and four times: docs/about/experiments.md.
+The functions take NumPy arrays, or tensors with `tensorflow.experimental.numpy` as `xp`, so that
+graphs and runtimes without TensorFlow follow the same rules. The figures were chosen by the AP of
+WIDER FACE images enlarged once, twice and four times: docs/about/experiments.md.
 """
 
 from typing import Any, NamedTuple
@@ -17,17 +17,17 @@ from retinaface_tf.config import Config
 from retinaface_tf.structures import Array
 
 # Multiples of the largest anchor.
-REACH = 1.25  # the largest face that the last pass is planned for: 640 pixels of 512
-BELIEVED = 0.875  # the largest face that a pass is believed about if a coarser one follows
+REACH = 1.25  # the largest face that the last pass is planned for: 640 pixels for an anchor of 512
+BELIEVED = 0.875  # the largest face for which a pass is believed if a coarser one follows
 # Multiples of the smallest anchor.
-VISIBLE = 1.5  # the smallest face that a pass is believed about if a finer one came before
-CLEAR = 6  # a face that the next pass must have found too: it is half as large there
+VISIBLE = 1.5  # the smallest face for which a pass is believed if a finer one came before
+CLEAR = 6  # a face that the next pass must find too, where it is half as large
 
 ELONGATION = 1.5  # a face is at most this many times as tall as it is wide, or the reverse
-SAME_FACE = 0.5  # IoU of two boxes of one face
-CONFIRMED = 0.1  # score that a face must have in the next pass
-SURE = 0.5  # score of a face whose fragments are dropped
-INSIDE = 0.6  # part of a fragment that lies in the face
+SAME_FACE = 0.5  # lowest IoU of two boxes of one face
+CONFIRMED = 0.1  # lowest score that the next pass must give the face
+SURE = 0.5  # lowest score of a face whose fragments are dropped
+INSIDE = 0.6  # lowest part of a fragment that lies in the face
 MOST_HALVINGS = 12
 
 
@@ -47,14 +47,14 @@ def plan_passes(
 ) -> Plan:
     """Plans the passes over an image.
 
-    The last pass is the finest that shows the largest faces within the reach of anchors: those of
-    `detector.max_face`, or as large as fit into the image. The first is the coarsest that shows the
-    smallest faces (`detector.min_face`) at least as large as the smallest anchor.
+    The last pass is the finest in which anchors reach the largest faces: `detector.max_face`, or
+    the largest that fit into the image. The first is the coarsest in which the smallest faces
+    (`detector.min_face`) are at least as large as the smallest anchor.
 
     Args:
-        height: of the image in pixels; a tensor has to be float32.
-        width: likewise.
-        config: sizes of anchors and of the faces wanted.
+        height: of the image in pixels; float32 if it is a tensor.
+        width: of the image in pixels; float32 if it is a tensor.
+        config: sizes of anchors and of the faces to look for.
         scale: pixels that pass 0 sees per pixel of the image.
         xp: NumPy or `tensorflow.experimental.numpy`.
     """
@@ -70,14 +70,14 @@ def plan_passes(
 def select_detections(
     boxes: Array, scores: Array, passes: Array, plan: Plan, config: Config, *, xp: Any = np
 ) -> Array:
-    """Selects the detections of all passes that are to be believed.
+    """Selects which detections of all passes to believe.
 
-    A detection is believed if its pass shows faces of that size well: BELIEVED and VISIBLE times
-    the largest and the smallest anchor are its limits, except where no other pass is coarser or
-    finer. One of CLEAR times the smallest anchor must be CONFIRMED by the next pass. One
-    that lies in a sure face of a coarser pass, too large for its own, is a fragment of that face.
-    What overlaps and is believed is left to NMS, which keeps the best score; of equal scores it
-    keeps the one of the finer pass.
+    A detection is believed if its pass shows faces of its size well: at most BELIEVED times the
+    largest anchor if a coarser pass follows, and at least VISIBLE times the smallest anchor if a
+    finer pass came before. From CLEAR times the smallest anchor on, a detection must be CONFIRMED
+    by the next pass. A detection that lies in a SURE face of a coarser pass, too large for its own
+    pass, is dropped as a fragment of that face. Believed detections that overlap are left to NMS,
+    which keeps the best score, or of equal scores that of the finer pass.
 
     Args:
         boxes: float32 `x1 y1 x2 y2` [N, 4], in pixels of the image, by pass, finest first.

@@ -1,4 +1,4 @@
-"""Selection of anchors without a size that depends on data."""
+"""Selects anchors without a tensor size that depends on data."""
 
 import math
 
@@ -8,7 +8,7 @@ import tensorflow as tf
 def select_rows(chosen: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
     """Returns the values [B, A, ...] of the anchors in `chosen` [B, A], and 0 for the others.
 
-    Values that are not chosen may be infinite or NaN, in the gradient too. tf.where, which has to
+    Values that are not chosen may be infinite or NaN, also in the gradient. tf.where, which has to
     broadcast `chosen`, takes ten times as long on a CPU.
     """
     rows = tf.reshape(values, [-1, math.prod(values.shape[2:])])

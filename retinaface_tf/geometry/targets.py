@@ -1,4 +1,4 @@
-"""Targets: what each anchor of a batch is trained towards, made on the device."""
+"""Makes the targets of a batch, one for each anchor, on the device."""
 
 import tensorflow as tf
 
@@ -11,7 +11,7 @@ from retinaface_tf.geometry.matcher import Match, match
 from retinaface_tf.geometry.selection import select_rows
 from retinaface_tf.structures import Faces, Targets
 
-# Extension is an entry here and its name in the config's choices.
+# To add a matcher, add an entry here and its name to the config's choices.
 MATCHERS = {"iou": match, "atss": match_atss}
 
 
@@ -22,9 +22,9 @@ def make_targets(
 
     Args:
         faces: [B, G], in fractions of the images.
-        anchors: `cx cy w h` [A, 4], as `make_anchors` made them; targets have their precision.
-        shape: height and width in pixels of the images that the anchors are of.
-        config: anchors and matching.
+        anchors: `cx cy w h` [A, 4], from `make_anchors`; targets have the same precision.
+        shape: height and width in pixels of the images that the anchors are for.
+        config: settings of anchors and matching.
     """
     flat = flatten(faces, anchors.dtype)
     num_images = faces.valid.shape[0] or tf.shape(faces.valid)[0]
@@ -36,7 +36,7 @@ def make_targets(
 
 
 def _encode(faces: FlatFaces, matched: Match, anchors: tf.Tensor, variances: Variances) -> Targets:
-    """Encodes the face of each anchor; what an anchor without a face has is dropped afterwards."""
+    """Encodes the face of each anchor; boxes of anchors without a face are set to 0 afterwards."""
     boxes = encode_boxes(tf.gather(faces.boxes, matched.face), anchors, variances)
     landmarks = encode_landmarks(tf.gather(faces.landmarks, matched.face), anchors, variances)
     return Targets(

@@ -1,1 +1,1 @@
-"""The network, its loss, its weights, and the detector: network, decoding, NMS."""
+"""Holds the network, its loss, its weights, and the detector: network, decoding, NMS."""

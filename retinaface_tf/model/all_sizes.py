@@ -40,7 +40,7 @@ class AllSizesDetector(tf.Module):
         config = self.tiled.detector.config
         numbers = plan_passes(height, width, config, xp=tnp)
         plan = Plan(*(tf.cast(number, tf.int32) for number in numbers))
-        # One pass has nothing to merge; the network sees it at once where it fits.
+        # One pass needs no merging; an image that fits goes through the network at once.
         fits = height * width <= config.detector.max_pixels
         return tf.cond(
             fits & (plan.last == 0),
@@ -53,13 +53,13 @@ class AllSizesDetector(tf.Module):
     def _merged(
         self, image: tf.Tensor, plan: Plan, score_threshold: tf.Tensor, nms_iou: tf.Tensor
     ) -> DetectionBatch:
-        """Returns what is to be believed of all passes."""
+        """Returns the detections of all passes that are to be believed."""
         config = self.tiled.detector.config
-        # A face may be confirmed by a detection below the score asked for.
+        # A face may be confirmed by a detection below the requested score.
         threshold = tf.minimum(score_threshold, config.detector.score_threshold)
         rows, passes = self._of_passes(image, plan, threshold, nms_iou)
         kept = select_detections(rows[:, :4], rows[:, 4], passes, plan, config, xp=tnp)
-        # NMS needs a row: one of zeros comes last, and is below every threshold.
+        # NMS needs a row: a row of zeros comes last, below every threshold.
         rows = tf.pad(tf.boolean_mask(rows, kept), [[0, 1], [0, 0]])
         candidates = from_rows(rows, tf.shape(rows)[0] - 1)
         return self.tiled.suppress(candidates, score_threshold=score_threshold, nms_iou=nms_iou)
@@ -89,7 +89,7 @@ class AllSizesDetector(tf.Module):
     def _of_pass(
         self, image: tf.Tensor, number: tf.Tensor, score_threshold: tf.Tensor, nms_iou: tf.Tensor
     ) -> tf.Tensor:
-        """Returns the detections [N, 15] in an image that was halved `number` times."""
+        """Returns the detections [N, 15] in an image halved `number` times."""
         found = self.tiled.detect_image(image, score_threshold, nms_iou)
         factor = 2.0 ** tf.cast(number, tf.float32)
         return to_rows(found) * tf.concat([tf.fill([4], factor), [1.0], tf.fill([10], factor)], 0)

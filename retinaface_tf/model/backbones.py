@@ -1,7 +1,7 @@
-"""Backbones: convolutional networks that turn pixels into features at strides 8, 16 and 32.
+"""Builds backbones: convolutional networks that turn pixels into features at strides 8, 16 and 32.
 
-A further backbone is an entry of BACKBONES, a choice of `model.backbone` in the config and, to read
-published weights, an entry of BACKBONE_NAMES in `model.weights.names`; a test ties the three.
+To add a backbone, add an entry to BACKBONES, a choice of `model.backbone` to the config and, to
+read published weights, an entry to BACKBONE_NAMES in `model.weights.names`; a test ties the three.
 
 Sources: ResNet (arXiv 1512.03385), MobileNetV1 (1704.04861), MobileNetV2 (1801.04381), with the
 layers of biubug6/Pytorch_Retinaface (models/net.py) and torchvision.
@@ -23,15 +23,15 @@ from retinaface_tf.model.layers import (
     relu6,
 )
 
-# Builds a block on features, from channels, stride and name.
+# Builds a block on features, given channels, stride and name.
 Block = Callable[[keras.KerasTensor, int, int, str], keras.KerasTensor]
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """A backbone and its place in the network."""
+    """Describes a backbone and where the network taps it."""
 
-    build: Callable[[keras.KerasTensor], keras.KerasTensor]  # on pixels less their mean
+    build: Callable[[keras.KerasTensor], keras.KerasTensor]  # on pixels minus their mean
     taps: tuple[str, str, str]  # layers that feed the feature pyramid, at strides 8, 16, 32
     pyramid_channels: int
 
@@ -47,13 +47,13 @@ def resnet34(x: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def resnet50(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Builds ResNet-50 v1.5, where the 3x3 convolution of a bottleneck has the stride."""
+    """Builds ResNet-50 v1.5, where the stride of a bottleneck is in its 3x3 convolution."""
     return _resnet(x, _bottleneck, (3, 4, 6, 3))
 
 
 def _resnet(x: keras.KerasTensor, block: Block, counts: tuple[int, ...]) -> keras.KerasTensor:
     x = conv(x, 64, 7, stride=2, name="stem", initializer=backbone_init)
-    # Zeros equal minus infinity here: the pooled values come out of a ReLU.
+    # Zeros pad as well as minus infinity here: the pooled values come out of a ReLU.
     pool = keras.layers.MaxPooling2D(3, 2, data_format=DATA_FORMAT, name="stem_pool")
     x = pool(pad(x, 1, "stem_pool"))
     for stage, count in enumerate(counts, start=1):
@@ -79,7 +79,7 @@ def _bottleneck(x: keras.KerasTensor, width: int, stride: int, name: str) -> ker
 
 
 def _add(x: keras.KerasTensor, y: keras.KerasTensor, stride: int, name: str) -> keras.KerasTensor:
-    """Adds x and y, with x projected if y has another shape, and applies a ReLU."""
+    """Adds x and y, projecting x if y has a different shape, and applies a ReLU."""
     channels = y.shape[-1]
     if stride > 1 or x.shape[-1] != channels:
         init = backbone_init
@@ -106,7 +106,7 @@ def mobilenet025(x: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def mobilenetv2(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Builds MobileNetV2: narrow blocks, widened inside, with a ReLU cut at 6."""
+    """Builds MobileNetV2: narrow blocks, widened inside, with a ReLU clipped at 6."""
     x = conv(x, 32, 3, stride=2, act=relu6, name="stem", initializer=backbone_init)
     stages = (
         ((16, 1, 1), (24, 6, 2), (24, 6, 1)),  # channels, expansion, stride

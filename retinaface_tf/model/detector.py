@@ -1,4 +1,4 @@
-"""The detector: network, decoding, NMS. Evaluation calls the object that export saves."""
+"""Joins network, decoding and NMS into the detector that evaluation calls and export saves."""
 
 import math
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from retinaface_tf.geometry.coder import decode_boxes, decode_landmarks
 from retinaface_tf.geometry.nms import suppress
 from retinaface_tf.structures import DetectionBatch, Predictions
 
-# Not the image's corners: anchors may have their centres outside of it.
+# Not the corners of the image: anchors may have their centres outside it.
 _NO_BOUNDS = (-math.inf, -math.inf, math.inf, math.inf)
 
 _IMAGES = tf.TensorSpec([None, None, None, 3], tf.uint8)
@@ -29,7 +29,7 @@ _DETECTIONS = DetectionBatch(
 
 
 class Candidates(NamedTuple):
-    """Candidates for NMS, best first."""
+    """Holds the candidates for NMS, best first."""
 
     boxes: tf.Tensor  # float32 [B, K, 4], `x1 y1 x2 y2` in pixels
     scores: tf.Tensor  # float32 [B, K]
@@ -39,15 +39,15 @@ class Candidates(NamedTuple):
 class GraphDetector(tf.Module):
     """Finds faces in RGB images with a network and the thresholds of `config.detector`.
 
-    Detections have `max_detections` rows per image. Where that is None, as in evaluation, every
-    detection is returned, in as many rows as the image with the most detections has.
+    Detections have `max_detections` rows per image. If that is None, as in evaluation, all
+    detections are returned, in as many rows as the image with the most detections needs.
     """
 
     def __init__(self, network: keras.Model, config: Config):
         super().__init__(name="detector")
         self.network = network
         self.config = config
-        # TensorFlow's C++ loader finds only variables that a tf.Module holds as tf.Variable.
+        # TensorFlow's C++ loader finds only the variables that a tf.Module holds as tf.Variable.
         self.variables_of_network = [variable.value for variable in network.variables]
 
     def __call__(
@@ -62,9 +62,9 @@ class GraphDetector(tf.Module):
 
         Args:
             images: uint8 [B, H, W, 3], RGB, upright.
-            scale: factor by which the images were resized; or the factors of x and y, [2] or, for
-                each image, [B, 2]. Detections are in pixels of the image before resizing, and NMS
-                counts such pixels.
+            scale: the factor by which the images were resized; or factors for x and y, [2] or, for
+                each image, [B, 2]. Detections and the IoU of NMS are in pixels of the image before
+                resizing.
             score_threshold: replaces the config's; for all images or for each [B].
             nms_iou: replaces the config's; for all images or for each [B].
         """
@@ -79,11 +79,11 @@ class GraphDetector(tf.Module):
         *,
         score_threshold: float | tf.Tensor | None = None,
     ) -> DetectionBatch:
-        """Returns what is above the score threshold before NMS, at most `top_k` per image.
+        """Returns the boxes above the score threshold before NMS, at most `top_k` per image.
 
         Args:
             images: uint8 [B, H, W, 3], RGB, upright.
-            scale: factor by which the images were resized, as for the call of a detector.
+            scale: the factor by which the images were resized, as in a call of the detector.
             region: `x1 y1 x2 y2` in pixels of `images`; anchors count only if their centre lies
                 in it (x1 <= x < x2, y1 <= y < y2). None takes all anchors.
             score_threshold: replaces the config's; for all images or for each [B].
@@ -100,12 +100,12 @@ class GraphDetector(tf.Module):
         score_threshold: float | tf.Tensor | None = None,
         nms_iou: float | tf.Tensor | None = None,
     ) -> DetectionBatch:
-        """Suppresses overlapping candidates, in any order, at least one row of each image.
+        """Suppresses overlapping candidates.
 
         `suppress(candidates(images))` equals calling the detector on the images.
 
         Args:
-            candidates: of images.
+            candidates: of images, in any order, with at least one row for each image.
             score_threshold: replaces the config's; for all images or for each [B].
             nms_iou: replaces the config's; for all images or for each [B].
         """
@@ -143,7 +143,7 @@ class GraphDetector(tf.Module):
     def thresholds(
         self, score_threshold: float | tf.Tensor | None, nms_iou: float | tf.Tensor | None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the thresholds given, or the config's where they are None, as [B] or [1]."""
+        """Returns the given thresholds, or the config's if they are None, as [B] or [1]."""
         config = self.config.detector
         score = config.score_threshold if score_threshold is None else score_threshold
         iou = config.nms_iou if nms_iou is None else nms_iou
@@ -165,8 +165,8 @@ class GraphDetector(tf.Module):
     ) -> Candidates:
         """Decodes the anchors with the best scores [B, A] into candidates for NMS.
 
-        Candidates are in pixels of images whose widths and heights are `sizes`, [B, 1, 2] or, for
-        all, [1, 1, 2].
+        Candidates are in pixels of images whose widths and heights are `sizes`, [B, 1, 2] or,
+        for all images, [1, 1, 2].
         """
         scores, best = tf.math.top_k(scores, self._count(scores, score_threshold))
         anchors = tf.gather(anchors, best)
@@ -181,7 +181,7 @@ class GraphDetector(tf.Module):
 
     def _count(self, scores: tf.Tensor, score_threshold: tf.Tensor) -> tf.Tensor:
         """Returns the number K of candidates that each image of the batch needs."""
-        # At least one, so that an image without faces needs no path of its own.
+        # At least one, so that an image without faces needs no special case.
         count = tf.maximum(tf.reduce_max(_count_above(scores, score_threshold)), 1)
         top_k = self.config.detector.top_k
         return count if top_k is None else tf.minimum(count, top_k)
@@ -189,7 +189,7 @@ class GraphDetector(tf.Module):
     def _suppress(
         self, candidates: Candidates, score_threshold: tf.Tensor, nms_iou: tf.Tensor
     ) -> DetectionBatch:
-        """Suppresses overlaps per image; rows past the last detection are zero."""
+        """Suppresses overlapping boxes per image; rows past the last detection are zero."""
         limit = self.config.detector.max_detections
         kept = suppress(candidates.boxes, candidates.scores, score_threshold, nms_iou, limit)
         rows = (tf.gather(part, kept.indices, batch_dims=1) for part in candidates)
@@ -197,7 +197,7 @@ class GraphDetector(tf.Module):
 
 
 def scale_of_axes(scale: float | tf.Tensor) -> tf.Tensor:
-    """Returns the factors of x and y, float32 [1, 2] or [B, 2], from a `scale` of a detector."""
+    """Turns a detector's `scale` into factors for x and y, float32 [1, 2] or [B, 2]."""
     return tf.ones([1, 2]) * tf.cast(scale, tf.float32)
 
 

@@ -1,4 +1,4 @@
-"""Folds batch norm into convolutions, for a network that only detects."""
+"""Folds batch norms into convolutions, for a network that only detects."""
 
 import keras
 import numpy as np
@@ -8,11 +8,11 @@ from retinaface_tf.model.layers import BatchNormalization
 
 
 def fold_batch_norm(network: keras.Model) -> keras.Model:
-    """Returns a copy of a network whose convolutions do the work of the batch norms behind them.
+    """Returns a copy of a network whose batch norms are folded into the convolutions before them.
 
-    Its outputs are those of `network(images, training=False)` up to rounding, by fewer operations:
+    Its outputs equal `network(images, training=False)` up to rounding, with fewer operations:
     TensorFlow fuses a depthwise convolution with a bias, but not with batch norm. A network in
-    bfloat16 is returned as it is, since folded weights would be rounded anew.
+    bfloat16 is returned as it is, since folded weights would be rounded again.
     """
     norms = {
         layer.input._keras_history.operation.name: layer
@@ -38,13 +38,13 @@ def fold_batch_norm(network: keras.Model) -> keras.Model:
 
 
 def _fold(convolution: keras.layers.Layer, norm: BatchNormalization) -> list[NDArray[np.float64]]:
-    """Returns the kernel and the bias of a convolution that takes over its batch norm."""
+    """Returns the kernel and the bias of a convolution with its batch norm folded in."""
     [kernel] = (np.float64(weights) for weights in convolution.get_weights())
     gamma, beta, mean, variance = (
         np.float64(keras.ops.convert_to_numpy(variable))
         for variable in (norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance)
     )
     scale = gamma / np.sqrt(variance + norm.epsilon)
-    # Channels come last in a kernel; in a depthwise one another axis, of length 1, follows them.
+    # Channels are the last axis of a kernel; in a depthwise kernel, an axis of length 1 follows.
     is_depthwise = isinstance(convolution, keras.layers.DepthwiseConv2D)
     return [kernel * (scale[:, None] if is_depthwise else scale), beta - mean * scale]

@@ -1,4 +1,4 @@
-"""Convolution, batch norm, activation and head, with the settings of the originals."""
+"""Builds convolutions, batch norms, activations and heads with the settings of the originals."""
 
 import math
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-# Of images and features. Layers are told, as Keras' default is a setting of the user's.
+# Layout of images and features. It is passed to each layer, since users can change Keras' default.
 DATA_FORMAT = "channels_last"
 BATCH_NORM_MOMENTUM = 0.9
 BATCH_NORM_EPSILON = 1e-5
@@ -17,8 +17,8 @@ Activation = Callable[[keras.KerasTensor, str], keras.KerasTensor]
 def backbone_init() -> keras.initializers.Initializer:
     """Returns a Kaiming-normal initializer over the fan-out.
 
-    Each layer needs an initializer of its own: it draws its seed when it is made, and gives the
-    same values to all layers of one shape.
+    Each layer needs its own initializer: an initializer draws its seed when it is made, and gives
+    the same values to all layers of one shape.
     """
     return keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
 
@@ -26,7 +26,7 @@ def backbone_init() -> keras.initializers.Initializer:
 def depthwise_init() -> keras.initializers.Initializer:
     """Returns a Kaiming-normal initializer for depthwise kernels.
 
-    Keras calls fan-in of such a kernel what PyTorch calls fan-out.
+    For such a kernel, Keras calls fan-in what PyTorch calls fan-out.
     """
     return keras.initializers.VarianceScaling(2.0, "fan_in", "untruncated_normal")
 
@@ -51,8 +51,8 @@ def leaky_relu(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
 def pad(x: keras.KerasTensor, pixels: int, name: str) -> keras.KerasTensor:
     """Pads with zeros on all four sides.
 
-    Keras' "same" pads a strided convolution at the bottom and right only, which shifts every
-    feature against the anchors and against published weights.
+    Keras' "same" pads a strided convolution only at the bottom and right, which shifts all
+    features relative to the anchors and to published weights.
     """
     if not pixels:
         return x
@@ -104,12 +104,13 @@ def depthwise_conv(
 
 
 class BatchNormalization(keras.layers.BatchNormalization):
-    """Normalises batches as Keras does, by TensorFlow's fused kernel forward and backward.
+    """Normalises batches as Keras does, but with TensorFlow's fused kernel, forward and backward.
 
-    Keras 3 makes it of a dozen operations that each read and write the whole map. Where the kernel
-    cannot serve, in float64 and for statistics that span several replicas, the same arithmetic is
-    written out; replicas then exchange their sums once forward and once backward, where Keras does
-    five times. The name is Keras' too, since weights files are ordered by it.
+    Keras 3 composes batch norm from a dozen operations that each read and write the whole map.
+    Where the kernel cannot be used, in float64 and for statistics over several replicas, the same
+    arithmetic is written out; replicas then exchange their sums once forward and once backward,
+    where Keras exchanges them five times. The class is named as in Keras, since weights files are
+    ordered by class name.
     """
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
@@ -129,13 +130,13 @@ class BatchNormalization(keras.layers.BatchNormalization):
             is_training=learns,
         )
         if learns:
-            # The kernel gives the variance of a sample; Keras keeps that of the population.
+            # The kernel returns the sample variance; Keras keeps the population variance.
             count = tf.cast(tf.size(inputs) // inputs.shape[-1], tf.float32)
             self._follow(mean, variance * (count - 1) / count)
         return tf.cast(outputs, self.compute_dtype)
 
     def _written_out(self, inputs: tf.Tensor, learns: bool) -> tf.Tensor:
-        inputs = tf.cast(inputs, self.variable_dtype)  # sums of a whole map in bfloat16 are wrong
+        inputs = tf.cast(inputs, self.variable_dtype)  # bfloat16 is too coarse for sums over a map
         mean, variance = self.moving_mean, self.moving_variance
         if learns:
             mean, variance = _moments(inputs, of_all_replicas=self.synchronized)
@@ -156,15 +157,15 @@ def _moments(maps: tf.Tensor, *, of_all_replicas: bool) -> tuple[tf.Tensor, tf.T
     context = tf.distribute.get_replica_context()
     if not of_all_replicas or context is None:
         return mean, variance
-    # The mean of squares adds up over replicas as the variance does not. TensorFlow keeps a record
-    # of every all-reduce of every call, so there is one for both.
+    # Unlike the variance, the mean of squares adds up over replicas. TensorFlow keeps a record of
+    # every all-reduce of every call, so one all-reduce serves both.
     both = tf.stack([mean, variance + tf.square(mean)])
     mean, square = tf.unstack(context.all_reduce("MEAN", both))
     return mean, tf.maximum(square - tf.square(mean), 0.0)
 
 
 def _is_slow_in_bfloat16(maps: tf.Tensor) -> bool:
-    """Tells whether the fused kernel is slow, as CPUs' is in bfloat16 with few channels."""
+    """Tells whether the fused kernel is slow, as it is on CPUs in bfloat16 with few channels."""
     is_narrow = maps.dtype == tf.bfloat16 and maps.shape[-1] < 64
     return is_narrow and not tf.config.list_logical_devices("GPU")
 
@@ -172,8 +173,8 @@ def _is_slow_in_bfloat16(maps: tf.Tensor) -> bool:
 def norm(x: keras.KerasTensor, name: str, act: Activation | None) -> keras.KerasTensor:
     """Builds batch norm, and an activation unless `act` is None.
 
-    The statistics span all replicas where there is more than one, so that N devices train as one
-    device with the whole batch would.
+    With several replicas the statistics span them all, so that N devices train as one device with
+    the whole batch would.
     """
     x = BatchNormalization(
         momentum=BATCH_NORM_MOMENTUM,

@@ -1,8 +1,8 @@
-"""MultiBoxLoss: a weighted sum of named terms for boxes, scores and landmarks.
+"""Computes MultiBoxLoss: a weighted sum of named terms for boxes, scores and landmarks.
 
-The terms are those of RetinaFace (Deng et al. 2019, section 3.1) as biubug6/Pytorch_Retinaface has
-them in `layers/modules/multibox_loss.py`. Boxes and scores have a second one each, by the IoU of
-decoded boxes, as SCRFD (Guo et al. 2021, section 4.1) takes them.
+The terms are those of RetinaFace (Deng et al. 2019, section 3.1) in the form of
+biubug6/Pytorch_Retinaface, `layers/modules/multibox_loss.py`. Boxes and scores each have an
+alternative based on the IoU of decoded boxes, as in SCRFD (Guo et al. 2021, section 4.1).
 """
 
 from collections.abc import Callable
@@ -19,16 +19,16 @@ from retinaface_tf.structures import Predictions, Targets
 
 
 class Counts(NamedTuple):
-    """Numbers of anchors in the global batch by which losses are divided: float scalars."""
+    """Counts the anchors in the global batch by which losses are divided: float scalars."""
 
-    faces: tf.Tensor  # anchors that answer for a face
+    faces: tf.Tensor  # anchors matched to a face
     landmarks: tf.Tensor  # those whose face has landmarks
 
 
 class Losses(NamedTuple):
-    """Scalars in the precision of the predictions; their sum over replicas is the batch's."""
+    """Holds scalars in the precision of the predictions; sums over replicas are the batch's."""
 
-    terms: dict[str, tf.Tensor]  # by the names of TERMS, not weighted
+    terms: dict[str, tf.Tensor]  # by their names in TERMS, unweighted
     total: tf.Tensor  # weighted sum of the terms
 
 
@@ -42,7 +42,7 @@ class Term(NamedTuple):
 
 
 def count_positives(targets: Targets, dtype: tf.DType = tf.float32) -> Counts:
-    """Counts the positives of a batch, or of a replica's part of it: sum those over replicas."""
+    """Counts the positives of a batch, or of a replica's part, to be summed over replicas."""
     return Counts(
         faces=tf.reduce_sum(tf.cast(targets.is_face, dtype)),
         landmarks=tf.reduce_sum(tf.cast(targets.has_landmarks, dtype)),
@@ -75,7 +75,7 @@ def diou_boxes(
 def landmark_loss(
     predictions: Predictions, targets: Targets, counts: Counts, _: Config
 ) -> tf.Tensor:
-    """Returns the smooth L1 distance of landmarks per face that has them."""
+    """Returns the smooth L1 distance of landmarks per face that has landmarks."""
     distance = _smooth_l1(predictions.landmarks, targets.landmarks, targets.has_landmarks)
     return distance / counts.landmarks
 
@@ -85,8 +85,8 @@ def mined_cross_entropy(
 ) -> tf.Tensor:
     """Returns the cross-entropy of faces and hard negatives per face.
 
-    Negatives are mined per image: `negatives_per_positive` times its positives, the ones that the
-    network finds most face-like; an image without positives gives `min_negatives`.
+    Negatives are mined per image: `negatives_per_positive` for each positive, those that look most
+    like a face to the network; an image without positives contributes `min_negatives`.
     """
     is_face = targets.is_face
     margin = _margin(predictions)
@@ -95,7 +95,7 @@ def mined_cross_entropy(
     num_faces = tf.reduce_sum(tf.cast(is_face, tf.float32), axis=1)
     negatives, at_least = config.loss.negatives_per_positive, config.loss.min_negatives
     wanted = tf.maximum(negatives * num_faces, float(at_least))
-    # Faces rank last, where they change nothing.
+    # Faces rank last, so that they are never mined.
     is_mined = mine(tf.stop_gradient(tf.where(is_face, zeros, entropy)), wanted)
     return tf.reduce_sum(tf.where(is_face | is_mined, entropy, zeros)) / counts.faces
 
@@ -105,8 +105,8 @@ def quality_focal(
 ) -> tf.Tensor:
     """Returns the quality focal loss of all anchors per face.
 
-    The score of a face is to be the IoU of its decoded box, that of background 0; the farther a
-    score is from that, the more its cross-entropy counts.
+    The target score is the IoU of the decoded box for a face, and 0 for background; the farther a
+    score is from its target, the more its cross-entropy counts.
 
     Source: Li et al. 2020 (arXiv 2006.04388), equation 2, with its beta of 2.
     """
@@ -117,7 +117,7 @@ def quality_focal(
     return tf.reduce_sum(tf.square(quality - tf.sigmoid(margin)) * entropy) / counts.faces
 
 
-# Each by its name in the config's choices; extension is an entry.
+# By name among the config's choices. To add a loss, add an entry.
 BOX_LOSSES = {"smooth_l1": smooth_l1_boxes, "diou": diou_boxes}
 SCORE_LOSSES = {"cross_entropy": mined_cross_entropy, "quality_focal": quality_focal}
 
@@ -125,14 +125,14 @@ SCORE_LOSSES = {"cross_entropy": mined_cross_entropy, "quality_focal": quality_f
 def box_loss(
     predictions: Predictions, targets: Targets, counts: Counts, config: Config
 ) -> tf.Tensor:
-    """Returns that of BOX_LOSSES which the config names."""
+    """Returns the loss of boxes that the config names in BOX_LOSSES."""
     return BOX_LOSSES[config.loss.boxes](predictions, targets, counts, config)
 
 
 def score_loss(
     predictions: Predictions, targets: Targets, counts: Counts, config: Config
 ) -> tf.Tensor:
-    """Returns that of SCORE_LOSSES which the config names."""
+    """Returns the loss of scores that the config names in SCORE_LOSSES."""
     return SCORE_LOSSES[config.loss.scores](predictions, targets, counts, config)
 
 
@@ -163,7 +163,7 @@ class MultiBoxLoss:
 
 
 def _margin(predictions: Predictions) -> tf.Tensor:
-    """Returns by how much the logit of a face exceeds that of background [B, A]."""
+    """Returns how far the face logit exceeds the background logit [B, A]."""
     background, face = tf.unstack(predictions.logits, 2, axis=-1)
     return face - background
 
@@ -171,8 +171,8 @@ def _margin(predictions: Predictions) -> tf.Tensor:
 def _decode(boxes: tf.Tensor, targets: Targets, config: Config) -> tuple[tf.Tensor, tf.Tensor]:
     """Decodes predicted and target boxes, `x1 y1 x2 y2` [B, A, 4] in units of their anchor.
 
-    Both are the anchor itself where there is no face. IoU and distance-IoU do not depend on the
-    unit, as anchors are squares.
+    Without a face, both are the anchor itself. IoU and distance-IoU do not depend on the unit, as
+    anchors are squares.
     """
     anchor = tf.constant([0, 0, 1, 1], boxes.dtype)
     wanted = tf.cast(targets.boxes, boxes.dtype)
@@ -189,7 +189,7 @@ def _squared_length(vectors: tf.Tensor) -> tf.Tensor:
 def _smooth_l1(predicted: tf.Tensor, target: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
     """Sums the smooth L1 distance (beta 1) over the anchors in `chosen` [B, A].
 
-    The other anchors are dropped by selection: an infinite target times 0 would be NaN.
+    The other anchors are dropped by selection, as an infinite target times 0 would be NaN.
     """
     return _huber(select_rows(chosen, predicted - tf.cast(target, predicted.dtype)))
 
@@ -198,14 +198,14 @@ def _smooth_l1(predicted: tf.Tensor, target: tf.Tensor, chosen: tf.Tensor) -> tf
 def _huber(difference: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
     """Sums d ** 2 / 2 where the absolute difference d is below 1, and d - 1 / 2 elsewhere.
 
-    In a third of the operations that tf.where and its gradient would take.
+    It takes a third of the operations of tf.where and its gradient.
     """
     one = tf.ones([], difference.dtype)
     slope = tf.raw_ops.ClipByValue(t=difference, clip_value_min=-one, clip_value_max=one)
     total = tf.reduce_sum(slope * (difference - 0.5 * slope))
 
     def gradient(upstream: tf.Tensor) -> tf.Tensor:
-        # NaN where the total is not finite, so that the norm of the gradient tells it, too.
+        # NaN if the total is not finite, so that the gradient's norm shows it, too.
         return slope * (upstream + 0 * total)
 
     return total, gradient

@@ -1,8 +1,8 @@
-"""Mining: finds the highest costs of each image without sorting all of them.
+"""Mines the highest costs of each image without sorting them.
 
-How many an image wants is known on the device alone, while the host has to know the size of what
-an operation returns. So the last of the wanted costs is found digit by digit, as a radix sort from
-the highest digit on would, and each cost is compared with it.
+Only the device knows how many costs an image wants, but the host has to know the size of what an
+operation returns. So the lowest wanted cost is found digit by digit, as in a radix sort from the
+highest digit, and every cost is compared with it.
 """
 
 import tensorflow as tf
@@ -12,11 +12,11 @@ DIGITS = 2**DIGIT_BITS
 
 
 def mine(costs: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
-    """Selects the highest costs of each image, of equal ones the first.
+    """Selects the highest costs of each image; of equal costs, the first.
 
     Args:
         costs: float32 or float64 [B, A], at least 0; NaN ranks highest.
-        wanted: how many of each image, float32 [B]; all of them, if there are fewer.
+        wanted: how many of each image, float32 [B]; if it has fewer, all are selected.
 
     Returns:
         bool [B, A].
@@ -36,8 +36,8 @@ def mine(costs: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
 def _rank(costs: tf.Tensor) -> tf.Tensor:
     """Returns an integer for each cost, lower for higher costs, int64 [B, A].
 
-    Numbers of at least 0 are in the order of their bits. Of 64 bits, since TensorFlow compares
-    integers of 32 on the host, for which it would copy them from a GPU.
+    Numbers of at least 0 are in the order of their bits. The integers have 64 bits because
+    TensorFlow compares 32-bit integers on the host and would copy them from the GPU.
     """
     integer = tf.int32 if costs.dtype == tf.float32 else tf.int64
     bits = tf.bitcast(tf.abs(costs), integer)  # a NaN may have a sign
@@ -47,16 +47,16 @@ def _rank(costs: tf.Tensor) -> tf.Tensor:
 def _last_digit(
     digit: tf.Tensor, is_candidate: tf.Tensor, wanted: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Finds the digit of the last candidate that is wanted of each image.
+    """Finds the digit of each image's last wanted candidate.
 
     Args:
         digit: of each cost, int64 [B, A].
         is_candidate: which costs count, bool [B, A].
-        wanted: how many of them, float32 [B, 1].
+        wanted: how many candidates, float32 [B, 1].
 
     Returns:
-        The digit, int64 [B, 1], -1 if none is wanted; and how many are wanted besides those with a
-        lower digit, float32 [B, 1].
+        The digit, int64 [B, 1], -1 if none is wanted; and how many are still wanted after those
+        with a lower digit, float32 [B, 1].
     """
     # Counts are floats, exact up to 2**24.
     count = tf.raw_ops.DenseBincount(

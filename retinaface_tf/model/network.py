@@ -1,4 +1,4 @@
-"""The network: backbone, feature pyramid, context modules, heads.
+"""Builds the network: backbone, feature pyramid, context modules, heads.
 
 Source: RetinaFace (arXiv 1905.00641), section 3, in the form of biubug6/Pytorch_Retinaface,
 models/retinaface.py and models/net.py.
@@ -22,9 +22,9 @@ POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float64": "floa
 def build_network(config: Config) -> keras.Model:
     """Builds the network with random weights.
 
-    Input: RGB pixels 0..255 [B, H, W, 3], uint8 or float, any H and W; the mean is subtracted
-    inside. Output: a dictionary with the fields of `Predictions`, where A follows from H and W as
-    in `make_anchors`; in float32 when the network computes in bfloat16.
+    Input: RGB pixels 0..255 [B, H, W, 3], uint8 or float, any H and W; the network subtracts the
+    mean. Output: a dictionary with the fields of `Predictions`, where A follows from H and W as
+    in `make_anchors`; float32 if the network computes in bfloat16.
 
     Examples:
         >>> network = build_network(load_config("mobilenet025"))
@@ -48,14 +48,14 @@ def build_network(config: Config) -> keras.Model:
 
 
 def name_of_network(backbone: str) -> str:
-    """Returns the name of the whole network; a backbone alone is named as in the config."""
+    """Returns the name of a whole network; a backbone alone is named as in the config."""
     return f"retinaface_{backbone}"
 
 
 def build_backbone(config: ModelConfig) -> keras.Model:
     """Builds the backbone alone, from pixels to its three taps, for ImageNet weights.
 
-    Input: as of `build_network`. Outputs: a list of the features at strides 8, 16, 32.
+    Input: as in `build_network`. Outputs: a list of the features at strides 8, 16, 32.
     """
     with _precision(config):
         images = keras.Input((None, None, 3), dtype="float32", name="images")
@@ -77,7 +77,7 @@ def _freeze(network: keras.Model, config: ModelConfig) -> None:
 
 
 def _is_of(layer: str, part: str) -> bool:
-    """Tells whether a layer is of a stage, or of all batch norms, by its name."""
+    """Tells by its name whether a layer is in a stage or, for `norms`, is a batch norm."""
     return layer.endswith("_norm") if part == "norms" else layer.startswith(f"{part}_")
 
 
@@ -93,10 +93,11 @@ def _precision(config: ModelConfig) -> Iterator[None]:
 
 
 class UpsampleTo(keras.layers.Layer):
-    """Doubles a map by repetition and crops it to the size of another.
+    """Doubles a map by repetition and crops it to the size of another map.
 
-    Equals the originals' floor-nearest wherever a level is half of the next, rounded up; unlike
-    ResizeNearestNeighbor it exists alike in every runtime and its gradient is deterministic.
+    The result equals the originals' nearest neighbour (floor) if a level is half of the next,
+    rounded up. Unlike ResizeNearestNeighbor, repetition is the same in every runtime and has a
+    deterministic gradient.
     """
 
     def call(self, coarse: keras.KerasTensor, fine: keras.KerasTensor) -> keras.KerasTensor:
@@ -109,7 +110,7 @@ class UpsampleTo(keras.layers.Layer):
 
 
 def _pyramid(taps: list[keras.KerasTensor], channels: int) -> list[keras.KerasTensor]:
-    """Builds the feature pyramid over strides 8, 16, 32, merged from the coarsest level down."""
+    """Builds the feature pyramid for strides 8, 16 and 32, merging from the coarsest level down."""
     act = _activation(channels)
     p3, p4, p5 = (
         conv(x, channels, 1, act=act, name=f"pyramid{i}_lateral")
@@ -143,7 +144,7 @@ def _context(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
 
 
 def _activation(channels: int) -> Activation:
-    """Returns the activation of a pyramid: leaky if it is narrow."""
+    """Returns the activation of a pyramid: a leaky ReLU if the pyramid is narrow."""
     return leaky_relu if channels <= 64 else relu
 
 

@@ -1,4 +1,4 @@
-"""Detection in tiles, for images too large for the network at once."""
+"""Detects faces in tiles, for images too large to go through the network at once."""
 
 import math
 from typing import NamedTuple
@@ -9,13 +9,13 @@ from retinaface_tf.config import STRIDES
 from retinaface_tf.model.detector import GraphDetector, scale_of_axes
 from retinaface_tf.structures import Array, DetectionBatch
 
-# Tiles that begin at multiples of it have the anchors of the whole image.
+# Tiles that begin at multiples of this stride have the anchors of the whole image.
 COARSEST_STRIDE = STRIDES[-1]
-# Pixels that a window needs around its core, so that the core has the predictions of the whole
-# image. ResNet-34 has the largest receptive field of the backbones: 899 pixels, 449 to each side
-# of the first pixel of a cell. Three 3x3 convolutions of a context module at stride 32 add
-# 3 * 32 = 96, which makes 545. Finer levels need less, 529 at stride 16 and 521 at stride 8, where
-# the merge adds one convolution, and the upsampling up to 16 and 24 pixels.
+# Pixels that a window needs around its core, so that the predictions in the core are those of the
+# whole image. Of the backbones, ResNet-34 has the largest receptive field: 899 pixels, 449 to each
+# side of the first pixel of a cell. The three 3x3 convolutions of a context module at stride 32 add
+# 3 * 32 = 96, which makes 545. Finer levels need less: 529 at stride 16 and 521 at stride 8, where
+# merging adds one convolution, and upsampling up to 16 and 24 pixels.
 MARGIN = 576
 
 COLUMNS = 15  # of a row: box, score, landmarks
@@ -26,7 +26,7 @@ _SCALE = tf.TensorSpec([2], tf.float32)
 
 
 class Tiles(NamedTuple):
-    """Parts of an image, as `x1 y1 x2 y2` in its pixels, x2 and y2 not included."""
+    """Holds parts of an image, as `x1 y1 x2 y2` in pixels, x2 and y2 not included."""
 
     windows: tf.Tensor  # int32 [T, 4], inputs of the network
     cores: tf.Tensor  # int32 [T, 4], the parts of the windows from which detections are taken
@@ -37,8 +37,8 @@ def plan_tiles(height: Array, width: Array, max_pixels: int) -> Tiles:
 
     Cores partition the image. A window is its core with MARGIN on each side, clipped to the image.
     Both begin at multiples of COARSEST_STRIDE. Of all grids whose windows have at most `max_pixels`
-    each, this is the one whose windows have the fewest pixels in all: an elongated image is cut
-    along its long side only. `max_pixels` must allow for a core of one cell of the coarsest level.
+    each, the one with the fewest pixels in all windows is chosen: an elongated image is cut along
+    its long side only. `max_pixels` must allow a core of one cell of the coarsest level.
     """
     height, width = tf.cast(height, tf.int64), tf.cast(width, tf.int64)
     rows, columns = _grid(height, width, max_pixels)
@@ -52,7 +52,7 @@ def plan_tiles(height: Array, width: Array, max_pixels: int) -> Tiles:
 
 
 def _grid(height: tf.Tensor, width: tf.Tensor, max_pixels: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the rows and columns of the grid with the fewest pixels whose windows fit."""
+    """Returns the rows and columns of the fitting grid whose windows have the fewest pixels."""
     (longest_y, sum_y), (longest_x, sum_x) = _windows(height), _windows(width)
     fits = longest_y[:, None] * longest_x <= max_pixels
     pixels = tf.where(fits, sum_y[:, None] * sum_x, tf.int64.max)
@@ -62,17 +62,17 @@ def _grid(height: tf.Tensor, width: tf.Tensor, max_pixels: int) -> tuple[tf.Tens
 
 
 def _windows(length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the longest window along an axis and the sum of all, for 1, 2, 3... tiles."""
+    """Returns the longest window along an axis and the sum of all windows, for 1, 2, 3... tiles."""
     counts = tf.range(1, -(-length // COARSEST_STRIDE) + 1)
     longest = tf.minimum(length, 2 * MARGIN + _pitch(length, counts))
     return longest, length + 2 * MARGIN * (counts - 1)
 
 
 def _pitch(length: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-    """Returns the pixels from one core to the next, where `count` cores share an axis.
+    """Returns the pixels from one core to the next if `count` cores share an axis.
 
-    The first and the last window have a margin on one side only, so their cores are longer by one
-    margin; the rest of the axis is divided evenly.
+    The first and the last window have a margin on one side only, so their cores are one margin
+    longer; the rest of the axis is divided evenly.
     """
     return COARSEST_STRIDE * -((2 * MARGIN - length) // (COARSEST_STRIDE * count))
 
@@ -86,10 +86,10 @@ def _edges(length: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
 
 
 class TiledDetector(tf.Module):
-    """Detects faces in images of any size, with the memory for `detector.max_pixels`.
+    """Detects faces in images of any size, with the memory that `detector.max_pixels` need.
 
-    Images above that size are detected in tiles, one image at a time. The detections are those of
-    a detector that had the memory for the whole image.
+    Larger images are processed in tiles, one image at a time. The detections are those of a
+    detector with enough memory for the whole image.
     """
 
     def __init__(self, detector: GraphDetector):
@@ -104,7 +104,7 @@ class TiledDetector(tf.Module):
         score_threshold: float | tf.Tensor | None = None,
         nms_iou: float | tf.Tensor | None = None,
     ) -> DetectionBatch:
-        """Detects faces; arguments and result are those of `GraphDetector.__call__`."""
+        """Detects faces, with the arguments and result of `GraphDetector.__call__`."""
         if self.fits(images):
             return self.detector(images, scale, score_threshold=score_threshold, nms_iou=nms_iou)
         found = self.candidates(images, scale, score_threshold=score_threshold)
@@ -117,7 +117,7 @@ class TiledDetector(tf.Module):
         *,
         score_threshold: float | tf.Tensor | None = None,
     ) -> DetectionBatch:
-        """Returns what is above the score threshold before NMS, as `GraphDetector.candidates`."""
+        """Returns the boxes above the score threshold before NMS, as `GraphDetector.candidates`."""
         if self.fits(images):
             return self.detector.candidates(images, scale, score_threshold=score_threshold)
         threshold, _ = self.detector.thresholds(score_threshold, None)
@@ -146,7 +146,7 @@ class TiledDetector(tf.Module):
     def detect_image(
         self, image: tf.Tensor, score_threshold: tf.Tensor, nms_iou: tf.Tensor
     ) -> DetectionBatch:
-        """Detects faces in one image in eager code and in graphs, as a batch of one.
+        """Detects faces in one image, in eager code and in graphs, as a batch of one.
 
         Args:
             image: uint8 [H, W, 3], RGB, upright, of any size.
@@ -164,7 +164,7 @@ class TiledDetector(tf.Module):
 
         Args:
             image: uint8 [H, W, 3], RGB, upright, of any size.
-            scale: factors of x and y by which the image was resized, float32 [2].
+            scale: factors for x and y by which the image was resized, float32 [2].
             score_threshold: float32 scalar.
 
         Returns:
@@ -191,7 +191,7 @@ class TiledDetector(tf.Module):
     ) -> tf.Tensor:
         """Returns the candidates of a tile's core, in pixels of the image before resizing."""
         x1, y1, x2, y2 = tf.unstack(window)
-        # The last anchors may have their centres outside of the image: the last cores have no end.
+        # The last anchors may have centres outside the image, so the last cores have no end.
         is_last = core[2:] == tf.reverse(tf.shape(image)[:2], [0])
         far = tf.where(is_last, math.inf, tf.cast(core[2:] - window[:2], tf.float32))
         region = tf.concat([tf.cast(core[:2] - window[:2], tf.float32), far], axis=0)
@@ -203,7 +203,7 @@ class TiledDetector(tf.Module):
         """Sorts the candidates [K, 15] of all tiles, and keeps `top_k` of them."""
         count, top_k = tf.shape(rows)[0], self.detector.config.detector.top_k
         count = count if top_k is None else tf.minimum(count, top_k)
-        # NMS needs a row: one of zeros comes last, and stays where there is no other.
+        # NMS needs a row: a row of zeros comes last, and stays if there is no other.
         rows = tf.pad(rows, [[0, 1], [0, 0]])
         best = tf.math.top_k(rows[:, 4], tf.maximum(count, 1)).indices
         return from_rows(tf.gather(rows, best), count)
@@ -217,13 +217,13 @@ def to_rows(batch: DetectionBatch) -> tf.Tensor:
 
 
 def from_rows(rows: tf.Tensor, count: tf.Tensor) -> DetectionBatch:
-    """Unpacks rows [D, 15], of which `count` are no padding, to a batch of one."""
+    """Unpacks rows [D, 15], of which `count` are not padding, into a batch of one."""
     landmarks = tf.reshape(rows[None, :, 5:], [1, -1, 5, 2])
     return DetectionBatch(rows[None, :, :4], rows[None, :, 4], landmarks, count[None])
 
 
 def _shift(origin: tf.Tensor) -> tf.Tensor:
-    """Returns what moves a row [15] by `x y` [2]: its box and points, not its score."""
+    """Returns what to add to a row [15] to move its box and points by `x y` [2]."""
     return tf.concat([tf.tile(origin, [2]), [0.0], tf.tile(origin, [5])], axis=0)
 
 

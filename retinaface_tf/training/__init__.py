@@ -1,1 +1,1 @@
-"""The training run: schedule, optimizer, step, checkpoints, loop."""
+"""Trains networks: schedule, optimizer, step, checkpoints, loop."""

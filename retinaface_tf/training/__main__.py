@@ -8,7 +8,7 @@ from retinaface_tf.errors import STOPPED
 from retinaface_tf.training.stopping import StopSignal
 
 _RESUME = flags.DEFINE_bool(
-    "resume", True, "Go on from the newest checkpoint of the workdir; --noresume refuses to."
+    "resume", True, "Continues from the newest checkpoint; --noresume refuses a run's workdir."
 )
 
 

@@ -1,4 +1,4 @@
-"""Steps that were skipped because a loss or gradient was not finite: logged, kept, limited."""
+"""Logs, keeps and limits the steps skipped because a loss or gradient was not finite."""
 
 import logging
 from collections.abc import Mapping
@@ -24,12 +24,12 @@ log = logging.getLogger(__name__)
 
 
 class BadBatches:
-    """Examines the metrics of steps for those that were skipped."""
+    """Examines the metrics of steps to find those that were skipped."""
 
     def __init__(
         self, config: Config, data: TrainingData, network: keras.Model, *, is_chief: bool = True
     ):
-        """Watches a run; of several workers, the chief alone keeps batches."""
+        """Watches a run; of several workers, only the chief keeps batches."""
         self.config, self.data, self.network = config, data, network
         self.is_chief = is_chief
         self.folder = Path(config.train.workdir) / BAD_BATCHES
@@ -38,14 +38,14 @@ class BadBatches:
         self._good = 0
 
     def examine(self, first: int, metrics: Mapping[str, NDArray[np.float64]]) -> None:
-        """Logs the images and the metrics of each skipped step, and keeps its batch.
+        """Logs the images and metrics of each skipped step, and keeps its batch.
 
         Args:
-            first: number of the first of these steps, from 1.
+            first: number of the first of the steps, from 1.
             metrics: METRICS of each step [count].
 
         Raises:
-            InputError: `train.max_bad_steps` in a row were skipped.
+            InputError: `train.max_bad_steps` steps in a row were skipped.
         """
         table = np.stack([metrics[name] for name in METRICS], axis=1)
         for step, row in enumerate(table, start=first):
@@ -59,14 +59,14 @@ class BadBatches:
             if self.in_a_row >= self.config.train.max_bad_steps:
                 raise InputError(
                     f"{self.config.train.workdir}: {self.in_a_row} steps in a row were not finite; "
-                    f"the last checkpoint is kept, try a lower optimizer.learning_rate"
+                    f"the last checkpoint is kept; try a lower optimizer.learning_rate"
                 )
 
     def check_end(self) -> None:
         """Checks that a run has trained, and has not ended with broken weights.
 
         Raises:
-            InputError: at least half of the steps were skipped, the last one too.
+            InputError: at least half of the steps were skipped, including the last one.
         """
         if self.in_a_row and self.count >= self._good:
             raise InputError(
@@ -76,9 +76,9 @@ class BadBatches:
             )
 
     def _keep(self, step: int) -> str:
-        """Keeps the batch of a step and the weights; returns in words what was kept, and where.
+        """Keeps the batch of a step and the weights; returns a message of what was kept and where.
 
-        A batch that cannot be kept does not end the run.
+        If the batch cannot be kept, the run goes on.
         """
         indices = self.data.images_of(step - 1)
         names = [str(self.data.records.images[i]) for i in indices]
@@ -90,7 +90,7 @@ class BadBatches:
             self._write(file, step, names)
         except (OSError, InputError, tf.errors.OpError) as error:
             return f"{message}; they could not be kept: {error}"
-        return f"{message}; look with: python -m retinaface_tf.doctor replay {file}"
+        return f"{message}; examine with: python -m retinaface_tf.doctor replay {file}"
 
     def _write(self, file: Path, step: int, names: list[str]) -> None:
         batch = next(iter(self.data.batches(step - 1).take(1)))
@@ -102,6 +102,6 @@ class BadBatches:
 
 
 def _name_broken(row: NDArray[np.float64]) -> str:
-    """Names the METRICS in a row [metrics] that are not finite, with their values."""
+    """Names those METRICS in a row [metrics] that are not finite, with their values."""
     values = zip(METRICS, row, strict=True)
     return ", ".join(f"{name} {value}" for name, value in values if not np.isfinite(value))

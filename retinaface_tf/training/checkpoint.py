@@ -1,9 +1,9 @@
-"""Checkpoints: weights, momenta, moving averages and step in one file, in a run's folder.
+"""Saves and restores checkpoints: weights, momenta, moving averages and step, in a run's folder.
 
-Beside each checkpoint lie the weights that evaluation takes, averaged where the run averages.
+Beside each checkpoint are the weights for evaluation, averaged if the run averages weights.
 
-The step is the optimizer's count. The data of a step are a function of its number, so that resuming
-needs no more.
+The step is the optimizer's count. The data of a step are a function of its number, so resuming
+needs nothing else.
 """
 
 import logging
@@ -33,7 +33,7 @@ from retinaface_tf.training.optimizer import CoupledSGD, copy_averaged
 
 log = logging.getLogger(__name__)
 
-# Settings that a checkpoint and the order of data depend on.
+# Settings on which a checkpoint and the order of data depend.
 _RESUME_KEYS = (
     *MODEL_KEYS,
     "model.precision",
@@ -42,7 +42,7 @@ _RESUME_KEYS = (
     "train.global_batch",
     "train.seed",
 )
-# Of the other settings, those that change what is trained; run_json.py compares the data.
+# Of the other settings, those that affect training; run_json.py compares the data.
 _CHANGEABLE_KEYS = (
     *("data.image_size", "data.augmentation", "model.pretrained", "model.init"),
     *(
@@ -55,23 +55,23 @@ _CHANGEABLE_KEYS = (
 
 
 class Checkpoints:
-    """Saves and restores the checkpoints of one run, of which the newest few are kept."""
+    """Saves and restores the checkpoints of one run, and keeps the newest few."""
 
     def __init__(
         self, config: Config, network: keras.Model, optimizer: CoupledSGD, *, is_chief: bool = True
     ):
-        """Takes what a checkpoint holds; of several workers, the chief alone writes."""
+        """Takes what a checkpoint holds; of several workers, only the chief writes."""
         self.config, self.is_chief = config, is_chief
         self.folder = Path(config.train.workdir) / CHECKPOINTS
         self._network, self._optimizer = network, optimizer
-        self._averaged: keras.Model | None = None  # made when it is needed
+        self._averaged: keras.Model | None = None  # made on first use
         self._checkpoint = tf.train.Checkpoint(network=network, optimizer=optimizer)
 
     def restore(self) -> int:
-        """Restores the newest checkpoint that can be read and returns its step; 0 without any.
+        """Restores the newest readable checkpoint and returns its step; 0 if there is none at all.
 
         Raises:
-            InputError: none can be read, or they are of another model or another order of data.
+            InputError: no checkpoint can be read, or the model or the order of data differs.
         """
         paths = saved_checkpoints(self.folder.parent)
         if not paths:
@@ -80,13 +80,13 @@ class Checkpoints:
         path = read_newest(paths, lambda path: _restore(self._checkpoint, path))
         if self.is_chief:
             if changed := differences(self.config, saved, _CHANGEABLE_KEYS):
-                log.warning("%s: going on with other settings: %s", self.folder.parent, changed)
+                log.warning("%s: continuing with changed settings: %s", self.folder.parent, changed)
             self._set_aside(paths[: paths.index(path)])
             self._remove_old()
         return self.step
 
     def _set_aside(self, broken: list[str]) -> None:
-        """Renames checkpoints that could not be read, so that good ones are kept in their place."""
+        """Renames unreadable checkpoints, so that good ones are kept in their place."""
         for path in broken:
             for file in self.folder.glob(f"{Path(path).name}.*"):
                 file.rename(file.with_name(f"broken-{file.name}"))
@@ -99,7 +99,7 @@ class Checkpoints:
         """Writes a checkpoint of this step, then removes those beyond `train.keep_checkpoints`.
 
         Raises:
-            InputError: the checkpoint cannot be written; those before are still there.
+            InputError: the checkpoint cannot be written; earlier ones are still there.
         """
         if not self.is_chief:
             return
@@ -111,12 +111,12 @@ class Checkpoints:
         except (OSError, InputError, tf.errors.OpError) as error:
             reason = one_line(error)
             raise InputError(
-                f"{self.folder}: the checkpoint of step {self.step} cannot be written, those "
-                f"before are kept: {reason}"
+                f"{self.folder}: the checkpoint of step {self.step} cannot be written, earlier "
+                f"ones are kept: {reason}"
             ) from None
 
     def _save_weights(self) -> None:
-        """Writes the weights for evaluation; before the checkpoint, so that none is without."""
+        """Writes the weights for evaluation: before the checkpoint, so that none lacks them."""
         network = self._network
         if self._optimizer.averages:
             if self._averaged is None:
@@ -127,13 +127,13 @@ class Checkpoints:
         save_weights(network, self.folder / f"step-{self.step}{SUFFIX}")
 
     def _remove_old(self) -> None:
-        """Removes all but the newest checkpoints, and lists those for the tools of TensorFlow."""
+        """Removes all but the newest checkpoints, and lists the newest for TensorFlow's tools."""
         names = [Path(path).name for path in saved_checkpoints(self.folder.parent)]
         kept = names[: self.config.train.keep_checkpoints]
         lines = [f'model_checkpoint_path: "{kept[0]}"']
         lines += [f'all_model_checkpoint_paths: "{name}"' for name in reversed(kept)]
         write_text(self.folder / TENSORFLOW_LIST, "\n".join(lines) + "\n")
-        # The index goes first, without which the other files count for nothing.
+        # The index goes first: without it, the other files are ignored.
         files = sorted(self.folder.glob("step-*.*"), key=lambda file: file.suffix != ".index")
         for file in files:
             if file.name.partition(".")[0] not in kept:

@@ -16,9 +16,9 @@ _EXPECTED = (
 
 @dataclass(frozen=True)
 class Cluster:
-    """Names the workers of a run, as one of them sees it; the chief, the first, alone writes."""
+    """Names the workers of a run, as one of them sees it; only the first, the chief, writes."""
 
-    jobs: dict[str, list[str]]  # the addresses of `worker`, and of `chief` if one is named so
+    jobs: dict[str, list[str]]  # the addresses of `worker`, and of `chief` if there is one
     job: str = "worker"  # this worker's
     task: int = 0  # its number in that job
 
@@ -33,7 +33,7 @@ class Cluster:
 
     @property
     def index(self) -> int:
-        """Returns this worker's number among all."""
+        """Returns this worker's number among all workers."""
         return self.task + (len(self.jobs.get("chief", [])) if self.job == "worker" else 0)
 
     @property
@@ -61,8 +61,8 @@ ALONE = Cluster(jobs={"worker": ["localhost"]})
 def find_cluster(config: TrainConfig) -> Cluster:
     """Finds the cluster in the environment, by the kind that `train.cluster` names.
 
-    `auto` takes the cluster of TF_CONFIG, else of a Slurm step of several tasks, else this worker
-    alone.
+    `auto` takes the cluster of TF_CONFIG, else that of a Slurm step with several tasks, else this
+    worker alone.
 
     Raises:
         InputError: the environment describes no cluster that can train.
@@ -106,17 +106,17 @@ def _read_slurm() -> Cluster:
         )
         jobs = resolver.cluster_spec().as_dict()
         cluster = Cluster(jobs, *resolver.get_task_info())
-    # What TensorFlow raises of Slurm's variables is of many kinds.
+    # TensorFlow raises many kinds of errors for Slurm's variables.
     except Exception as error:
         reason = one_line(error)
-        raise InputError(f"train.cluster: expected a step that srun started: {reason}") from None
+        raise InputError(f"train.cluster: expected a step started by srun: {reason}") from None
     host = jobs[cluster.job][cluster.task].rpartition(":")[0]
     here = os.environ.get("SLURMD_NODENAME", host)
     if host != here:
-        # The resolver sorts hosts as text, Slurm by number: n10 comes before n2.
+        # The resolver sorts hosts as text, where n10 comes before n2; Slurm sorts them by number.
         raise InputError(
-            f"train.cluster: TensorFlow's order of the hosts is not Slurm's, as task "
-            f"{cluster.task} is on {here}, not on {host}; expected TF_CONFIG instead"
+            f"train.cluster: TensorFlow orders the hosts differently from Slurm, as task "
+            f"{cluster.task} is on {here}, not on {host}; use TF_CONFIG instead"
         )
     return cluster
 

@@ -1,4 +1,4 @@
-"""Puts the devices of a run behind one strategy."""
+"""Makes the strategy over all devices of a run."""
 
 from collections.abc import Sequence
 
@@ -17,12 +17,12 @@ def make_strategy(config: TrainConfig, cluster: Cluster = ALONE) -> tf.distribut
     """Makes a strategy over all GPUs of all workers, or over those that `train.devices` numbers.
 
     Without a GPU the numbers mean logical CPU devices, of which there are `train.cpu_devices`. The
-    first call must come before the program uses any device, since TensorFlow takes no settings
-    afterwards. With several workers, the call waits until all have made it.
+    first call must come before the program uses any device, since TensorFlow accepts no settings
+    afterwards. With several workers, the call waits until all of them have made it.
 
     Raises:
-        InputError: no such device, another worker does not come, the global batch does not divide
-            among them, or they are several and XLA is to compile the step.
+        InputError: a device does not exist, another worker does not appear, the devices cannot
+            share the global batch, or `train.xla` is set for several devices.
     """
     _configure(config)
     strategy = _mirrored(config) if cluster.is_alone else _multi_worker(config, cluster)
@@ -41,8 +41,8 @@ def _multi_worker(config: TrainConfig, cluster: Cluster) -> tf.distribute.Strate
     gpus = tf.config.list_physical_devices("GPU")
     if config.cpu_devices > 1 and not gpus:
         raise InputError(
-            f"train.cpu_devices: expected 1, as TensorFlow gives each of several workers without a "
-            f"GPU one device, found {config.cpu_devices}"
+            f"train.cpu_devices: expected 1, as TensorFlow gives each of several workers only one "
+            f"CPU device, found {config.cpu_devices}"
         )
     used = [gpus[number] for number in _device_numbers(config, gpus)] if gpus else []
     if used:
@@ -52,7 +52,7 @@ def _multi_worker(config: TrainConfig, cluster: Cluster) -> tf.distribute.Strate
 
 
 def _configure(config: TrainConfig) -> None:
-    """Makes the settings that TensorFlow takes only before its first use of a device."""
+    """Makes the settings that TensorFlow accepts only before its first use of a device."""
     [cpu] = tf.config.list_physical_devices("CPU")
     if config.cpu_devices > 1:
         logical = [tf.config.LogicalDeviceConfiguration()] * config.cpu_devices
@@ -60,7 +60,7 @@ def _configure(config: TrainConfig) -> None:
     if config.deterministic:
         keras.utils.set_random_seed(config.seed)
         tf.config.experimental.enable_op_determinism()
-        # On CPUs, several threads would still add up in an order of their own.
+        # On CPUs, several threads would still add up in a varying order.
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
 
@@ -90,15 +90,15 @@ def _check_batch(config: TrainConfig, replicas: int) -> None:
         )
     if config.xla and replicas > 1:
         raise InputError(
-            f"train.xla: expected one device, as its code cannot reach the variables of several, "
-            f"found {replicas}; choose one by train.devices"
+            f"train.xla: expected one device, as compiled code cannot reach variables on several, "
+            f"found {replicas}; choose one with train.devices"
         )
 
 
 def gather_from_replicas(
     strategy: tf.distribute.Strategy, values: Sequence[float]
 ) -> NDArray[np.float64]:
-    """Gathers the `values` of each replica's worker [R, values]; all workers must call it."""
+    """Gathers `values` from each replica's worker [R, values]; all workers must call this."""
 
     def gather(local: tf.Tensor) -> tf.Tensor:
         return tf.distribute.get_replica_context().all_gather(local[None], axis=0)
@@ -108,5 +108,5 @@ def gather_from_replicas(
 
 
 def wait_for_all(strategy: tf.distribute.Strategy) -> None:
-    """Waits until every worker has come to this point."""
+    """Waits until every worker has reached this point."""
     gather_from_replicas(strategy, [0.0])

@@ -1,4 +1,4 @@
-"""Removes what a process that was killed has left half written in a run's folder."""
+"""Removes what a killed process has left half-written in a run's folder."""
 
 import logging
 import shutil
@@ -17,9 +17,9 @@ log = logging.getLogger(__name__)
 
 
 def remove_leftovers(workdir: Path) -> None:
-    """Removes files and folders that were never renamed to what they were written for.
+    """Removes files and folders that were never renamed to their final names.
 
-    No other run may write in this folder.
+    No other run may be writing in the folder.
     """
     found = [path for path in _leftovers(workdir) if path.exists()]
     for path in found:
@@ -28,7 +28,7 @@ def remove_leftovers(workdir: Path) -> None:
         else:
             path.unlink()
     if found:
-        log.info("%s: removed %d half-written, as %s", workdir, len(found), found[0].name)
+        log.info("%s: removed %d half-written, such as %s", workdir, len(found), found[0].name)
 
 
 def _leftovers(workdir: Path) -> Iterator[Path]:

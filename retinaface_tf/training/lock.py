@@ -10,17 +10,17 @@ from pathlib import Path
 
 from retinaface_tf.errors import InputError
 
-LOCK_FILE = "run.lock"  # stays in the folder; locked or not, it says who was the last to lock it
+LOCK_FILE = "run.lock"  # stays in the folder and says who last locked it
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
 def locked(workdir: Path) -> Iterator[None]:
-    """Locks the folder of a run, which is made if it is absent, while the block lasts.
+    """Locks the folder of a run for the block; creates the folder if absent.
 
-    The lock is the kernel's, of the process: it ends with it, however that dies. Where the file
-    system has no locks, a warning says so, and the block goes on.
+    The kernel holds the lock for the process and drops it when the process ends, however it ends.
+    If the file system has no locks, a warning says so, and the block runs unlocked.
 
     Raises:
         InputError: another run has locked the folder.
@@ -34,11 +34,11 @@ def locked(workdir: Path) -> Iterator[None]:
             opened.seek(0)
             raise InputError(
                 f"{workdir}: another run trains in this folder ({opened.readline(200).strip()}); "
-                f"wait for its end, or name another folder with --workdir"
+                f"wait until it ends, or name another folder with --workdir"
             ) from None
         except OSError as error:
             log.warning(
-                "%s: cannot be locked (%s); take care that no second run trains in this folder",
+                "%s: cannot be locked (%s); make sure that no second run trains in this folder",
                 *(file, error.strerror),
             )
         else:

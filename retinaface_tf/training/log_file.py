@@ -11,7 +11,7 @@ LOG_FILE = "train.log"
 
 
 class _LogFile(logging.FileHandler):
-    """Skips a line that cannot be written: on a full disk, the run's own error says so."""
+    """Skips a line that cannot be written: if the disk is full, the run's own error says so."""
 
     def handleError(self, record: logging.LogRecord) -> None:
         pass
@@ -19,13 +19,13 @@ class _LogFile(logging.FileHandler):
 
 @contextmanager
 def logged(workdir: Path) -> Iterator[None]:
-    """Appends to `train.log`, with the time, what the block logs and the error that ends it."""
+    """Appends what the block logs, and the error that ends it, to `train.log` with the time."""
     handler = _LogFile(workdir / LOG_FILE, encoding="utf-8")
     handler.setFormatter(PrintableFormatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     package = logging.getLogger("retinaface_tf")
     package.addHandler(handler)
     level = package.level
-    package.setLevel(logging.DEBUG)  # lines for which a terminal has its bar
+    package.setLevel(logging.DEBUG)  # includes lines that a terminal shows as a bar
     try:
         yield
     except Exception as error:

@@ -1,4 +1,4 @@
-"""The loop: trains, reports, validates and saves, until the last epoch or a signal."""
+"""Trains, reports, validates and saves in a loop, until the last epoch or a signal."""
 
 import logging
 from collections.abc import Iterator
@@ -26,19 +26,20 @@ log = logging.getLogger(__name__)
 
 
 def train(config: Config, *, resume: bool = True) -> bool:
-    """Trains until the last epoch, or until a signal asks to stop.
+    """Trains until the last epoch, or until a signal stops the run.
 
     Args:
         config: of the run.
-        resume: goes on from the newest checkpoint of the workdir; False refuses to.
+        resume: continues from the newest checkpoint in the workdir; False refuses a workdir that
+            has checkpoints.
 
     Returns:
-        Whether the run is complete; if not, all is saved and the same call goes on.
+        Whether the run is complete; if not, all is saved and the same call continues the run.
 
     Raises:
         InputError: data, config, weights, workdir or devices cannot be used as they are.
-        LostWorkerError: there were several workers, and one is gone; the same call goes on.
-        StoppedError: a signal asked to stop before the first step.
+        LostWorkerError: one of several workers was lost; the same call continues the run.
+        StoppedError: a signal stopped the run before its first step.
     """
     cluster = find_cluster(config.train)
     if not cluster.is_chief:
@@ -51,13 +52,13 @@ def train(config: Config, *, resume: bool = True) -> bool:
             with logged(workdir) if cluster.is_chief else nullcontext():
                 return _resume(run, stop)
     except tf.errors.OpError as error:
-        # Memory that is short is this worker's own, and would be short again.
+        # It is this worker that is out of memory, and it would be again.
         if cluster.is_alone or isinstance(error, tf.errors.ResourceExhaustedError):
             raise
         reason = one_line(error)
         raise LostWorkerError(
-            f"worker {cluster.index + 1} of {cluster.size}: lost another; start all again, and "
-            f"they go on from the last checkpoint ({reason})"
+            f"worker {cluster.index + 1} of {cluster.size}: lost another worker; restart all, and "
+            f"they resume from the last checkpoint ({reason})"
         ) from None
 
 
@@ -76,7 +77,7 @@ def _resume(run: Run, stop: StopSignal) -> bool:
 
 
 def _check_workers_agree(run: Run, start: int) -> None:
-    """Refuses workers that are about to train from different checkpoints."""
+    """Refuses to train if workers have found different checkpoints."""
     starts = run.gather([start])[:, 0]
     if (starts != start).any():
         raise InputError(
@@ -92,7 +93,7 @@ def train_from(run: Run, start: int, stop: StopSignal) -> bool:
     bad = BadBatches(run.config, run.data, run.network, is_chief=run.cluster.is_chief)
     with Progress(run, start, bad) as progress:
         if start:
-            _validate_if_due(run, start, progress)  # a run that was stopped may not have
+            _validate_if_due(run, start, progress)  # a stopped run may not have validated
         elif run.config.model.init is not None and run.validation_due(0):
             _measure_beginning(run, progress)
         if run.cluster.is_chief and start < run.total_steps:
@@ -102,10 +103,10 @@ def train_from(run: Run, start: int, stop: StopSignal) -> bool:
         while (decision := _decide(run, done, stop)) is Decision.GO_ON:
             done, metrics = next(steps)
             progress.update(done, metrics)
-            # Before validation too, which may take longer than one has after a signal.
+            # Also before validation, which may take longer than there is time after a signal.
             save_due = save_due or run.checkpoint_due(done) or run.validation_due(done)
             save_due = save_due and not _save(run, done, progress)
-            if done == run.total_steps or not stop.asked:  # a run that stops has no time for it
+            if done == run.total_steps or not stop.asked:  # a stopping run has no time to validate
                 _validate_if_due(run, done, progress)
         if decision is Decision.STOP and done > start:
             _save(run, done, progress)
@@ -115,19 +116,19 @@ def train_from(run: Run, start: int, stop: StopSignal) -> bool:
 
 
 def _measure_beginning(run: Run, progress: Progress) -> None:
-    """Measures AP of the weights that a run starts from, which count among its best.
+    """Measures the AP of a run's initial weights, which may remain its best.
 
-    A checkpoint of step 0 comes first, as before each measurement.
+    A checkpoint of step 0 is saved first, as before every measurement.
     """
     run.checkpoints.save()
     _validate_if_due(run, 0, progress)
 
 
 def _decide(run: Run, done: int, stop: StopSignal) -> Decision:
-    """Decides what is next after `done` steps, with all other workers."""
+    """Decides with all workers what to do after `done` steps."""
     if run.is_stale:
-        log.info("no better AP for %d measurements: done", run.config.train.early_stop)
-    is_complete = done >= run.total_steps or run.is_stale  # more if train.epochs was lowered
+        log.info("no better AP in %d measurements: stopping early", run.config.train.early_stop)
+    is_complete = done >= run.total_steps or run.is_stale  # beyond it if train.epochs was lowered
     complete, stop_asked = run.gather([is_complete, stop.asked]).T.astype(bool)
     return decide(complete, stop_asked)
 
@@ -135,7 +136,7 @@ def _decide(run: Run, done: int, stop: StopSignal) -> Decision:
 def _save(run: Run, done: int, progress: Progress) -> bool:
     """Saves a checkpoint and returns True, unless the last steps were skipped.
 
-    The weights may hold what made steps fail, so that the checkpoint waits for a good step.
+    The weights may be what made steps fail, so the checkpoint waits for a good step.
 
     Raises:
         InputError: the run is at its end, and most of its steps were skipped.
@@ -149,7 +150,7 @@ def _save(run: Run, done: int, progress: Progress) -> bool:
 
 
 def _validate_if_due(run: Run, done: int, progress: Progress) -> None:
-    """Measures AP after `done` steps, on the chief, unless that is known already."""
+    """Measures AP after `done` steps, on the chief, unless it was measured already."""
     validation = run.validation
     if validation is None or not run.validation_due(done) or validation.has_measured(done):
         return
@@ -160,14 +161,14 @@ def _validate_if_due(run: Run, done: int, progress: Progress) -> None:
 
 
 def _show_targets(run: Run, start: int, progress: Progress) -> None:
-    """Writes images of the first batch with its targets to TensorBoard."""
+    """Writes images of the first batch with their targets to TensorBoard."""
     with run.data.explain(start, 1):
         batch = next(iter(run.data.batches(start).take(1)))
     progress.write_images("targets", draw_targets(batch, run.config))
 
 
 def _steps(run: Run, start: int) -> Iterator[tuple[int, dict[str, tf.Tensor]]]:
-    """Trains; yields the number of steps done and the metrics of those since the last yield."""
+    """Trains; yields the number of steps done, and the metrics of steps since the last yield."""
     batches = run.batches(start)
     step = TrainStep(run.network, run.optimizer, run.config, run.strategy, batches.element_spec)
     done = start
@@ -181,7 +182,7 @@ def _steps(run: Run, start: int) -> Iterator[tuple[int, dict[str, tf.Tensor]]]:
 
 
 def _log_stop(done: int, *, skipped: int) -> None:
-    state = "all saved; the same command goes on"
+    state = "all saved; the same command resumes the run"
     if skipped:
-        state = f"in a row of {skipped} skipped; the same command goes on from the last checkpoint"
+        state = f"after {skipped} skipped steps; the same command resumes the last checkpoint"
     log.info("stopped at step %d, %s", done, state)

@@ -1,4 +1,4 @@
-"""SGD as PyTorch and MindSpore have it, on which the published recipes were tuned."""
+"""Implements SGD as in PyTorch and MindSpore, for which the published recipes were tuned."""
 
 from collections.abc import Sequence
 
@@ -19,8 +19,8 @@ class CoupledSGD(keras.optimizers.SGD):
         v = momentum * v + gradient + weight_decay * weight
         weight = weight - learning_rate * v
 
-    Keras' own rule keeps the learning rate inside v, which differs after every change of the
-    rate, and its weight decay goes past the momentum.
+    Keras' own rule multiplies the learning rate into v, which differs after every change of the
+    rate, and its weight decay bypasses the momentum.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class CoupledSGD(keras.optimizers.SGD):
         coupled_weight_decay: float,
         ema: float | None = None,
     ):
-        """Takes the learning rate of each step [steps] and the EMA's momentum, if any."""
+        """Takes the learning rate of each step [steps] and the momentum of the EMA, if any."""
         super().__init__(
             learning_rate=PerStep(rates),
             momentum=momentum,
@@ -41,14 +41,14 @@ class CoupledSGD(keras.optimizers.SGD):
         self.coupled_weight_decay = coupled_weight_decay
 
     def build(self, variables: list[keras.Variable]) -> None:
-        """Starts averages as the weights; Keras' 0 would stay if the first step is skipped."""
+        """Starts averages at the weights; Keras' 0 would stay if the first step were skipped."""
         super().build(variables)
         for average, variable in zip(self.averages, variables, strict=False):
             average.assign(variable)
 
     @property
     def averages(self) -> list[keras.Variable]:
-        """Returns the moving averages of the trainable weights in order; empty without EMA."""
+        """Returns the moving averages of the trainable weights, in order; none without EMA."""
         averages: list[keras.Variable] = []
         if self.use_ema:
             averages += self._model_variables_moving_average
@@ -57,7 +57,7 @@ class CoupledSGD(keras.optimizers.SGD):
     def update_step(
         self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor
     ) -> None:
-        """Moves a weight and its velocity in one operation, as each is a launch on a GPU."""
+        """Updates a weight and its velocity in one operation, as each operation is a GPU launch."""
         velocity = self.momentums[self._get_variable_index(variable)].value
         gradient = tf.cast(gradient, variable.dtype)
         if self.coupled_weight_decay:
@@ -71,14 +71,14 @@ class CoupledSGD(keras.optimizers.SGD):
         )
 
     def _all_reduce_sum_gradients(self, grads_and_vars: _Gradients) -> _Gradients:
-        """Leaves gradients as they are: the step has summed them over replicas."""
+        """Returns gradients unchanged, as the step has summed them over replicas."""
         return grads_and_vars
 
     def _update_model_variables_moving_average(self, variables: list[keras.Variable]) -> None:
-        """Moves the averages, which follow young weights faster.
+        """Updates the averages, which follow the weights faster at first.
 
-        The momentum starts at a tenth, as tf.train.ExponentialMovingAverage has it where it knows
-        the number of updates; what random weights leave would stay for 1 / (1 - ema) steps.
+        The momentum starts at 0.1, as in tf.train.ExponentialMovingAverage with a number of
+        updates; otherwise the random initial weights would linger for 1 / (1 - ema) steps.
         """
         steps = tf.cast(self.iterations.value, variables[0].dtype)
         momentum = tf.minimum(tf.cast(self.ema_momentum, steps.dtype), (1 + steps) / (10 + steps))
@@ -87,7 +87,7 @@ class CoupledSGD(keras.optimizers.SGD):
 
 
 def copy_averaged(network: keras.Model, optimizer: CoupledSGD, copy: keras.Model) -> None:
-    """Copies a network's variables, its weights averaged where the optimizer averages.
+    """Copies a network's variables, with averaged weights if the optimizer averages them.
 
     Args:
         network: the network in training.
@@ -105,7 +105,7 @@ def make_optimizer(config: OptimizerConfig, rates: NDArray[np.float64]) -> Coupl
     return CoupledSGD(
         rates,
         momentum=config.momentum,
-        # The MindSpore original's `momentum` is its `sgd` without the decay.
+        # The MindSpore original's `momentum` is its `sgd` without weight decay.
         coupled_weight_decay=config.weight_decay if config.name == "sgd" else 0.0,
         ema=config.ema,
     )

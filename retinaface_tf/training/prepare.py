@@ -29,10 +29,10 @@ log = logging.getLogger(__name__)
 
 
 def prepare(config: Config, cluster: Cluster = ALONE) -> Run:
-    """Reads labels and builds everything that a run needs, on one of its workers.
+    """Reads labels and builds everything that a run needs on one of its workers.
 
     Raises:
-        InputError: labels, images, weights or devices are missing or do not fit.
+        InputError: labels, images, weights or devices are missing or unsuitable.
     """
     strategy = make_strategy(config.train, cluster)  # before anything else uses a device
     records = _read_chief_first(config, cluster, strategy)
@@ -61,17 +61,17 @@ def prepare(config: Config, cluster: Cluster = ALONE) -> Run:
 
 
 def check_workdir(workdir: Path, *, resume: bool) -> None:
-    """Checks that a run can be kept in a folder, which need not be there yet.
+    """Checks that a folder, which need not exist yet, can hold a run.
 
     Raises:
-        InputError: TensorFlow cannot use such a path, or the folder holds something else.
+        InputError: TensorFlow cannot use such a path, or the folder already holds something.
     """
     check_literal(workdir)
     if not resume and (workdir / CHECKPOINTS).exists():
         raise InputError(f"{workdir}: holds a run; --noresume does not overwrite it, move it away")
     if (workdir / BEST_FILE).exists() and not saved_checkpoints(workdir):
         raise InputError(
-            f"{workdir / BEST_FILE}: is of a run whose checkpoints are gone; move it away"
+            f"{workdir / BEST_FILE}: left by a run whose checkpoints are gone; move it away"
         )
 
 
@@ -84,7 +84,7 @@ def _training_data(config: Config, records: Records) -> TrainingData:
 
 
 def fit_batch(config: Config, images: int, replicas: int) -> Config:
-    """Halves the batch until an epoch has `train.min_epoch_steps`, as far as it can be shared."""
+    """Halves the batch until an epoch has `train.min_epoch_steps`, while devices can share it."""
     train, shares = config.train, replicas * config.train.accumulate
     batch = train.batch_per_device
     while (
@@ -101,7 +101,7 @@ def fit_batch(config: Config, images: int, replicas: int) -> Config:
 
 
 def _check_fills_a_batch(records: Records, train: TrainConfig) -> None:
-    """Checks that there are images for a step, so that an epoch has one."""
+    """Checks that there are enough images for one step per epoch."""
     images = len(records)
     if images >= train.global_batch:
         return
@@ -118,7 +118,7 @@ def _check_fills_a_batch(records: Records, train: TrainConfig) -> None:
 def _read_chief_first(
     config: Config, cluster: Cluster, strategy: tf.distribute.Strategy
 ) -> Records:
-    """Reads the training set, first on the chief, which may have to draw it."""
+    """Reads the training set, on the chief first, as the set may have to be drawn."""
     if not cluster.is_chief:
         wait_for_all(strategy)
     records = training_set(config)
@@ -128,13 +128,13 @@ def _read_chief_first(
 
 
 def _initial_network(config: Config) -> keras.Model:
-    """Builds the network, with the weights that the config names unless the run is resumed."""
+    """Builds the network, with the weights that the config names if the run is not resumed."""
     network = build_network(config)
     if saved_checkpoints(Path(config.train.workdir)):
         return network
     if config.model.freeze and config.model.init is None and config.model.pretrained is None:
         raise InputError(
-            "model.freeze: would freeze random weights, expected model.pretrained or model.init too"
+            "model.freeze: would freeze random weights; set model.pretrained or model.init, too"
         )
     if config.model.init is not None:
         load_weights(network, config.model.init)

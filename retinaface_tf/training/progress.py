@@ -1,4 +1,4 @@
-"""Shows a run: a bar on a terminal, lines in a log, curves and images in TensorBoard."""
+"""Shows a run's progress: a bar on a terminal, lines in a log, curves and images in TensorBoard."""
 
 import logging
 import sys
@@ -18,17 +18,17 @@ from retinaface_tf.training.bad_batches import BadBatches
 from retinaface_tf.training.run import Run
 from retinaface_tf.training.step import INPUT_WAIT, METRICS, TERM_METRICS
 
-# Fits a terminal of 80 columns: tqdm would first give up the bar, then the end of the line.
+# Fits into 80 columns; tqdm would first drop the bar, then cut the end of the line.
 BAR_FORMAT = "{desc}|{bar:10}| {n_fmt}/{total_fmt}, {remaining} left{postfix}"
 
 log = logging.getLogger(__name__)
 
 
 class Progress:
-    """Collects metrics and time between two reports, `train.log_steps` apart."""
+    """Collects metrics and time between reports, `train.log_steps` apart."""
 
     def __init__(self, run: Run, start: int, bad: BadBatches):
-        """Begins at step `start`; of several workers, the chief alone shows anything.
+        """Begins at step `start`; of several workers, only the chief shows anything.
 
         Raises:
             InputError: TensorBoard's folder cannot be written.
@@ -57,7 +57,7 @@ class Progress:
             self.writer.close()
 
     def update(self, done: int, metrics: dict[str, tf.Tensor]) -> None:
-        """Takes the metrics of `TrainStep.several` up to step `done`; reports if that is due."""
+        """Takes the metrics of `TrainStep.several` up to step `done`; makes a report if due."""
         self.pending.append(metrics)
         if self.bar is not None:
             self.bar.update(done - self.bar.n)
@@ -68,7 +68,7 @@ class Progress:
         """Reports the steps since the last report.
 
         Raises:
-            InputError: too many of them were skipped in a row, or TensorBoard's folder cannot be
+            InputError: too many steps were skipped in a row, or TensorBoard's folder cannot be
                 written.
         """
         if not self.pending:
@@ -91,7 +91,7 @@ class Progress:
         self._restart(done)
 
     def report_ap(self, done: int, ap: dict[str, float], best: int) -> None:
-        """Reports AP by set after `done` steps, and after how many it was best."""
+        """Reports AP by set after `done` steps, and when AP was best."""
         self._write(done, {f"ap/{name}": value for name, value in ap.items()})
         text = ", ".join(f"{name} {value:.4f}" for name, value in ap.items())
         with logging_redirect_tqdm():
@@ -120,7 +120,7 @@ class Progress:
     def _refuse_unwritable(self) -> Iterator[None]:
         """Turns an error of the writer into one line that names its folder.
 
-        Events go to the disk as a writer is made, left or closed.
+        Events are written to disk when a writer is made, left or closed.
         """
         try:
             yield

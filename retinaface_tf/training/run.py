@@ -1,4 +1,4 @@
-"""A run: what it consists of, and at which steps it reports, saves and measures."""
+"""Defines a run: its parts, and the steps at which it reports, saves and measures."""
 
 import logging
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Run:
-    """Holds what a run consists of, on one of its workers."""
+    """Holds the parts of a run on one of its workers."""
 
     config: Config
     cluster: Cluster
@@ -31,7 +31,7 @@ class Run:
     network: keras.Model
     optimizer: CoupledSGD
     checkpoints: Checkpoints
-    validation: Validation | None  # the chief's alone
+    validation: Validation | None  # on the chief only
     rates: NDArray[np.float64]  # of each step
     steps_per_epoch: int
 
@@ -40,7 +40,7 @@ class Run:
         return len(self.rates)
 
     def batches(self, start: int) -> tf.data.Dataset:
-        """Returns the batches from step `start` on; a worker makes those of its replicas."""
+        """Returns the batches from step `start` on; each worker makes those of its own replicas."""
         replicas = self.strategy.num_replicas_in_sync
 
         def local_batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
@@ -53,14 +53,14 @@ class Run:
     def gather(self, values: Sequence[float]) -> NDArray[np.float64]:
         """Gathers `values` of all replicas [R, values], the chief's first.
 
-        All workers must call it at the same step.
+        All workers must call this at the same step.
         """
         if self.cluster.is_alone:
             return np.array([values], np.float64)
         return gather_from_replicas(self.strategy, values)
 
     def next_steps(self, done: int) -> int:
-        """Returns how many steps may be made in one call, so that none is passed that is due."""
+        """Returns how many steps one call may make without passing a step with something due."""
         train = self.config.train
         intervals = [train.log_steps, train.checkpoint_steps]
         if train.validate_epochs:
@@ -78,7 +78,7 @@ class Run:
 
     @property
     def is_stale(self) -> bool:
-        """Tells whether `train.early_stop` measurements found no best; False off the chief."""
+        """Tells, on the chief, whether `train.early_stop` measurements found no new best."""
         patience = self.config.train.early_stop
         if self.validation is None or patience is None:
             return False
@@ -100,7 +100,7 @@ def log_settings(run: Run, start: int) -> None:
     )
     log.info("%s anchors at %d x %d", f"{config.anchors.count(side, side):,}", side, side)
     log.info(
-        "%d images, %d steps an epoch; global batch %d (%d x %d in the recipe), %d on each of %d",
+        "%d images, %d steps per epoch; global batch %d (%d x %d in the recipe), %d on each of %d",
         *(len(run.data.records), run.steps_per_epoch, batch),
         *(config.train.batch_per_device, config.train.num_devices, batch // replicas, replicas),
     )
@@ -110,7 +110,7 @@ def log_settings(run: Run, start: int) -> None:
         *(run.cluster.index + 1, run.cluster.size, ", ".join(names)),  # such as GPU:0
     )
     log.info(
-        "learning rate %g for a global batch of %d, as configured: it is not scaled with the batch",
+        "learning rate %g as configured, not scaled to the global batch of %d",
         *(config.optimizer.learning_rate, batch),
     )
     if config.train.xla:
@@ -119,17 +119,17 @@ def log_settings(run: Run, start: int) -> None:
 
 
 def log_compilations(data: TrainingData) -> None:
-    """Logs for how many shapes of a batch XLA may have to compile the step."""
+    """Logs for how many batch shapes XLA may have to compile the step."""
     most = np.diff(data.records.splits).max()
     counts = FACE_COUNTS[: np.searchsorted(FACE_COUNTS, most) + 1]
     log.info(
-        "train.xla: compiles the step once for each number of faces that it meets, of %d: %s",
+        "train.xla: compiles the step once for each number of faces that occurs, of %d: %s",
         *(len(counts), ", ".join(map(str, counts))),
     )
 
 
 def log_start(run: Run, start: int) -> None:
-    """Logs where a run goes on, or that it is finished."""
+    """Logs where a run resumes, or that it is finished."""
     place = (start, run.total_steps, run.config.train.workdir)
     if start >= run.total_steps:
         log.info("finished at step %d of %d in %s; to train on, raise train.epochs", *place)
@@ -138,7 +138,7 @@ def log_start(run: Run, start: int) -> None:
 
 
 def _origin(config: Config, start: int) -> str:
-    """Returns in words where the weights come from; published AP come from ImageNet's."""
+    """Returns in words where the weights come from; published APs start from ImageNet's."""
     model = config.model
     if start:
         return f"its checkpoint of step {start}"

@@ -1,4 +1,4 @@
-"""Writes `run.json`: what a run is made of, so that it can be made again."""
+"""Writes `run.json`, which records what is needed to reproduce a run."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 def write_run_json(
     config: Config, records: Records, strategy: tf.distribute.Strategy, start: int
 ) -> None:
-    """Writes config, versions, devices, data and code of a run that begins at step `start`."""
+    """Writes the config, versions, devices, data and code of a run that begins at step `start`."""
     content = {
         "start": start,
         "config": config.as_dict(),
@@ -48,18 +48,18 @@ def warn_of_other_data(config: Config, records: Records) -> None:
         labels = Path(before["config"]["data"]["root"], before["config"]["data"]["train_labels"])
         images, digest = before["images"], before["data_sha256"]
     except (ValueError, LookupError, TypeError):
-        log.warning("%s: cannot be read, so that nobody knows whether the data are the same", file)
+        log.warning("%s: cannot be read, so that the data cannot be compared", file)
         return
     if digest != (now := data_hash(records)):
         log.warning(
-            "%s: going on with other labels: %s images of %s (SHA-256 %.12s) before, %d of %s "
+            "%s: continuing with changed labels: %s images of %s (SHA-256 %.12s) before, %d of %s "
             "(%.12s) now",
             *(file, images, labels, digest, len(records), records.label_file, now),
         )
 
 
 def data_hash(records: Records) -> str:
-    """Returns the SHA-256 of the names of images and their faces, in order; not of the pixels."""
+    """Returns the SHA-256 of image names and faces, in order; pixels are not included."""
     content = hashlib.sha256("\n".join(records.images).encode())
     for part in (records.splits, records.boxes, records.landmarks, records.has_landmarks):
         content.update(part.tobytes())
@@ -67,10 +67,10 @@ def data_hash(records: Records) -> str:
 
 
 def git_commit() -> str | None:
-    """Returns the commit of this code, `+` if files differ from it; None outside of a checkout."""
+    """Returns this code's commit, with `+` if files differ from it; None outside a checkout."""
     here = Path(__file__)
     git = ("git", "-C", str(here.parent))
-    # The first command fails where this file lies in a repository that does not track it.
+    # The first command fails if this file is in a repository that does not track it.
     commands = (("ls-files", "--error-unmatch", here.name), ("rev-parse", "HEAD"))
     try:
         _, commit, changes = (

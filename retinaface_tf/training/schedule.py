@@ -1,4 +1,4 @@
-"""Learning rates as plain arrays, one value per step, as the originals have them."""
+"""Computes learning rates as plain arrays, one value per step, as the originals do."""
 
 import keras
 import numpy as np
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from retinaface_tf.config import Config
 
-# The MindSpore original's warm-up of standard_lr: from a tenth of the rate, 10 ** 0.2 an epoch.
+# Warm-up of the MindSpore original's standard_lr: from a tenth of the rate, by 10 ** 0.2 an epoch.
 WARMUP_START, WARMUP_FACTOR = 0.1, 1.5849
 
 
@@ -52,7 +52,7 @@ def _cosine(config: Config, steps_per_epoch: int) -> NDArray[np.float64]:
 def _standard(config: Config) -> NDArray[np.float64]:
     """Computes the MindSpore original's rate of each epoch.
 
-    The original counts epochs from 1: the first decay holds from its epoch on, later decays from
+    The original counts epochs from 1: the first decay applies from its epoch on, later decays from
     the epoch after theirs.
     """
     schedule, base = config.schedule, config.optimizer.learning_rate
@@ -64,14 +64,14 @@ def _standard(config: Config) -> NDArray[np.float64]:
 
 
 def _steps(config: Config) -> NDArray[np.float64]:
-    """Computes biubug6's rate of each epoch: a decay after each epoch named, no warm-up."""
+    """Computes biubug6's rate of each epoch: a decay after each epoch listed, no warm-up."""
     epoch = np.arange(config.train.epochs)
     decays = np.searchsorted(sorted(config.schedule.decay_epochs), epoch, side="right")
     return config.optimizer.learning_rate * np.float64(config.schedule.gamma) ** decays
 
 
 class PerStep(keras.optimizers.schedules.LearningRateSchedule):
-    """Looks up the rate of a step; past the end, the last rate holds."""
+    """Looks up the rate of a step; past the end, the last rate applies."""
 
     def __init__(self, rates: NDArray[np.float64]):
         self.rates = tf.constant(rates, tf.float32)

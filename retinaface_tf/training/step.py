@@ -1,4 +1,4 @@
-"""One training step, the same on one device and on many."""
+"""Makes training steps, the same on one device and on many."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -14,10 +14,10 @@ from retinaface_tf.structures import Batch, Faces, Predictions, Targets
 from retinaface_tf.training.optimizer import CoupledSGD
 
 # Scalars of the global batch that a step returns, by name: the losses, the number of positive
-# anchors, the norm of all gradients together. A step of which any is not finite was skipped.
+# anchors, the norm of all gradients together. If any is not finite, the step was skipped.
 TERM_METRICS = {name: f"loss/{name}" for name in TERMS}
 METRICS = ("loss", *TERM_METRICS.values(), "positives", "gradient_norm")
-# Scopes of the names of operations, for profiles.
+# Name scopes of operations, for profiles.
 PARTS = TARGETS, NETWORK, LOSS, UPDATE = "targets", "network", "loss", "update"
 INPUT_WAIT = "input_wait"  # seconds that a step waited for its batch; 0 in deterministic runs
 
@@ -28,18 +28,18 @@ class _LossesAndGradients(NamedTuple):
 
 
 class _ReplicaResult(NamedTuple):
-    """The outcome of one replica's forward and backward pass."""
+    """Holds the outcome of one replica's forward and backward pass."""
 
-    metrics: dict[str, tf.Tensor]  # METRICS, whose sums over replicas are the global batch's
+    metrics: dict[str, tf.Tensor]  # METRICS; their sums over replicas are those of the global batch
     gradients: list[tf.Tensor]  # summed over all replicas
     statistics: list[tf.Tensor]  # of batch norm, as they were before
 
 
 class TrainStep:
-    """Targets, forward, loss, backward, update over all replicas of a strategy.
+    """Runs targets, forward, loss, backward and update over all replicas of a strategy.
 
-    Losses are divided by the positives of the global batch and gradients summed, so N replicas
-    do what one device does with the whole batch.
+    Losses are divided by the positives of the global batch and gradients are summed, so that N
+    replicas do what one device does with the whole batch.
     """
 
     def __init__(
@@ -57,8 +57,8 @@ class TrainStep:
             optimizer: built for the network, in the same scope.
             config: anchors, matching, loss, clipping, micro-batches.
             strategy: its replicas share a batch.
-            batch_spec: `element_spec` of the distributed dataset of `Batch`; its open number of
-                faces makes one trace serve the whole run.
+            batch_spec: `element_spec` of the distributed dataset of `Batch`; as it leaves the
+                number of faces open, one trace serves the whole run.
         """
         self.network, self.optimizer, self.config = network, optimizer, config
         self.strategy = strategy
@@ -115,8 +115,8 @@ class TrainStep:
                 name: self.strategy.reduce("SUM", result.metrics[name], axis=None)
                 for name in METRICS
             }
-            # The sums are the same on all replicas. Replicas that took different branches would
-            # wait for each other for ever.
+            # The sums are equal on all replicas. Replicas that took different branches would wait
+            # for each other for ever.
             if tf.reduce_all(tf.math.is_finite(list(metrics.values()))):
                 norm = metrics["gradient_norm"]
                 self.strategy.run(self._update, args=(result.gradients, norm))
@@ -125,7 +125,7 @@ class TrainStep:
         return metrics
 
     def _forward_and_backward(self, batch: Batch) -> _ReplicaResult:
-        """Computes losses and gradients, which also moves the statistics of batch norm."""
+        """Computes losses and gradients, and so updates the statistics of batch norm."""
         context = tf.distribute.get_replica_context()
         with tf.name_scope(UPDATE):
             statistics = [tf.identity(v.value) for v in self.network.non_trainable_variables]
@@ -147,8 +147,8 @@ class TrainStep:
         return _ReplicaResult(metrics, gradients, statistics)
 
     def _make_targets(self, faces: Faces) -> Targets:
-        # A constant of the graph: what follows from the anchors alone is computed once. In the
-        # network's precision, since a step in float64 is to be the same however it is compiled.
+        # A constant of the graph, so that what depends on the anchors alone is computed once. In
+        # the network's precision, so that a step in float64 is the same however it is compiled.
         anchors = tf.constant(self.anchors.numpy(), self.network.outputs[0].dtype)
         side = self.config.data.image_size
         return make_targets(faces, anchors, (side, side), self.config)
@@ -158,15 +158,14 @@ class TrainStep:
     ) -> _LossesAndGradients:
         """Sums losses and gradients over this replica's micro-batches, one after the other.
 
-        All are divided by the positives of the global batch, so that their sum is what the replica
-        would compute at once, but for the statistics of batch norm, which each micro-batch has of
-        its own.
+        All are divided by the positives of the global batch, so that the sum is what the replica
+        would compute at once, except that each micro-batch has its own batch norm statistics.
         """
         parts = self.config.train.accumulate
         size = (images.shape[0] or tf.shape(images)[0]) // parts
 
         def part(number: int) -> tuple[tf.Tensor, Targets]:
-            # tf.split of bool has no kernel for GPUs.
+            # tf.split of bool has no GPU kernel.
             rows = slice(number * size, (number + 1) * size)
             return tf.nest.map_structure(lambda whole: whole[rows], (images, targets))
 
@@ -193,12 +192,12 @@ class TrainStep:
     def _update(self, gradients: list[tf.Tensor], norm: tf.Tensor) -> None:
         """Clips and applies gradients.
 
-        Gradients are summed over replicas before clipping, since Keras would clip each replica's
+        Gradients are summed over replicas before clipping, where Keras would clip each replica's
         own.
 
         Args:
             gradients: summed over replicas.
-            norm: of them all.
+            norm: of all gradients together.
         """
         clip = self.config.optimizer.clip_norm
         if clip is not None:
@@ -206,7 +205,7 @@ class TrainStep:
         self.optimizer.apply(gradients, self.network.trainable_variables)
 
     def _skip(self, statistics: list[tf.Tensor]) -> None:
-        """Restores the statistics of batch norm; the step counts, since its data are used up."""
+        """Restores the statistics of batch norm; the step still counts, as its data are used up."""
         for variable, before in zip(self.network.non_trainable_variables, statistics, strict=True):
             variable.assign(before)
         self.optimizer.iterations.assign_add(1)

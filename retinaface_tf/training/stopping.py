@@ -1,4 +1,4 @@
-"""Decides when a run ends: complete, or stopped by a signal, and alike on all of its workers."""
+"""Decides when a run ends, complete or stopped by a signal, on all its workers alike."""
 
 import logging
 import os
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from retinaface_tf.errors import INTERRUPTED, StoppedError
 
-# Sent by schedulers, by Ctrl-C, and by a terminal that closes.
+# Sent by schedulers, by Ctrl-C, and by a closing terminal.
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 log = logging.getLogger(__name__)
@@ -28,10 +28,10 @@ class Decision(Enum):
 
 
 def decide(complete: NDArray[np.bool_], stop_asked: NDArray[np.bool_]) -> Decision:
-    """Decides what is next from what each replica's worker knows: arrays [R], the chief's first.
+    """Decides what to do from what each replica's worker knows: arrays [R], the chief's first.
 
-    The run is done if the chief says so, since the chief alone measures AP. Else it stops if any
-    worker was asked to.
+    The run is done if the chief says so, since only the chief measures AP. Otherwise it stops if
+    any worker was asked to.
     """
     if complete[0]:
         return Decision.DONE
@@ -39,13 +39,13 @@ def decide(complete: NDArray[np.bool_], stop_asked: NDArray[np.bool_]) -> Decisi
 
 
 class StopSignal:
-    """Catches SIGTERM, Ctrl-C and SIGHUP while its block lasts.
+    """Catches SIGTERM, Ctrl-C and SIGHUP inside its block.
 
-    Before the first step such a signal ends the block with a StoppedError. After `defer` it is
-    remembered until the step at hand is done, but a second Ctrl-C ends the process at once.
+    Before the first step, such a signal ends the block with a StoppedError. After `defer`, the
+    signal waits until the current step is done, but a second Ctrl-C ends the process at once.
 
-    A signal that is ignored stays ignored, as SIGHUP under nohup. Outside of the main thread, where
-    Python handles no signals, the block catches none.
+    A signal that is ignored stays ignored, such as SIGHUP under nohup. Outside the main thread,
+    where Python handles no signals, the block catches none.
     """
 
     def __init__(self) -> None:
@@ -54,9 +54,9 @@ class StopSignal:
         self._before = ExitStack()  # restores what handled the signals before the block
 
     def defer(self) -> None:
-        """Lets a signal from now on wait for the end of the step at hand."""
+        """Makes signals wait, from now on, for the end of the current step."""
         self._is_deferred = True
-        # A group of workers has put TensorFlow's own handler of SIGTERM in the place of Python's.
+        # With several workers, TensorFlow has replaced Python's handler of SIGTERM with its own.
         for number in SIGNALS:
             if signal.getsignal(number) == self._ask:
                 signal.signal(number, self._ask)
@@ -79,16 +79,16 @@ class StopSignal:
     ) -> None:
         self._before.close()
         if kind is KeyboardInterrupt and self.asked:
-            raise StoppedError("stopped before the first step; the same command goes on") from None
+            raise StoppedError("stopped before the first step; the same command starts it") from None
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self.asked = True
         if not self._is_deferred:
-            raise KeyboardInterrupt  # which, of all exceptions, no library takes for an error
+            raise KeyboardInterrupt  # the one exception that no library takes for an error
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        """Watches signals in a thread: handlers wait while the main thread is in TensorFlow."""
+        """Watches for signals in a thread, as handlers wait while TensorFlow runs."""
         received, sent = os.pipe()
         os.set_blocking(sent, False)
         before = signal.set_wakeup_fd(sent, warn_on_full_buffer=False)
@@ -103,7 +103,7 @@ class StopSignal:
         """Ends the process at the second Ctrl-C.
 
         Args:
-            received: file descriptor of the numbers of signals, a byte each, until it is closed.
+            received: file descriptor that delivers signal numbers, a byte each, until it is closed.
         """
         interrupts = 0
         while number := os.read(received, 1):

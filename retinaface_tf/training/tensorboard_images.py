@@ -1,4 +1,4 @@
-"""Draws images for TensorBoard: what a run learns from, and what its validation detects."""
+"""Draws images for TensorBoard: what a run learns from, and what it detects in validation."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,12 +19,12 @@ from retinaface_tf.palette import ANCHOR, LABELLED
 from retinaface_tf.structures import Batch
 
 COUNT = 4  # images at a time
-MIN_SCORE = 0.5  # of a detection that is drawn
+MIN_SCORE = 0.5  # lowest score of a detection that is drawn
 MAX_SIDE = 640  # of an image in pixels
 
 
 def draw_targets(batch: Batch, config: Config) -> list[Picture]:
-    """Draws the first images of a batch: faces green, the anchors that answer for them blue."""
+    """Draws the first images of a batch: faces green, the anchors matched to them blue."""
     first = tf.nest.map_structure(lambda rows: rows[:COUNT], batch)
     side = config.data.image_size
     anchors = make_anchors(side, side, config.anchors)
@@ -46,11 +46,11 @@ def draw_detections(
     truth: Mapping[str, GroundTruth],
     predictions: Mapping[str, NDArray[np.float64]],
 ) -> list[Picture]:
-    """Draws the first images: their faces green, detections red.
+    """Draws the first images: faces green, detections red.
 
     Args:
         files: of the images, by name.
-        truth: their faces; what it names first is drawn.
+        truth: faces by image; the images that it names first are drawn.
         predictions: `x y w h score` [N, 5] of each image.
     """
     pictures = []

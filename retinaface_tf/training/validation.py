@@ -1,4 +1,4 @@
-"""Measures AP while a run goes on, and keeps the best weights so far."""
+"""Measures AP during a run, and keeps the best weights so far."""
 
 import dataclasses
 import json
@@ -30,7 +30,7 @@ class Measurement(NamedTuple):
 
 @dataclass(frozen=True)
 class Best:
-    """The best measurement of a run so far, as `best.json` holds it."""
+    """Holds the best measurement of a run so far, as in `best.json`."""
 
     step: CountOrZero
     ap: Annotated[dict[str, Fraction], Field(min_length=1)]  # by set
@@ -45,10 +45,10 @@ class Best:
 
     @staticmethod
     def load(file: Path) -> "Best | None":
-        """Loads the best measurement; None before any.
+        """Loads the best measurement; None if there is no file.
 
         Raises:
-            InputError: the file is not what a run wrote.
+            InputError: the file is not one that a run wrote.
         """
         if not file.exists():
             return None
@@ -58,8 +58,8 @@ class Best:
             fault = error.errors()[0]
             key = ".".join(map(str, fault["loc"])) or "the file"
             raise InputError(
-                f"{file}: {key}: expected the best AP of a run ({one_line(fault['msg'])}); move "
-                f"it away, and the next measurement counts as the best"
+                f"{file}: {key}: expected the best AP of a run ({one_line(fault['msg'])}); if you "
+                f"move it away, the next measurement counts as the best"
             ) from None
 
 
@@ -69,12 +69,12 @@ _ADAPTER = TypeAdapter(Best)
 class Validation:
     """Measures a run on part of the validation set and keeps its best weights.
 
-    The best is by the mean of the three AP. Its weights are in `best.weights.h5` of the workdir,
-    its AP and step in `best.json`, from which a resumed run reads them.
+    The best measurement has the highest mean of the three APs. Its weights are in
+    `best.weights.h5` in the workdir, its AP and step in `best.json`, which a resumed run reads.
     """
 
     def __init__(self, config: Config):
-        """Reads labels and ground truth, so that a missing file shows before training starts.
+        """Reads labels and ground truth, so that a missing file is noticed before training starts.
 
         Raises:
             InputError: labels, images or ground truth are missing or broken.

@@ -1,1 +1,1 @@
-"""Converts others' labelled images into the project's layout."""
+"""Converts labelled images of other formats to the project's layout."""

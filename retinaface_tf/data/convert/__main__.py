@@ -1,14 +1,14 @@
-"""Brings labels of others into the project's layout.
+"""Converts labels of other formats to the project's layout.
 
     python -m retinaface_tf.data.convert --from coco|yolo|voc|widerface --train X [--val Y] --to DIR
 
-X and Y are what the format has: a JSON file (coco), a folder of images (yolo) or of XML files
-(voc), a label file (widerface). Without Y, every tenth image of X is for validation. Besides
-`label.txt` DIR gets `ground_truth/*.mat`, so that `eval.py` measures AP on it. A face counts from a
-height of 50 (easy), 30 (medium) and 10 pixels (hard): nothing in these formats says how hard it is.
+X and Y are a JSON file (coco), a folder of images (yolo) or of XML files (voc), or a label file
+(widerface). Without Y, every tenth image of X is for validation. Besides `label.txt`, DIR gets
+`ground_truth/*.mat`, so that `eval.py` can measure AP on it. As these formats do not say how hard a
+face is, faces of at least 50 (easy), 30 (medium) and 10 pixels (hard) in height count.
 
-Images are hard links where DIR is on the same disk, which take no room and outlive the originals;
-else copies.
+If DIR is on the same disk, its images are hard links, which take no space and outlive the
+originals; otherwise they are copies.
 """
 
 import shlex
@@ -24,18 +24,18 @@ from retinaface_tf.data.convert.readers import READERS, read_labels
 from retinaface_tf.data.layout import MIN_HEIGHTS
 from retinaface_tf.printing import say
 
-NEXT_CONFIG = "mobilenet025"  # of the next command: the smaller network suits sets of one's own
+NEXT_CONFIG = "mobilenet025"  # for the next command: the smaller network suits people's own data
 
-_FROM = flags.DEFINE_enum("from", None, list(READERS), "Whose labels.")
+_FROM = flags.DEFINE_enum("from", None, list(READERS), "Format of the labels.")
 _TRAIN = flags.DEFINE_string("train", None, "Labels to train on.")
 _VAL = flags.DEFINE_string("val", None, "Labels to validate on.")
 _TRAIN_IMAGES = flags.DEFINE_string("train_images", None, "Folder of the images of --train.")
 _VAL_IMAGES = flags.DEFINE_string("val_images", None, "Folder of the images of --val.")
 _VAL_EVERY = flags.DEFINE_integer(
-    "val_every", 10, "Without --val, every N-th image of --train is for validation.", 2
+    "val_every", 10, "Without --val, every Nth image of --train is for validation.", 2
 )
-_CATEGORY = flags.DEFINE_string("category", "face", "What is a face; yolo: a number, else class 0.")
-_TO = flags.DEFINE_string("to", None, "Folder to make.")
+_CATEGORY = flags.DEFINE_string("category", "face", "The category of faces; for yolo a number.")
+_TO = flags.DEFINE_string("to", None, "Folder to create.")
 flags.mark_flags_as_required(["from", "to"])
 
 

@@ -1,10 +1,10 @@
-"""Reads COCO's instances or keypoints: a JSON file of images, annotations and categories.
+"""Reads COCO instances or keypoints: a JSON file of images, annotations and categories.
 
 Source: https://cocodataset.org/#format-data.
 
-The box is `x y width height`. Keypoints become landmarks where there are five, `x y v` each, with v
-0 not labelled, 1 occluded, 2 visible; a face with one that is not labelled has no landmarks. Crowds
-(`iscrowd`) are no faces and left out.
+The box is `x y width height`. Five keypoints become landmarks, `x y v` each, where v is 0 for not
+labelled, 1 for occluded and 2 for visible; a face with a keypoint that is not labelled has no
+landmarks. Crowds (`iscrowd`) are not faces and are left out.
 """
 
 import json
@@ -30,12 +30,13 @@ Id = int | float | str  # some tools write 7.0 for 7
 
 
 def read_coco(file: Path, images: Path | None, category: str) -> list[LabelledImage]:
-    """Reads a file; `images` is the folder of its images, by default its own.
+    """Reads a file; `images` is the folder of its images, by default the file's own folder.
 
-    A file with a single category may name it as it likes.
+    If a file has a single category, that category may have any name.
 
     Raises:
-        InputError: no such file, not COCO's, or not this category; names the entry.
+        InputError: the file is missing or not COCO's, or lacks the category; the message names
+            the entry.
     """
     folder = images or file.parent
     content = _read(file)
@@ -54,8 +55,8 @@ def _read(file: Path) -> dict[str, Any]:
         content = json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(f"{file}:{error.lineno}: not JSON: {error.msg}") from None
-    except (ValueError, RecursionError) as error:  # a number of 5,000 digits; lists in lists
-        raise InputError(f"{file}: expected COCO's JSON: {one_line(error)}") from None
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits; deeply nested lists
+        raise InputError(f"{file}: expected COCO JSON: {one_line(error)}") from None
     for part in ("images", "annotations", "categories"):
         if not isinstance(content, dict) or not isinstance(content.get(part), list):
             raise InputError(f"{file}: expected COCO's lists images, annotations, categories")
@@ -63,10 +64,10 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _by_id(file: Path, part: str, entries: list[Any], key: str) -> dict[Id, str]:
-    """Returns a text of each entry by its id, in their order.
+    """Returns a text of each entry by the entry's id, in order.
 
     Raises:
-        InputError: an entry lacks either, or two have one id.
+        InputError: an entry lacks its id or text, or two entries share an id.
     """
     texts: dict[Id, str] = {}
     for number, entry in enumerate(entries):
@@ -76,7 +77,7 @@ def _by_id(file: Path, part: str, entries: list[Any], key: str) -> dict[Id, str]
             raise InputError(f"{where}: expected a text as {key}, found {one_line(text):.40}")
         if identity in texts:
             both = f"{one_line(texts[identity]):.80} and {one_line(text):.80}"
-            raise InputError(f"{where}: {both} have one id, {identity!r:.40}")
+            raise InputError(f"{where}: {both} share the id {identity!r:.40}")
         texts[identity] = text
     return texts
 

@@ -1,9 +1,9 @@
 """Writes labelled images as a data set in the project's layout.
 
-Besides `label.txt` it gets `ground_truth/*.mat`, so that `eval.py` measures AP on it. A face counts
-from a height of 50 (easy), 30 (medium) and 10 pixels (hard): nothing in others' formats says how
-hard it is. Images are hard links where they can be, which take no room and outlive the originals;
-else copies.
+Besides `label.txt`, the data set gets `ground_truth/*.mat`, so that `eval.py` can measure AP on it.
+As other formats do not say how hard a face is, faces of at least 50 (easy), 30 (medium) and 10
+pixels (hard) in height count. Images are hard links if possible, which take no space and outlive
+the originals; otherwise they are copies.
 """
 
 import os
@@ -24,17 +24,17 @@ from retinaface_tf.data.layout import (
 )
 from retinaface_tf.errors import InputError
 
-NO_EVENT = "all"  # of images that lie in no folder
-FULL_QUALITY = 100  # pixels of height from which a face's quality is 1
+NO_EVENT = "all"  # event of images that are in no folder
+FULL_QUALITY = 100  # height in pixels from which a face's quality is 1
 
 
 def split_images(
     train: list[LabelledImage], val: list[LabelledImage], val_every: int
 ) -> dict[str, list[LabelledImage]]:
-    """Parts images into train and val; without val, every `val_every`-th of train is for val.
+    """Splits images into train and val; without val, every `val_every`-th of train is for val.
 
     Returns:
-        `train` and `val`, without those that have no image.
+        `train` and `val`, as far as they have images.
 
     Raises:
         InputError: there is no image.
@@ -49,10 +49,10 @@ def split_images(
 
 
 def write_dataset(root: Path, splits: dict[str, list[LabelledImage]]) -> None:
-    """Writes images, labels and, of val, the ground truth.
+    """Writes images, labels and, for val, the ground truth.
 
     Raises:
-        InputError: `root` exists, or two images would get one name.
+        InputError: `root` exists, or two images would get the same name.
     """
     with new_folder(root) as folder:
         for name, images in splits.items():
@@ -64,14 +64,14 @@ def write_dataset(root: Path, splits: dict[str, list[LabelledImage]]) -> None:
 
 
 def _places(images: Sequence[LabelledImage]) -> dict[PurePosixPath, LabelledImage]:
-    """Returns images by `event/name.jpg`, those of an event together."""
+    """Returns images by `event/name.jpg`, grouped by event."""
     places: dict[PurePosixPath, LabelledImage] = {}
     taken: dict[PurePosixPath, Path] = {}
     for image in images:
         *folders, name = PurePosixPath(image.name).parts
-        # Label files end names at the last letter that is no space.
+        # Label files strip spaces from the end of names.
         place = PurePosixPath("_".join(folders).strip() or NO_EVENT, name.strip())
-        # Detections and ground truth know images without their extension.
+        # Detections and ground truth name images without their extension.
         other = taken.setdefault(place.with_suffix(""), image.file)
         if other != image.file or place in places:
             raise InputError(f"{image.file} and {other}: both would be {place.with_suffix('')}")
@@ -96,7 +96,7 @@ def _write_split(folder: Path, places: dict[PurePosixPath, LabelledImage]) -> No
 def _link(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
-    except OSError:  # another disk, or one without links
+    except OSError:  # another disk, or one without hard links
         shutil.copyfile(source, target)
 
 

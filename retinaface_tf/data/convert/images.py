@@ -1,4 +1,4 @@
-"""Finds the images that labels name, inside of their folder and nowhere else."""
+"""Finds the images that labels name, inside their folder and nowhere else."""
 
 import os
 from pathlib import Path
@@ -13,15 +13,15 @@ def find_image(folder: Path, name: str, where: str) -> str:
 
     Args:
         folder: of the images.
-        name: below the folder, as somebody else wrote it; the suffix may be missing.
-        where: file and entry, with which the message of an error begins.
+        name: below the folder, from an untrusted file; the suffix may be missing.
+        where: file and entry, which begin the message of an error.
 
     Returns:
         The name below the folder, with `/` and suffix.
 
     Raises:
-        InputError: the name leads out of the folder, by itself or by links; there is no such image,
-            or several; or the file is no image.
+        InputError: the name leads out of the folder, by itself or through links; no image or
+            several images have it; or the file is not an image.
     """
     name = relative_name(name, where)
     names = [name] if os.path.isfile(folder / name) else _with_suffix(folder, name)
@@ -37,24 +37,24 @@ def find_image(folder: Path, name: str, where: str) -> str:
 
 
 def _with_suffix(folder: Path, name: str) -> list[str]:
-    """Returns the names of images that a name without suffix may mean."""
+    """Returns the names of images that a name without a suffix may mean."""
     cases = [(name + suffix, name + suffix.upper()) for suffix in IMAGE_SUFFIXES]
     found = [[each for each in names if os.path.isfile(folder / each)] for names in cases]
-    return [names[0] for names in found if names]  # both, where the file system ignores case
+    return [names[0] for names in found if names]  # both spellings exist if the file system ignores case
 
 
 def check_image(file: Path, where: str) -> None:
     """Checks that a file is an image.
 
     Raises:
-        InputError: the file begins otherwise, or cannot be read.
+        InputError: the file does not begin as an image, or cannot be read.
     """
     try:
         is_image = starts_as_image(file)
     except OSError as error:
         raise InputError(f"{where}: {file}: cannot be read ({error.strerror})") from None
     if not is_image:
-        raise InputError(f"{where}: {file}: expected an image, found a file of another kind")
+        raise InputError(f"{where}: {file}: expected an image, found another kind of file")
 
 
 def leads_out(file: Path, folder: Path, where: str) -> InputError:

@@ -1,4 +1,4 @@
-"""Holds labelled images as every reader returns them, and checks values that others wrote."""
+"""Holds labelled images as every reader returns them, and checks untrusted values."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class LabelledFace:
     box: NDArray[np.float64]  # [4], x y w h, pixels of the upright image
     landmarks: NDArray[np.float64] | None  # [5, 2], in the order of structures.LANDMARKS
     occluded: NDArray[np.bool_]  # [5]
-    counted: bool  # whether a detector that misses it is at fault
+    counted: bool  # whether missing the face counts as an error
 
     @property
     def has_area(self) -> bool:
@@ -37,20 +37,20 @@ class LabelledImage:
 def make_face(
     box: Any, landmarks: Any = None, occluded: Any = None, *, counted: bool = True, where: str
 ) -> LabelledFace:
-    """Makes a face of values that somebody else wrote.
+    """Makes a face from untrusted values.
 
     Args:
         box: x y w h in pixels of the upright image.
-        landmarks: five times x y, or None.
-        occluded: five flags; None: no landmark is occluded.
-        counted: whether a detector that misses the face is at fault.
-        where: file and entry, with which the message of an error begins.
+        landmarks: five (x, y), or None.
+        occluded: five flags; None means that no landmark is occluded.
+        counted: whether missing the face counts as an error.
+        where: file and entry, which begin the message of an error.
 
-    Returns:
-        The face, whose box is rounded as in label.txt, so that all that is written agrees.
+        Returns:
+            The face, with its box rounded as in label.txt, so that all written files agree.
 
-    Raises:
-        InputError: box and landmarks are not four and ten numbers, each below a million.
+        Raises:
+            InputError: box and landmarks are not four and ten numbers, each below a million.
     """
     try:
         corners = np.array(box, np.float64).reshape(4)

@@ -1,4 +1,4 @@
-"""Lists the readers of others' label formats; one more format is one more entry."""
+"""Lists the readers of label formats; to add a format, add an entry."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ from retinaface_tf.data.convert.widerface import read_widerface
 from retinaface_tf.data.convert.yolo import read_yolo
 from retinaface_tf.errors import InputError
 
-# From labels, the folder of their images (None: the format's usual one) and the category of faces.
+# Takes labels, the folder of their images (None: the format's usual one), the category of faces.
 Reader = Callable[[Path, Path | None, str], list[LabelledImage]]
 
 READERS: Mapping[str, Reader] = MappingProxyType(
@@ -28,18 +28,18 @@ def read_labels(
 ) -> list[LabelledImage]:
     """Reads labelled images; faces without area are dropped and counted in one warning.
 
-    Training would drop these faces, too, so that ground truth which counts them has no detector
-    that finds them.
+    Training would drop these faces, too, so no detector could find them if ground truth counted
+    them.
 
     Args:
         format: a key of READERS.
-        labels: a file or a folder, as the format has it.
-        images: the folder of the images; None is the usual one of the format.
-        category: of faces, among the categories of the labels.
+        labels: a file or a folder, depending on the format.
+        images: the folder of the images; None is the format's usual folder.
+        category: the category that means a face.
 
     Raises:
-        InputError: labels or images are missing, or not as the format has them; or two images
-            have one name but for the suffix, by which labels and predictions know them.
+        InputError: labels or images are missing, or not in the format; or the names of two images
+            differ only in their suffix, which labels and predictions leave out.
     """
     read = READERS[format](labels, images, category)
     _check_unique(labels, read)

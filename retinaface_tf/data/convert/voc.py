@@ -1,8 +1,8 @@
-"""Reads Pascal VOC's XML files, one for each image: `object`s with a `name` and a `bndbox`.
+"""Reads Pascal VOC XML files, one for each image: `object`s with a `name` and a `bndbox`.
 
-Corners are taken as they are, as labelImg and CVAT write them; VOC's own count pixels from 1, and
-are one off. An object that is `difficult` is trained on, but no detector is at fault that misses
-it. VOC has no landmarks.
+Corners are taken as they are, as labelImg and CVAT write them; VOC's own files count pixels from 1,
+and are one off. A `difficult` object is trained on, but missing it does not count as an error. VOC
+has no landmarks.
 """
 
 import re
@@ -29,11 +29,12 @@ def read_voc(folder: Path, images: Path | None, category: str) -> list[LabelledI
     """Reads a folder of XML files; images are in `images`, in JPEGImages beside it, or in it.
 
     Raises:
-        InputError: no XML there, not VOC's, or none of this category; names the file.
+        InputError: there are no XML files, one is not VOC's, or none has the category; the message
+            names the file.
     """
     files = find_files(folder, (".xml",), expected=IMAGE_SUFFIXES)
     if not files:
-        raise InputError(f"{folder}: no .xml there, expected a folder such as Annotations")
+        raise InputError(f"{folder}: no .xml files there, expected a folder such as Annotations")
     beside = folder.parent / IMAGES
     root = images or (beside if beside.is_dir() else folder)
     names: set[str] = set()
@@ -66,7 +67,7 @@ def _parse(file: Path) -> ElementTree.Element:
     content = read_bytes(file)
     declared = _ENCODING.match(content)
     try:
-        # Python knows encodings of several bytes, such as GB2312, which its XML parser does not.
+        # Python knows multi-byte encodings, such as GB2312, that its XML parser does not.
         text = content.decode(declared[1].decode()) if declared else content
         tree = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:

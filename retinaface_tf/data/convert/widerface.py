@@ -1,6 +1,6 @@
 """Reads WIDER FACE's own label files, in any of the three formats.
 
-Besides boxes and landmarks nothing is kept: no flags of occlusion, no quality, no attributes.
+Only boxes and landmarks are kept: no occlusion flags, no quality, no attributes.
 """
 
 from pathlib import Path
@@ -11,12 +11,12 @@ from retinaface_tf.data.widerface import read_records
 
 
 def read_widerface(file: Path, images: Path | None, category: str) -> list[LabelledImage]:
-    """Reads a label file; its images are in `images`, by default the folder of that name beside it.
+    """Reads a label file; its images are in `images`, by default the folder `images` beside it.
 
     WIDER FACE has no categories, and `category` is ignored.
 
     Raises:
-        InputError: no such file, or a line that is none of the three formats.
+        InputError: the file is missing, or a line is in none of the three formats.
     """
     records = read_records(file)
     folder = images or file.parent / "images"

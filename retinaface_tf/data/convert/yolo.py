@@ -1,4 +1,4 @@
-"""Reads YOLO's text files, one for each image, all numbers in fractions of it.
+"""Reads YOLO text files, one for each image, with all numbers in fractions of the image.
 
 images/train/a.jpg    labels/train/a.txt    or a.txt beside a.jpg; without one, no faces
 class cx cy w h                               boxes
@@ -25,7 +25,7 @@ from retinaface_tf.errors import InputError
 
 BOX, WITH_POINTS, WITH_VISIBILITY = 5, 15, 20  # columns
 UNLABELLED, OCCLUDED = 0, 1
-MAX_FRACTION = 2  # of the image, for faces that reach over its border; pixels are more
+MAX_FRACTION = 2  # allows faces that reach beyond the image; pixels would be more
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,8 @@ def read_yolo(folder: Path, images: Path | None, category: str) -> list[Labelled
     `category` is a number, or anything else for class 0.
 
     Raises:
-        InputError: no images there, an image of no size, or a line that is not as above.
+        InputError: there are no images, the size of an image cannot be read, or a line is not in
+            one of the formats.
     """
     wanted = int(category) if category.isdecimal() else 0
     root = images or folder
@@ -58,10 +59,11 @@ def read_yolo(folder: Path, images: Path | None, category: str) -> list[Labelled
 def _find_images(root: Path) -> dict[str, Path]:
     """Finds images by their names below a folder.
 
-    Linked folders may lead out of it, as the user put them there; linked images may not.
+    Linked folders may lead out of the folder, as the user put them there; linked images may not.
 
     Raises:
-        InputError: no images, one whose link leads out, or what is no image or has no text as name.
+        InputError: there are no images, or an image is a link that leads out, is not an image
+            after all, or has a name that is not text.
     """
     files = find_files(root, IMAGE_SUFFIXES, expected=(".txt",))
     if not files:
@@ -71,14 +73,14 @@ def _find_images(root: Path) -> dict[str, Path]:
         if not is_below(file, file.parent):
             raise leads_out(file, root, str(root))
     if outside:
-        log.warning("%s: linked folders lead to %d images outside of it", root, len(outside))
+        log.warning("%s: linked folders lead to %d images outside it", root, len(outside))
     for file in files:
         check_image(file, str(root))
     return {relative_name(str(file.relative_to(root)), str(root)): file for file in files}
 
 
 def _labels_of(image: Path) -> Path:
-    """Returns the label file of an image: beside it, or in `labels` where its path has `images`."""
+    """Returns the label file of an image: beside it, or in `labels` if its path has `images`."""
     beside = image.with_suffix(".txt")
     parts = list(beside.parts)
     if beside.exists() or "images" not in parts:
@@ -108,7 +110,7 @@ def _row(file: Path, number: int, line: str) -> list[float]:
 
 
 def _face(row: list[float], size: NDArray[np.float64], where: str) -> LabelledFace:
-    """Converts a row to pixels of an image of this width and height."""
+    """Makes a face of a row, in pixels of an image of width and height `size`."""
     centre, extent = np.array(row[1:3]), np.array(row[3:5])
     box = np.concatenate([(centre - extent / 2) * size, extent * size])
     points = np.array(row[5:]).reshape(5, -1) if len(row) > BOX else None
@@ -122,7 +124,7 @@ def _face(row: list[float], size: NDArray[np.float64], where: str) -> LabelledFa
 
 def _size(image: Path) -> NDArray[np.float64]:
     """Returns width and height of the upright image."""
-    # TensorFlow reads the size without decoding, but takes seconds to import: other formats do not.
+    # TensorFlow reads sizes without decoding, but takes seconds to import; no other format needs it.
     import tensorflow as tf
 
     from retinaface_tf.data.decode import read_size
@@ -130,5 +132,5 @@ def _size(image: Path) -> NDArray[np.float64]:
     try:
         height, width = read_size(tf.io.read_file(str(image))).numpy()
     except tf.errors.OpError:
-        raise InputError(f"{image}: not an image, so that its labels have no size") from None
+        raise InputError(f"{image}: not an image, so that its labels have no scale") from None
     return np.array([width, height], np.float64)

@@ -1,1 +1,1 @@
-"""Draws data sets of cartoon faces, to try everything without WIDER FACE."""
+"""Draws data sets of cartoon faces, for trying everything without WIDER FACE."""

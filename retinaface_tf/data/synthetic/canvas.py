@@ -1,7 +1,7 @@
-"""Paints polygons and lines, and labels the faces that are to be seen of them.
+"""Paints polygons and lines, and labels the faces that are visible.
 
 Everything is painted at twice its size and shrunk at the end, so that a face of 12 px still has
-eyes. A second plane remembers whose face is on top at each pixel: what is hidden follows from it.
+eyes. A second plane records whose face is on top at each pixel, which shows what is hidden.
 """
 
 from dataclasses import dataclass
@@ -14,22 +14,22 @@ from retinaface_tf.data.synthetic.heads import Head
 from retinaface_tf.data.synthetic.shapes import Colour, Image, Points
 
 _OVERSAMPLING = 2
-_LANDMARKS_FROM = 12  # pixels of height; in less nobody can tell the five points apart
-_MOST_HIDDEN = 0.7  # nobody would label a face of which less is to be seen
+_LANDMARKS_FROM = 12  # height in pixels; below it nobody could tell the five points apart
+_MOST_HIDDEN = 0.7  # nobody would label a face that is hidden more
 
 
 @dataclass(frozen=True)
 class DrawnFace:
-    """The labels of a face."""
+    """Holds the labels of a face."""
 
     box: tuple[int, int, int, int]  # x y w h in pixels: forehead to chin, within the image
     landmarks: Points | None  # [5, 2] in pixels, in the order of structures
-    occluded: NDArray[np.bool_]  # [5], which landmarks something lies over
-    hidden: float  # share of the face under something else or beyond the border
+    occluded: NDArray[np.bool_]  # [5], which landmarks are covered
+    hidden: float  # share of the face that is covered or beyond the border
 
 
 class Canvas:
-    """The image under the brush and, beside it, whose face is on top (0: nobody's)."""
+    """Holds the image being painted and, for each pixel, whose face is on top (0: nobody's)."""
 
     def __init__(self, background: Image) -> None:
         self.size = (background.shape[1], background.shape[0])
@@ -37,13 +37,13 @@ class Canvas:
         self.owner = np.zeros(self.image.shape[:2], np.uint8)
 
     def fill(self, points: Points, colour: Colour, owner: int | None = 0) -> None:
-        """Paints a polygon in pixels of the final image; owner None leaves the face whose it is."""
+        """Paints a polygon in pixels of the final image; owner None keeps the owner of each pixel."""
         cv2.fillPoly(self.image, [_fixed(points)], colour, cv2.LINE_AA, 4)
         if owner is not None:
             cv2.fillPoly(self.owner, [_fixed(points)], (owner,), cv2.LINE_8, 4)
 
     def line(self, points: Points, colour: Colour, width: float) -> None:
-        """Paints a line, too thin to hide anything; its width is in pixels of the final image."""
+        """Paints a line too thin to hide anything; `width` is in pixels of the final image."""
         thickness = max(1, round(width * _OVERSAMPLING))
         cv2.polylines(self.image, [_fixed(points)], False, colour, thickness, cv2.LINE_AA, 4)
 
@@ -71,5 +71,5 @@ class Canvas:
 
 
 def _fixed(points: Points) -> NDArray[np.int32]:
-    """Converts to OpenCV's fixed point, whose origin is the middle of the first pixel."""
+    """Converts to OpenCV's fixed-point numbers, whose origin is the middle of the first pixel."""
     return np.rint((points * _OVERSAMPLING - 0.5) * 16).astype(np.int32)

@@ -1,4 +1,4 @@
-"""Paints people: body, head and what is on it, from back to front."""
+"""Paints people: body, head and what is on the head, from back to front."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ _PUPIL, _WHITE, _THROAT = (32, 24, 20), (238, 236, 232), (66, 24, 26)
 
 
 def paint_body(canvas: Canvas, rng: Rng, head: Head) -> None:
-    """Paints neck and shoulders, upright below the head, which is painted after them."""
+    """Paints neck and shoulders, upright below the head; the head is painted afterwards."""
     wide, long = rng.uniform((0.8, 1), (1.1, 1.8))
     shoulders = [*ellipse(0, 0.95, wide, 0.33, 180, 360), (wide, long), (-wide, long)]
     neck = [(-0.2, 0), (0.2, 0), (0.24, 0.7), (0, 0.85), (-0.24, 0.7)]
@@ -22,7 +22,7 @@ def paint_body(canvas: Canvas, rng: Rng, head: Head) -> None:
 
 
 def paint_head(canvas: Canvas, rng: Rng, head: Head, owner: int) -> None:
-    """Paints a head from back to front; only skin is the owner's: hair hides faces behind it."""
+    """Paints a head from back to front; only skin belongs to the owner: hair hides other faces."""
     hair = rng.choice(len(_HAIRS_BEHIND), p=(0.12, 0.34, 0.24, 0.14, 0.16))
     for shape in _HAIRS_BEHIND[hair]:
         canvas.fill(head.flat(shape), head.hair)

@@ -1,4 +1,4 @@
-"""Places heads: where a person's features lie in an image, however the head is turned.
+"""Places heads: computes where a person's features lie in an image as the head turns.
 
 Shapes of a head are in fractions of the face's height, from its centre, x right and y down.
 """
@@ -16,7 +16,7 @@ _HAIRS = ("15110f", "2c1d14", "4a2f1b", "6f4a26", "a5793f", "d8b56a", "8c3a1c", 
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
-    """A person: where, how turned, and the features that several strokes share."""
+    """Describes a person: position, pose, and the features that several strokes share."""
 
     centre: Points  # [2], pixels
     height: float  # pixels, of the face when upright
@@ -24,19 +24,19 @@ class Head:
     yaw: float  # radians, positive turns the nose to the right of the image
     outline: Points  # [48, 2], clockwise from the right
     eyes: tuple[float, float]  # x of the right one, y of both
-    lids: float  # half of how far they are open
+    lids: float  # half the height of their opening
     nose: float  # y of its tip
     mouth: tuple[float, float]  # x of the right corner, y of both
     skin: Colour
     hair: Colour
 
     def flat(self, points: ArrayLike) -> Points:
-        """Returns pixels of points that the yaw leaves alone, such as those of outline and hat."""
+        """Returns pixels of points that yaw does not move, such as those of outline and hat."""
         cos, sin = np.cos(self.angle), np.sin(self.angle)
         return self.centre + self.height * np.asarray(points) @ np.array([[cos, sin], [-sin, cos]])
 
     def turned(self, points: ArrayLike, depth: float = 0.42) -> Points:
-        """Returns pixels of points that the yaw moves around a cylinder of radius `depth`."""
+        """Returns pixels of points that yaw moves around a cylinder of radius `depth`."""
         x, y = np.asarray(points, np.float64).T
         around = np.arcsin(np.clip(x / depth, -1, 1)) + self.yaw
         return self.flat(np.stack([depth * np.sin(around), y], axis=1))

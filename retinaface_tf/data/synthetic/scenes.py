@@ -1,12 +1,12 @@
-"""Draws a data set of cartoon faces in WIDER FACE's own layout, to try everything without it.
+"""Draws a data set of cartoon faces in WIDER FACE's layout, for trying everything without it.
 
     ROOT/train/images/<event>/<name>.jpg    ROOT/train/label.txt  (20 columns)
     ROOT/val/images/<event>/<name>.jpg      ROOT/val/label.txt    (x y w h)
     ROOT/ground_truth/wider_{face,easy,medium,hard}_val.mat
 
-The sets of the ground truth mimic the sizes of WIDER FACE's, which go by how well detectors did:
-easy is a height of at least 50 px with less than a fifth hidden, medium is easy and all from
-30 px, hard is all from 10 px.
+The sets of the ground truth mimic WIDER FACE's, which are based on how well detectors did: easy is
+a height of at least 50 px with less than a fifth hidden, medium is easy plus all faces from 30 px,
+hard is all faces from 10 px.
 """
 
 import itertools
@@ -33,15 +33,15 @@ from retinaface_tf.data.synthetic.faces import paint_body, paint_head
 from retinaface_tf.data.synthetic.heads import Head, random_head
 from retinaface_tf.data.synthetic.shapes import Image, Rng, any_colour, darker, ellipse
 
-_TRAIN, _VAL = 0, 1  # these part the random numbers of the two splits
-_HIDDEN = {"easy": 0.2}  # share of a face to stay below
+_TRAIN, _VAL = 0, 1  # separate the random numbers of the two splits
+_HIDDEN = {"easy": 0.2}  # share of a face that must be less
 _CROWD_EVERY = 15
 _SHARE_WITHOUT_FACES = 0.03
 
 
 @dataclass(frozen=True)
 class DrawnImage:
-    """An image on disk and its labels."""
+    """Describes an image on disk and its labels."""
 
     event: str
     name: str  # without .jpg
@@ -49,13 +49,14 @@ class DrawnImage:
 
 
 def draw_dataset(root: Path, num_train: int, num_val: int, seed: int = 1) -> None:
-    """Draws `root`, whose images and labels are the same bytes for the same arguments.
+    """Draws a data set, with the same bytes for the same arguments.
 
-    An image depends on (seed, split, its index) alone: more images leave the first ones as they
-    are. All is written beside `root` and renamed at the end, so that `root` is whole or absent.
+    An image depends only on (seed, split, its index), so that asking for more images leaves the
+    first ones unchanged. All is written beside `root` and renamed at the end, so that `root` is
+    whole or absent.
 
     Args:
-        root: folder to make; its parents are made too.
+        root: folder to create; missing parents are created, too.
         num_train: number of images to train on, of which about 3 % have no face.
         num_val: number of images to validate on.
         seed: not negative.
@@ -70,7 +71,7 @@ def draw_dataset(root: Path, num_train: int, num_val: int, seed: int = 1) -> Non
 
 
 def _write_split(folder: Path, split: int, count: int, seed: int) -> list[DrawnImage]:
-    """Writes the images and label.txt; returns the images in the order of their events."""
+    """Writes the images and label.txt; returns the images, ordered by event."""
     for event in _EVENTS:
         (folder / "images" / event).mkdir(parents=True)
     images = [_write_image(folder / "images", split, index, seed) for index in range(count)]
@@ -91,7 +92,7 @@ def _write_image(folder: Path, split: int, index: int, seed: int) -> DrawnImage:
         if split == _TRAIN and rng.random() < _SHARE_WITHOUT_FACES:
             heights = []
         image, faces = draw_image(rng, _background(rng, event, *size), heights)
-        if faces or not heights:  # else all are hidden: an image neither with faces nor without
+        if faces or not heights:  # else all are hidden, and the image has faces but no labels
             break
     name = f"{event.replace('--', '_')}_{index:05d}"
     quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(85, 96))]
@@ -109,7 +110,7 @@ def _row(face: DrawnFace, split: int) -> str:
 
 
 def _truth(image: DrawnImage) -> Truth:
-    """Selects the faces that count, by height and by how much of them is hidden."""
+    """Selects the faces that count, by height and by how much is hidden."""
     boxes = np.array([face.box for face in image.faces], np.int32).reshape(-1, 4)
     hidden = np.array([face.hidden for face in image.faces])
     counted = {
@@ -120,7 +121,7 @@ def _truth(image: DrawnImage) -> Truth:
 
 
 def _random_scene(rng: Rng, crowd: bool) -> tuple[tuple[int, int], list[float]]:
-    """Draws width and height of an image, and the heights of its faces, in pixels."""
+    """Picks the width and height of an image, and the heights of its faces, in pixels."""
     long = int(rng.integers(320, 513))
     short = int(long * rng.uniform(0.62, 1))
     kind = 0 if crowd else rng.choice([1, 2, 2, 3])
@@ -137,7 +138,7 @@ def draw_image(rng: Rng, background: Image, heights: list[float]) -> tuple[Image
     """Draws faces of these heights in pixels, as far as there is room, among other things.
 
     Returns:
-        The image, and what is to be seen of its faces, the smallest (farthest) first.
+        The image, and its visible faces, the smallest (farthest) first.
     """
     canvas = Canvas(background)
     for _ in range(rng.integers(1, 8)):
@@ -145,7 +146,7 @@ def draw_image(rng: Rng, background: Image, heights: list[float]) -> tuple[Image
     for _ in range(rng.integers(0, 5)):
         _paint_distractor(canvas, rng)
     heads = _place(rng, heights, canvas.size)
-    for head in heads:  # all bodies before all heads: a body hides no face
+    for head in heads:  # all bodies before all heads, so that no body hides a face
         paint_body(canvas, rng, head)
     for owner, head in enumerate(heads, start=1):
         paint_head(canvas, rng, head, owner)
@@ -154,7 +155,7 @@ def draw_image(rng: Rng, background: Image, heights: list[float]) -> tuple[Image
 
 
 def _place(rng: Rng, heights: list[float], size: tuple[int, int]) -> list[Head]:
-    """Finds room for heads, the largest first; few overlap, few are cut by the border."""
+    """Finds room for heads, the largest first; few overlap, and the border cuts few."""
     heads: list[Head] = []
     for height in sorted(heights, reverse=True):
         margin = height * (0.1 if rng.random() < 0.15 else 0.52)
@@ -180,7 +181,7 @@ def _paint_clutter(canvas: Canvas, rng: Rng) -> None:
 
 
 def _paint_distractor(canvas: Canvas, rng: Rng) -> None:
-    """Paints something as round as a face that is none: a ball, a nape, a spotted fruit."""
+    """Paints something round that is not a face: a ball, the back of a head, a spotted fruit."""
     head = random_head(rng, rng.uniform(0, canvas.size), np.exp(rng.uniform(2.5, 4.7)))
     colour = head.skin if rng.random() < 0.75 else any_colour(rng)
     canvas.fill(head.flat(head.outline), colour)
@@ -192,7 +193,7 @@ def _paint_distractor(canvas: Canvas, rng: Rng) -> None:
 
 
 def _photograph(rng: Rng, image: Image) -> Image:
-    """Adds what a camera adds: blur, light from one side, a cast of colour or none, noise."""
+    """Adds what a camera adds: blur, light from one side, perhaps a colour cast, noise."""
     if rng.random() < 0.25:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.3))
     if rng.random() < 0.06:
@@ -204,7 +205,7 @@ def _photograph(rng: Rng, image: Image) -> Image:
 
 
 def _background(rng: Rng, event: str, width: int, height: int) -> Image:
-    """Paints the texture of the event, mostly above another one, as walls and skies are."""
+    """Paints the texture of the event, mostly above another texture, like a wall or the sky."""
     layers = []
     for name in (event, rng.choice(_EVENTS).item()):
         mix = _TEXTURES[name](rng, width, height).clip(0, 1)[..., None]
@@ -214,7 +215,7 @@ def _background(rng: Rng, event: str, width: int, height: int) -> Image:
     return np.where((np.arange(height)[:, None] > horizon)[..., None], layers[1], layers[0])
 
 
-# Textures are shares [H, W] of the first of two colours, beyond 0..1 where only one is left.
+# Textures are shares [H, W] of the first of two colours; beyond 0..1, only one colour is left.
 def _noise(cells: Sequence[int], interpolation: int, rng: Rng, w: int, h: int) -> NDArray[Any]:
     """Returns noise of several scales, `cells` across: foliage, plaster, tiles, a gradient."""
     mix = np.full((h, w), 0.5, np.float32)

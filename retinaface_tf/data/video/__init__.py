@@ -1,1 +1,1 @@
-"""Reads and writes videos: with PyAV (the extra `video`) where it is installed, else OpenCV."""
+"""Reads and writes videos with PyAV (the extra `video`) if it is installed, else with OpenCV."""

@@ -10,7 +10,7 @@ from retinaface_tf.data.video.frame import DEFAULT_RATE, OpenVideo, TimedImage
 from retinaface_tf.data.video.names import absolute_name
 from retinaface_tf.errors import InputError
 
-# A video that cannot be opened is an InputError of one line; FFmpeg's own lines are not wanted.
+# A video that cannot be opened is a one-line InputError; FFmpeg's own lines are unwanted.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
@@ -23,8 +23,8 @@ def open_video(source: str) -> Iterator[OpenVideo]:
         source: the path of a video; a camera's number such as `0`, or its device.
 
     Raises:
-        InputError: there is no such camera, or a name is not UTF-8. Of what is no video the first
-            frame cannot be read.
+        InputError: there is no such camera, or a name is not UTF-8. A file that is not a video
+            fails later, at the first frame.
     """
     try:
         video = cv2.VideoCapture(int(source) if source.isdecimal() else absolute_name(source))

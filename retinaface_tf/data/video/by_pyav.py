@@ -10,7 +10,7 @@ from retinaface_tf.data.video.frame import DEFAULT_RATE, OpenVideo, Pixels, Time
 from retinaface_tf.data.video.names import absolute_name, is_stream, without_password
 from retinaface_tf.errors import InputError
 
-TIMEOUT = 10.0  # seconds that a network may be silent
+TIMEOUT = 10.0  # seconds for which a network may be silent
 MICROSECONDS = 1_000_000  # of a container's duration
 
 
@@ -22,15 +22,15 @@ def open_video(source: str) -> Iterator[OpenVideo]:
         source: the path of a video or the address of a stream.
 
     Raises:
-        InputError: it cannot be opened, or has no pictures.
+        InputError: the source cannot be opened, or has no pictures.
     """
     name = source if is_stream(source) else absolute_name(source)
-    # Frames that FFmpeg reads ahead, to guess their rate, would all come at once.
+    # FFmpeg reads frames ahead to guess their rate; they would all come at once.
     options = {"fpsprobesize": "0"} if is_stream(source) else {}
     try:
         container = av.open(name, "r", options=options, timeout=TIMEOUT)
     except av.error.FFmpegError as error:
-        # Not the whole message, which has the password.
+        # Not the whole message, which includes the password.
         reason = error.strerror or type(error).__name__
         raise InputError(f"{without_password(source)}: expected a video, {reason}") from None
     with container:
@@ -59,7 +59,7 @@ def _images(
             return
         try:
             frames = packet.decode()
-        except av.error.FFmpegError:  # damaged; others may be whole
+        except av.error.FFmpegError:  # damaged; other frames may be whole
             continue
         for frame in frames:
             yield TimedImage(frame.time, _upright(frame))

@@ -1,4 +1,4 @@
-"""States what readers of videos yield, and makes times of frames rise."""
+"""Defines what video readers yield, and makes the times of frames increase."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-DEFAULT_RATE = 25.0  # frames a second, where a video does not say
+DEFAULT_RATE = 25.0  # frames per second, if a video does not say
 
 Pixels = NDArray[np.uint8]
 
@@ -16,31 +16,31 @@ class VideoFrame(NamedTuple):
 
     number: int  # from 0
     seconds: float  # since the first frame
-    rate: float  # frames a second, on average
+    rate: float  # frames per second, on average
     pixels: Pixels  # RGB [H, W, 3], upright
 
 
 class TimedImage(NamedTuple):
     """Holds an image as a library reads it."""
 
-    seconds: float | None  # of the container's clock; None where the container does not say
+    seconds: float | None  # on the container's clock; None if the container does not say
     pixels: Pixels  # RGB [H, W, 3], upright
 
 
 class OpenVideo(NamedTuple):
     """Holds an open video of any library."""
 
-    rate: float  # frames a second, on average
-    length: int  # frames that the video claims to have; 0 where it does not say
-    is_live: bool  # whether it has no end: its times are those at which frames come
+    rate: float  # frames per second, on average
+    length: int  # frames that the video claims to have; 0 if it does not say
+    is_live: bool  # whether it has no end, so that frames are timed as they arrive
     images: Iterator[TimedImage]
 
 
 class Clock:
-    """Counts seconds since the first frame, which rise even where a container's do not."""
+    """Counts seconds since the first frame, which increase even if the container's do not."""
 
     def __init__(self, rate: float):
-        """Begins before the first frame of a video with `rate` frames a second on average."""
+        """Begins before the first frame of a video with `rate` frames per second on average."""
         self._step = 1 / rate
         self._first = 0.0
         self._last: float | None = None
@@ -49,7 +49,7 @@ class Clock:
         """Returns the seconds since the first frame.
 
         Args:
-            seconds: of the frame on the container's clock; None where the container does not say.
+            seconds: of the frame on the container's clock; None if the container does not say.
         """
         if self._last is None:
             self._first, self._last = seconds or 0.0, 0.0

@@ -1,4 +1,4 @@
-"""Writes videos with PyAV: H.264 in MP4, which browsers play, with the sound of the source."""
+"""Writes videos with PyAV as H.264 in MP4, which browsers play, with the sound of the source."""
 
 import logging
 from collections.abc import Iterator
@@ -15,15 +15,15 @@ from retinaface_tf.data.video.sound import Sound
 from retinaface_tf.errors import InputError, one_line
 
 TICK = Fraction(1, 90_000)  # seconds; times of frames are multiples of it
-BT709, LIMITED = 1, 1  # colour of HD video, by its number in H.264; and luma from 16 to 235
+BT709, LIMITED = 1, 1  # H.264's codes for the colours of HD video, and for luma from 16 to 235
 
 log = logging.getLogger(__name__)
 
 
 class H264Writer:
-    """Writes a video whose frames are shown at the times that are given.
+    """Writes a video whose frames are shown at given times.
 
-    Whatever plays H.264 plays these: 4:2:0, and the index before the data.
+    All players of H.264 can play it: 4:2:0, with the index before the data.
     """
 
     def __init__(self, file: Path, first: Pixels, rate: float, sound_of: str | None = None):
@@ -32,11 +32,11 @@ class H264Writer:
         Args:
             file: to write.
             first: its first frame, which sets the size: RGB uint8 [H, W, 3].
-            rate: frames a second on average.
-            sound_of: the path of the video whose sound is taken; None for none.
+            rate: frames per second on average.
+            sound_of: the path of the video whose sound is copied; None for no sound.
 
-        Raises:
-            InputError: the file cannot be written, or no video is so large.
+            Raises:
+                InputError: the file cannot be written, or the size is too large for a video.
         """
         self._file, self._step = file, 1 / rate
         self._ticks = -1
@@ -51,7 +51,7 @@ class H264Writer:
 
     def _add_pictures(self, height: int, width: int, rate: float) -> av.VideoStream:
         stream = self._output.add_stream("libx264", Fraction(rate).limit_denominator(1000))
-        stream.width, stream.height = width + width % 2, height + height % 2  # as 4:2:0 needs it
+        stream.width, stream.height = width + width % 2, height + height % 2  # as 4:2:0 requires
         stream.pix_fmt, stream.codec_context.time_base = "yuv420p", TICK
         stream.colorspace = stream.color_primaries = stream.color_trc = BT709
         stream.color_range = LIMITED
@@ -62,7 +62,7 @@ class H264Writer:
 
         Args:
             picture: RGB uint8 [H, W, 3], scaled to the size of the first.
-            seconds: when it is shown, later than the one before.
+            seconds: when it is shown, later than the frame before.
 
         Raises:
             InputError: the file cannot be written.
@@ -109,6 +109,6 @@ class H264Writer:
 def _open_sound(source: str, output: "av.container.OutputContainer") -> Sound | None:
     try:
         return Sound(source, output)
-    except av.error.FFmpegError as error:  # it was read, but may be gone by now
+    except av.error.FFmpegError as error:  # it was readable before, but may be gone
         log.warning("%s: its sound is lost, %s", source, one_line(error))
         return None

@@ -1,4 +1,4 @@
-"""Reads streams over a network, and connects again where one breaks off."""
+"""Reads streams over a network, and reconnects if one breaks off."""
 
 import logging
 import time
@@ -9,30 +9,30 @@ from retinaface_tf.data.video.frame import Clock, VideoFrame
 from retinaface_tf.data.video.names import without_password
 from retinaface_tf.errors import InputError
 
-ATTEMPTS = 5  # to connect again, one after the other
-PAUSE = 1.0  # seconds before the first attempt; each further one waits twice as long
+ATTEMPTS = 5  # to reconnect, one after the other
+PAUSE = 1.0  # seconds before the first attempt; each further attempt waits twice as long
 
 log = logging.getLogger(__name__)
 
 
 def read_stream(address: str, pause: float = PAUSE) -> Iterator[VideoFrame]:
-    """Reads frames one by one, of a live stream without end.
+    """Reads frames one by one; a live stream has no end.
 
-    Seconds are those at which the frames of a live stream come, and the container's where the
-    stream has an end, as a video on a server has.
+    Frames of a live stream are timed as they arrive, those of a stream with an end, such as a video
+    on a server, by the container.
 
     Args:
         address: of the stream, such as `http://camera/video.mjpg`.
-        pause: seconds before the first attempt to connect again.
+        pause: seconds before the first attempt to reconnect.
 
     Raises:
-        InputError: no frame can be read; or a live stream broke off, and all attempts to connect
-            again failed.
+        InputError: no frame can be read; or a live stream broke off, and all attempts to reconnect
+            failed.
     """
     name, number, failures, clock = without_password(address), 0, 0, None
     while failures <= ATTEMPTS:
         if failures:
-            log.warning("%s: broke off, attempt %d of %d", name, failures, ATTEMPTS)
+            log.warning("%s: broke off, reconnecting, attempt %d of %d", name, failures, ATTEMPTS)
             time.sleep(pause * 2 ** (failures - 1))
         failures += 1
         try:
@@ -47,9 +47,9 @@ def read_stream(address: str, pause: float = PAUSE) -> Iterator[VideoFrame]:
                 raise
             continue
         if not number:
-            raise InputError(f"{name}: expected a video, no frame can be read")
+            raise InputError(f"{name}: expected a video, found no frame that can be read")
         if not video.is_live:
             return
     raise InputError(
-        f"{name}: broke off after {number} frames, {ATTEMPTS} attempts to connect again failed"
+        f"{name}: broke off after {number} frames, {ATTEMPTS} attempts to reconnect failed"
     )

@@ -19,7 +19,7 @@ def is_camera(source: str) -> bool:
 
 
 def without_password(source: str) -> str:
-    """Returns a name as it may be shown and kept: an address without user and password."""
+    """Returns a name that may be shown and stored: an address without user and password."""
     if not is_stream(source):
         return source
     parts = urlsplit(source)
@@ -27,9 +27,9 @@ def without_password(source: str) -> str:
 
 
 def absolute_name(path: str) -> str:
-    """Returns the path of a video in the form that FFmpeg takes for nothing but a file.
+    """Returns the path of a video in a form that FFmpeg can only take for a file.
 
-    What stands before a colon would be a protocol, as in `2024-01-01T12:30:00.mp4`.
+    FFmpeg would take what precedes a colon for a protocol, as in `2024-01-01T12:30:00.mp4`.
 
     Raises:
         InputError: the name is not UTF-8; OpenCV crashes on such names.

@@ -11,13 +11,13 @@ log = logging.getLogger(__name__)
 
 @functools.cache
 def has_pyav() -> bool:
-    """Tells whether PyAV is installed; where it is not, logs once what is lost."""
+    """Tells whether PyAV is installed; if it is not, logs once what is missing."""
     try:
         import_extra("av", "video")
     except InputError as error:
         log.warning(
-            "OpenCV reads and writes videos: without sound, at one rate, as MPEG-4 part 2, which "
-            "browsers do not play; and no streams: %s",
+            "OpenCV reads and writes videos: without sound, at a constant rate, as MPEG-4 part 2, "
+            "which browsers do not play; it reads no streams: %s",
             error,
         )
         return False

@@ -15,22 +15,22 @@ log = logging.getLogger(__name__)
 
 
 def read_video(source: str, max_frames: int | None = None) -> Iterator[VideoFrame]:
-    """Reads frames one by one, as they are asked for.
+    """Reads frames one by one, on request.
 
     Args:
         source: the path of a video; a camera's number such as `0`, or its device; the address of a
             stream.
-        max_frames: how many to read at most; None reads to the end, of a camera without end.
+        max_frames: how many to read at most; None reads to the end, and from a camera for ever.
 
-    Raises:
-        InputError: no frame can be read, a stream broke off for good, or PyAV is not installed,
-            which streams need.
+        Raises:
+            InputError: no frame can be read, a stream broke off for good, or PyAV, which streams need,
+                is not installed.
     """
     yield from itertools.islice(_read(source), max_frames)
 
 
 def count_frames(source: str) -> int:
-    """Returns how many frames a video claims to have; 0 where it does not say."""
+    """Returns how many frames a video claims to have; 0 if it does not say."""
     try:
         with _open(source) as video:
             return video.length
@@ -55,13 +55,13 @@ def _read_file(source: str) -> Iterator[VideoFrame]:
             yield VideoFrame(count, clock.count(image.seconds), video.rate, image.pixels)
             count += 1
         if not count:
-            raise InputError(f"{source}: expected a video or a camera, no frame can be read")
+            raise InputError(f"{source}: expected a video or a camera, found no frame that can be read")
         if count < video.length:
             log.warning("%s: ends after %d of %d frames", source, count, video.length)
 
 
 def _open(source: str) -> AbstractContextManager[OpenVideo]:
-    """Opens a file or a camera; cameras with OpenCV, which knows them on each system."""
+    """Opens a file or a camera; cameras with OpenCV, which finds them on every system."""
     if is_camera(source) or not has_pyav():
         from retinaface_tf.data.video.by_opencv import open_video
     else:

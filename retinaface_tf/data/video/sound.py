@@ -1,4 +1,4 @@
-"""Copies the sound of a video into another, as far as its pictures have come, with PyAV."""
+"""Copies the sound of one video into another with PyAV, as its pictures are written."""
 
 import logging
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ import av
 from retinaface_tf.data.video.names import absolute_name
 from retinaface_tf.errors import one_line
 
-CODEC: Final = "aac"  # copied as it is; sound of others is encoded as this
-RATE = 48_000  # samples a second of what is encoded
-RUN_UP = 0.1  # seconds that sound may begin before 0, for decoders to settle; players skip them
-TAIL = 1.0  # seconds that a video may go on after the last picture, and its sound with it
+CODEC: Final = "aac"  # copied as it is; other sound is encoded as AAC
+RATE = 48_000  # samples per second of encoded sound
+RUN_UP = 0.1  # seconds of sound before 0, for decoders to settle; players skip them
+TAIL = 1.0  # seconds for which a video, and its sound, may continue after the last picture
 MICROSECONDS = 1_000_000  # of a container's duration
 
 Packet: TypeAlias = "av.Packet[av.AudioStream]"
@@ -24,7 +24,7 @@ class Sound:
     """Copies the sound of a video file, in steps."""
 
     def __init__(self, source: str, output: "av.container.OutputContainer"):
-        """Adds a stream to an output that is not begun, unless the source has no sound."""
+        """Adds a stream to an output not yet begun, unless the source has no sound."""
         self._source, self._output = source, output
         self._input = av.open(absolute_name(source), "r")
         self._start, self._duration = self._span_of_pictures()
@@ -32,26 +32,26 @@ class Sound:
         stream = self._input.streams.best("audio")
         if isinstance(stream, av.AudioStream) and stream.codec_context:
             codec = stream.codec_context
-            if codec.name == CODEC and codec.extradata:  # without, as in MPEG-TS, MP4 has no header
+            if codec.name == CODEC and codec.extradata:  # without it, as in MPEG-TS, MP4 has no header
                 self._packets = self._copied(stream, output.add_stream_from_template(stream))
             else:
                 self._packets = self._encoded(stream, output.add_stream(CODEC, RATE))
         self._next = self._advance()
 
     def copy_until(self, seconds: float) -> None:
-        """Writes what is heard up to a time, in seconds since the first picture."""
+        """Writes the sound up to a time, in seconds since the first picture."""
         while self._next is not None and _time(self._next) <= seconds:
             self._output.mux(self._next)
             self._next = self._advance()
 
     def finish(self, seconds: float) -> None:
-        """Writes what is heard until the last picture ends, or all if it is the source's last."""
+        """Writes the sound until the last picture ends, or all sound if it is the source's last."""
         is_whole = seconds + TAIL > self._duration
         self.copy_until(float("inf") if is_whole else seconds)
         self._input.close()
 
     def _span_of_pictures(self) -> tuple[float, float]:
-        """Returns when the first picture is shown, and for how many seconds there are pictures."""
+        """Returns when the first picture is shown, and how many seconds the pictures last."""
         pictures = self._input.streams.best("video")
         if pictures is None or pictures.time_base is None:
             return 0.0, 0.0

@@ -1,4 +1,4 @@
-"""Writes videos by the library that is installed."""
+"""Writes videos with the library that is installed."""
 
 from pathlib import Path
 from typing import Protocol
@@ -11,25 +11,25 @@ class VideoWriter(Protocol):
     """Writes the frames of a video."""
 
     def write(self, picture: Pixels, seconds: float) -> None:
-        """Adds a frame, RGB uint8 [H, W, 3], shown at a time since the first."""
+        """Adds a frame, RGB uint8 [H, W, 3], shown at a time since the first frame."""
         ...
 
     def close(self) -> None:
-        """Writes what is left."""
+        """Writes the rest of the video."""
         ...
 
 
 def open_writer(file: Path, first: Pixels, rate: float, sound_of: str | None = None) -> VideoWriter:
-    """Opens a video to write: with PyAV where it is installed, else OpenCV.
+    """Opens a video for writing, with PyAV if it is installed, else with OpenCV.
 
     Args:
         file: to write, an MP4.
         first: its first frame, which sets the size: RGB uint8 [H, W, 3].
-        rate: frames a second on average.
-        sound_of: the path of the video whose sound is taken; None for none.
+        rate: frames per second on average.
+        sound_of: the path of the video whose sound is copied; None for no sound.
 
-    Raises:
-        InputError: the file cannot be written, or no video has such a size or rate.
+        Raises:
+            InputError: the file cannot be written, or the size or rate is impossible for a video.
     """
     if has_pyav():
         from retinaface_tf.data.video.h264 import H264Writer

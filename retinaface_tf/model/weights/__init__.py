@@ -1,1 +1,1 @@
-"""Reads and writes files of weights, ours and others'."""
+"""Reads and writes weights files, of this project and of others."""

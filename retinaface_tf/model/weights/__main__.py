@@ -1,15 +1,15 @@
-"""Lists the weights of this package, and imports those of others.
+"""Lists this package's weights, and imports those of other projects.
 
     retinaface weights list
     retinaface weights import SRC DST --cfg ...
 
-`list` prints name, backbone, AP, licence, file and SHA-256 of the weights that travel with the
-package; every place that takes weights takes such a name.
+`list` prints name, backbone, AP, licence, file and SHA-256 of the weights shipped with the
+package. Their names are accepted wherever weights are.
 
-`import`, a word that may be left out, takes as SRC a RetinaFace of biubug6, yakhyo or MindSpore, or
-an ImageNet backbone of PyTorch or MindSpore: a .pth, .safetensors or .ckpt file, or a name of the
-Hugging Face hub such as timm/resnet50.tv_in1k. DST is a Keras file, whose name ends in .weights.h5.
-Prints which tensors matched; unless all did, nothing is written.
+`import` (the word may be left out) takes as SRC a RetinaFace of biubug6, yakhyo or MindSpore, or an
+ImageNet backbone of PyTorch or MindSpore: a .pth, .safetensors or .ckpt file, or the name of a
+Hugging Face hub repository such as timm/resnet50.tv_in1k. DST is the Keras file to write; its name
+ends in .weights.h5. The command prints which tensors matched; unless all did, it writes nothing.
 """
 
 from absl import flags
@@ -21,7 +21,7 @@ from retinaface_tf.model.weights.zoo import named_weights
 from retinaface_tf.printing import say
 
 _PARTIAL = flags.DEFINE_bool(
-    "partial", False, "Writes what matched, and random weights for the rest."
+    "partial", False, "Writes the tensors that matched, and random weights for the rest."
 )
 
 

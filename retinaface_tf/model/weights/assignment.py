@@ -11,27 +11,27 @@ from retinaface_tf.model.weights.imported import ImportedTensors
 from retinaface_tf.model.weights.names import BODY, backbone_of, torch_names
 from retinaface_tf.structures import MEAN_RGB
 
-# Normalisation of ImageNet's pixels, RGB, for training backbones: (pixel - mean) / deviation.
+# Normalisation of RGB pixels in ImageNet training: (pixel - mean) / deviation.
 IMAGENET_MEAN = np.array([123.675, 116.28, 103.53])
 IMAGENET_DEVIATION = np.array([58.395, 57.12, 57.375])
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """Names of tensors, by how they fit the variables of a network."""
+    """Groups the names of tensors by how they fit the variables of a network."""
 
     matched: tuple[str, ...]
     missing: tuple[str, ...]  # variables without a tensor
     unexpected: tuple[str, ...]  # tensors without a variable
     misshaped: tuple[str, ...]  # with both shapes
-    left_out: tuple[str, ...]  # tensors that are no part of such a network
+    left_out: tuple[str, ...]  # tensors that such a network does not use
 
     @property
     def is_complete(self) -> bool:
         return not (self.missing or self.unexpected or self.misshaped)
 
     def report(self) -> str:
-        """Returns the number of each kind, and the names of all but the matched tensors."""
+        """Returns the number of names in each group, and all names except the matched ones."""
         lines = [f"matched: {len(self.matched)}"]
         for kind in ("missing", "unexpected", "misshaped", "left_out"):
             names = getattr(self, kind)
@@ -39,7 +39,7 @@ class Assignment:
         return "\n".join(lines)
 
     def summary(self) -> str:
-        """Returns in one line what does not fit."""
+        """Describes in one line what does not fit."""
         kinds = ("misshaped", "missing", "unexpected")
         parts = [
             f"{len(names)} {kind} (such as {names[0]})"
@@ -50,7 +50,7 @@ class Assignment:
 
 
 class IncompleteWeightsError(InputError):
-    """Weights that are not all and only those of a network."""
+    """Reports weights that are not exactly those of a network."""
 
     def __init__(self, message: str, assignment: Assignment):
         super().__init__(message)
@@ -61,7 +61,7 @@ def assign(network: keras.Model, imported: ImportedTensors) -> Assignment:
     """Assigns the tensors that fit a network, and adapts its stem to RGB pixels.
 
     Args:
-        network: of build_network or build_backbone; keeps its own values where nothing fits.
+        network: from build_network or build_backbone; keeps its own values where nothing fits.
         imported: a detector or a backbone; a backbone network takes its part of a detector.
     """
     names = torch_names(network)
@@ -76,7 +76,7 @@ def assign(network: keras.Model, imported: ImportedTensors) -> Assignment:
 
 
 def _compare(variables: dict[str, keras.Variable], imported: ImportedTensors) -> Assignment:
-    """Sorts tensors and variables by how they fit."""
+    """Groups tensors and variables by how they fit."""
     tensors = imported.tensors
     misshaped = {
         name: f"{name} has the shape {tensors[name].shape}, expected {_torch_shape(variable)}"
@@ -96,10 +96,11 @@ def _compare(variables: dict[str, keras.Variable], imported: ImportedTensors) ->
 
 
 def check_complete(assignment: Assignment, imported: ImportedTensors, network: keras.Model) -> None:
-    """Refuses weights that are not all and only those of a network.
+    """Refuses weights that are not exactly those of a network.
 
     Raises:
-        IncompleteWeightsError: some do not fit; says what the file holds and what does not fit.
+        IncompleteWeightsError: some do not fit; the message says what the file holds and what
+            does not fit.
     """
     if assignment.is_complete:
         return
@@ -114,7 +115,7 @@ def check_complete(assignment: Assignment, imported: ImportedTensors, network: k
 def _axes(variable: keras.Variable) -> tuple[int, ...]:
     """Returns the axes of a PyTorch tensor in the order of a variable's.
 
-    Kernels are height, width, in, out here and out, in, height, width in PyTorch and MindSpore.
+    Kernels are (height, width, in, out) here and (out, in, height, width) in PyTorch and MindSpore.
     """
     if len(variable.shape) < 4:
         return tuple(range(len(variable.shape)))
@@ -128,13 +129,13 @@ def _torch_shape(variable: keras.Variable) -> tuple[int, ...]:
 
 
 def _adapt_stem(network: keras.Model, *, is_detector: bool) -> None:
-    """Makes a stem that was trained on other input take RGB pixels less MEAN_RGB.
+    """Adapts a stem that was trained on other input to RGB pixels minus MEAN_RGB.
 
-    Detectors were trained on BGR pixels less the same mean. Backbones of ImageNet were trained on
-    normalised RGB: the ratios of the deviations go into the kernel, their mean and the small
-    difference of means into the statistics of the norm. Features are then as ImageNet's, except at
-    borders, where padding with zeros means a grey that is one level off, and the kernel keeps its
-    usual size.
+    Detectors were trained on BGR pixels minus the same mean. ImageNet backbones were trained on
+    normalised RGB: the ratios of the deviations go into the kernel, and their mean and the small
+    difference of the means into the statistics of the norm, so that the kernel keeps its usual
+    magnitude. Features are then the original ones except at borders, where padding with zeros means
+    a grey that is one level off.
     """
     conv, norm = network.get_layer("stem_conv"), network.get_layer("stem_norm")
     kernel = conv.kernel.numpy().astype(np.float64)

@@ -23,22 +23,23 @@ from retinaface_tf.model.weights.state_dict import find_file
 from retinaface_tf.model.weights.zoo import log_licence
 
 SUFFIX = ".weights.h5"
-# Attributes of a file: the network that it was saved from; where it comes from, in JSON.
+# Attributes of a file: the network that it was saved from, and where it comes from, in JSON.
 NETWORK, PROVENANCE = "network", "provenance"
 
 log = logging.getLogger(__name__)
 
 
 def load_weights(network: keras.Model, source: str | Path) -> None:
-    """Loads weights, saved here or by another program, into a network or a backbone.
+    """Loads weights of this or another project into a network or a backbone.
 
     Args:
-        network: of build_network or build_backbone.
+        network: from build_network or build_backbone.
         source: a file that `save_weights` wrote for the same kind of network; a file of PyTorch,
-            safetensors or MindSpore; a name of the package's weights or of the Hugging Face hub.
+            safetensors or MindSpore; the name of weights in the package or of a Hugging Face hub
+            repository.
 
     Raises:
-        InputError: no such file, no weights, or not all and only those of this network.
+        InputError: `source` does not exist, holds no weights, or not exactly this network's.
     """
     path = find_file(source)
     if path.name.endswith(SUFFIX):
@@ -52,13 +53,13 @@ def load_weights(network: keras.Model, source: str | Path) -> None:
 
 
 def find_backbone(source: str | Path) -> str | None:
-    """Tells the backbone of a file of weights by its tensors, or None where they tell none.
+    """Tells the backbone of weights from their tensors; None if they do not tell.
 
     Args:
-        source: as of `load_weights`.
+        source: as for `load_weights`.
 
     Raises:
-        InputError: no such file, or no weights.
+        InputError: `source` does not exist, or holds no weights.
     """
     path = find_file(source)
     if not path.name.endswith(SUFFIX):
@@ -66,9 +67,9 @@ def find_backbone(source: str | Path) -> str | None:
     try:
         with h5py.File(path) as file:
             saved = str(file.attrs.get(NETWORK, ""))
-    # A damaged file can raise nearly anything.
+    # A damaged file can raise almost anything.
     except Exception:
-        raise InputError(f"{path}: not a file of weights, or broken") from None
+        raise InputError(f"{path}: not a weights file, or broken") from None
     by_name = {name_of_network(backbone): backbone for backbone in BACKBONES}
     return by_name.get(saved, saved) or None
 
@@ -83,7 +84,7 @@ def load_saved(network: keras.Model, path: Path) -> None:
     """Loads a file that `save_weights` wrote for the same kind of network, finite or not.
 
     Raises:
-        InputError: it is no such file, or of another network, or damaged.
+        InputError: the file is not of this kind, for another network, or damaged.
     """
     refusal = f"{path}: not the weights of a {network.name}"
     try:
@@ -94,12 +95,12 @@ def load_saved(network: keras.Model, path: Path) -> None:
         if saved not in (network.name, name_of_network(network.name)):
             raise InputError(f"{refusal}, but of a {saved:.40}")
         with warnings.catch_warnings():
-            # Keras only warns of layers that it leaves unchanged.
+            # Keras only warns about layers that it leaves unchanged.
             warnings.simplefilter("error", UserWarning)
             network.load_weights(path)
     except InputError:
         raise
-    # A damaged file can raise nearly anything, in HDF5 and in Keras.
+    # A damaged file can raise almost anything, in HDF5 and in Keras.
     except Exception as error:
         raise InputError(
             f"{refusal}, or not with these anchors, or broken: {one_line(error)}"
@@ -118,12 +119,12 @@ def save_weights(
     """Writes weights to a file, whole or not at all.
 
     Args:
-        network: of build_network or build_backbone.
+        network: from build_network or build_backbone.
         path: ends in `.weights.h5`.
-        provenance: goes into the attribute `provenance` of the file, as JSON.
+        provenance: written to the attribute `provenance` of the file, as JSON.
 
-    Raises:
-        InputError: another suffix, or a place that cannot be written.
+        Raises:
+            InputError: the suffix is another, or the file cannot be written.
     """
     path = Path(path)
     check_name(path)

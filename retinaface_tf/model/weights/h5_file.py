@@ -1,8 +1,8 @@
-"""Checks our files of weights, which are HDF5, before Keras reads them.
+"""Checks this project's weights files, which are HDF5, before Keras reads them.
 
-HDF5 has datasets that are compressed, that were never written, that lie in other files, or over
-each other: a small file can declare any size. Keras writes none of these. It also writes no
-checksum, so that a flipped bit is read as another weight.
+HDF5 allows datasets that are compressed, were never written, lie in other files, or overlap: a
+small file can declare any size. Keras writes none of these. It also writes no checksum, so that a
+flipped bit would be read as a different weight.
 """
 
 import hashlib
@@ -12,39 +12,39 @@ import h5py
 import numpy as np
 
 CHECKSUM = "sha256"  # attribute of the file
-_NUMBERS = "biuf"  # kinds of NumPy's types; others, as texts and references, lie elsewhere
+_NUMBERS = "biuf"  # kinds of NumPy types; others, such as texts, are stored elsewhere
 
 
 def check_file(path: Path) -> None:
-    """Checks that a file holds plain numbers, and those that were saved where it says so.
+    """Checks that a file holds plain numbers and, if it has a checksum, those that were saved.
 
-    Files without a checksum, as older versions wrote them, are taken as they are.
+    Files without a checksum, as older versions wrote them, are accepted.
 
     Raises:
-        OSError: it is not HDF5.
-        ValueError: what is wrong, to be read after the file's name.
+        OSError: the file is not HDF5.
+        ValueError: says what is wrong, to follow the file's name.
     """
     with h5py.File(path) as file:
         _check_plain(file, path.stat().st_size)
         if CHECKSUM in file.attrs and file.attrs[CHECKSUM] != _checksum(file):
-            raise ValueError("its checksum differs, so that it was damaged after it was saved")
+            raise ValueError("its checksum differs: it was damaged after it was saved")
 
 
 def write_checksum(file: h5py.File) -> None:
-    """Writes the checksum of all that a file holds; to be called last."""
+    """Writes the checksum of a file's content; call it last."""
     file.attrs[CHECKSUM] = _checksum(file)
 
 
 def _check_plain(file: h5py.File, size: int) -> None:
     def check(name: str, link: object) -> None:
         if not isinstance(link, h5py.HardLink):
-            raise ValueError(f"{name!r:.60} is a link to another place")
+            raise ValueError(f"{name!r:.60} is a link to another file or dataset")
 
     file.visititems_links(check)
     datasets = _datasets(file)
     for name, dataset in datasets.items():
         if dataset.dtype.kind not in _NUMBERS or dataset.external or dataset.is_virtual:
-            raise ValueError(f"{name!r:.60} holds something else than numbers")
+            raise ValueError(f"{name!r:.60} holds something other than numbers")
     declared = sum(dataset.nbytes for dataset in datasets.values())
     if declared > size:
         raise ValueError(f"it declares {declared:,} bytes of numbers, more than it has")

@@ -1,4 +1,4 @@
-"""Tensors of weight files that other programs wrote, under the names of one spelling."""
+"""Reads the weights files of other projects, and renames their tensors to one spelling."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +14,13 @@ from retinaface_tf.model.weights.state_dict import StateDict, read_state_dict
 
 @dataclass(frozen=True)
 class ImportedTensors:
-    """The tensors of a detector or a backbone, named as `names` spells them."""
+    """Holds the tensors of a detector or a backbone, named as `names` spells them."""
 
     path: Path
     file_kind: str  # such as PyTorch
     is_detector: bool  # False for a backbone alone
     tensors: dict[str, NDArray[Any]]
-    left_out: tuple[str, ...]  # names in the file of what is no part of a detector
+    left_out: tuple[str, ...]  # names in the file that a detector does not use
 
     @property
     def kind(self) -> str:
@@ -28,11 +28,11 @@ class ImportedTensors:
 
 
 def read_imported(path: Path) -> ImportedTensors:
-    """Reads a detector or a backbone from a file of another program.
+    """Reads a detector or a backbone from a file of another project.
 
     Raises:
-        InputError: the file is of no known kind or broken, two of its tensors have one name here,
-            or a number in it is not finite.
+        InputError: the file is of no known kind, or is broken, two of its tensors have the same
+            name here, or a number in it is not finite.
     """
     state = read_state_dict(path)
     names = {original: canonical(original) for original in state.tensors}
@@ -43,7 +43,7 @@ def read_imported(path: Path) -> ImportedTensors:
         state.kind,
         is_detector,
         _rename(state, path, names, "" if is_detector else BODY),
-        # PyTorch counts the batches of every norm: of no use, and too many to list.
+        # PyTorch counts the batches of every norm: these are useless here, and too many to list.
         tuple(name for name in no_part if not name.endswith(".num_batches_tracked")),
     )
 
@@ -51,7 +51,7 @@ def read_imported(path: Path) -> ImportedTensors:
 def _rename(
     state: StateDict, path: Path, names: dict[str, str | None], prefix: str
 ) -> dict[str, NDArray[Any]]:
-    """Returns the tensors that have a name, under `prefix` and that name."""
+    """Returns the tensors that have a name here, under `prefix` and that name."""
     tensors: dict[str, NDArray[Any]] = {}
     for original, name in names.items():
         if name is None:

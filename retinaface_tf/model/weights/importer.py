@@ -1,4 +1,4 @@
-"""Imports the weights of other programs into files of this one."""
+"""Imports the weights of other projects into files of this one."""
 
 from datetime import date
 from pathlib import Path
@@ -23,21 +23,22 @@ _LICENCES = {
 def import_weights(
     source: str | Path, destination: str | Path, config: Config, partial: bool = False
 ) -> Assignment:
-    """Writes the weights of another program as a Keras file with a note of where they are from.
+    """Writes the weights of another project to a Keras file that records their origin.
 
     Args:
         source: a RetinaFace of biubug6, yakhyo or MindSpore, or an ImageNet backbone of PyTorch or
-            MindSpore: a .pth, .safetensors or .ckpt file, or a name of the Hugging Face hub.
+            MindSpore: a .pth, .safetensors or .ckpt file, or the name of a Hugging Face hub
+            repository.
         destination: the file to write; its name ends in `.weights.h5`.
         config: of the network that the weights are for.
-        partial: whether to write a network some of whose variables keep their random values.
+        partial: writes the network even if some of its variables keep their random values.
 
     Returns:
         Which tensors matched.
 
     Raises:
         IncompleteWeightsError: not all tensors match or, if `partial`, none; nothing is written.
-        InputError: no such file, a broken file, or a destination that cannot be written.
+        InputError: `source` is missing or broken, or `destination` cannot be written.
     """
     files.check_name(Path(destination))
     imported = read_imported(find_file(source))
@@ -55,10 +56,10 @@ def import_weights(
 def _provenance(
     source: str | Path, imported: ImportedTensors, assignment: Assignment, network: keras.Model
 ) -> dict[str, str]:
-    """Returns what the file says of its origin."""
+    """Returns what the file records of its origin."""
     return {
         "source": str(source),
-        "file": str(imported.path.resolve()),  # of the hub, it has the commit in its path
+        "file": str(imported.path.resolve()),  # a file of the hub has the commit in its path
         "sha256": files.sha256(imported.path),
         "kind": f"{imported.file_kind}, {imported.kind}",
         "matched": f"{len(assignment.matched)} of {len(network.variables)}",

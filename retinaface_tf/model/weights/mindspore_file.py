@@ -1,4 +1,4 @@
-"""Checkpoints that MindSpore saved (`.ckpt`), read without MindSpore."""
+"""Reads checkpoints that MindSpore saved (`.ckpt`), without MindSpore."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from retinaface_tf.errors import InputError
 
-# MindSpore's checkpoint.proto, but for the hash tables that a value may hold instead of a tensor.
+# MindSpore's checkpoint.proto without the hash tables that a value may hold instead of a tensor.
 _SCHEMA = """
 name: "checkpoint.proto"
 message_type {
@@ -43,21 +43,21 @@ _NUMPY_TYPES = "Bool Int8 Int16 Int32 Int64 UInt8 UInt16 UInt32 UInt64 Float16 F
 _DTYPES = {name: np.dtype(name.lower()) for name in _NUMPY_TYPES.split()}
 _DTYPES["BFloat16"] = np.dtype(ml_dtypes.bfloat16)
 
-MAX_DIMENSIONS = 32  # as NumPy has
+MAX_DIMENSIONS = 32  # the limit of NumPy
 
 
 def read_mindspore_checkpoint(path: Path) -> dict[str, NDArray[Any]]:
     """Reads all tensors of a checkpoint by name, in the file's order, optimizer slots included.
 
-    The format is that of `save_checkpoint`, mindspore/train/serialization.py (2.10). Kernels stay
-    as MindSpore has them (out, in, height, width). Arrays are read-only. A file cut between two
-    tensors reads as one with fewer: the format has no mark of its end.
+    The format is that of `save_checkpoint`, mindspore/train/serialization.py (2.10). Kernels keep
+    MindSpore's layout (out, in, height, width). Arrays are read-only. A file that was cut off
+    between two tensors reads as one with fewer tensors, since the format does not mark its end.
 
     Raises:
-        InputError: no such file, no checkpoint, encrypted, or with an incomplete tensor.
+        InputError: the file is missing, not a checkpoint, encrypted, or has an incomplete tensor.
     """
     tensors = {}
-    # A tensor of more than 512 MiB is written in slices, one after the other under one name.
+    # A tensor of more than 512 MiB is written in consecutive slices under one name.
     for name, slices in groupby(_parse(path), key=lambda value: value.tag):
         try:
             tensors[name] = _join([value.tensor for value in slices if value.HasField("tensor")])
@@ -67,14 +67,14 @@ def read_mindspore_checkpoint(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _parse(path: Path) -> Sequence[Any]:
-    """Parses the values of the file: each a `tag` and a `tensor`, or a slice of one."""
+    """Parses the values of the file, each a `tag` with a `tensor` or a slice of one."""
     expected = "expected a checkpoint that MindSpore saved"
     try:
         content = path.read_bytes()
-        if content[-17:-10] == b"crc_num":  # then ten bytes: what crc_check=True appends
+        if content[-17:-10] == b"crc_num":  # then ten bytes, appended by crc_check=True
             content = content[:-17]
         values: Sequence[Any] = Checkpoint.FromString(content).value
-        # A tag that is no text comes as bytes, or raises in protobuf's pure Python.
+        # A tag that is not text is bytes, or raises in the pure Python protobuf.
         whole = all(value.IsInitialized() and isinstance(value.tag, str) for value in values)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; {expected}") from None
@@ -88,10 +88,10 @@ def _parse(path: Path) -> Sequence[Any]:
 
 
 def _join(slices: Sequence[Any]) -> NDArray[Any]:
-    """Joins the slices of a tensor; each slice states type and shape of the whole.
+    """Joins the slices of a tensor, each of which states the type and shape of the whole.
 
     Raises:
-        ValueError: says what is wrong, to be read after the tensor's name.
+        ValueError: says what is wrong, to follow the tensor's name.
     """
     if not slices:
         raise ValueError("is a hash table; expected a tensor")
@@ -101,7 +101,7 @@ def _join(slices: Sequence[Any]) -> NDArray[Any]:
         raise ValueError(f"has {len(slices[0].dims)} dimensions; expected at most {MAX_DIMENSIONS}")
     shape = tuple(slices[0].dims)
     if shape == (0,) and content:
-        shape = ()  # of strings, and of scalars in files of older MindSpore
+        shape = ()  # of strings, and of scalars in files of older MindSpore versions
     if kind == "str":
         dtype = np.dtype(f"<U{max(1, len(content) // 4)}")
     elif kind in _DTYPES:

@@ -1,7 +1,7 @@
-"""Names of our variables in the files of other programs.
+"""Maps this package's variables to the names of tensors in files of other projects.
 
-One spelling is the reference, that of biubug6's PyTorch RetinaFace, whose backbones are named as
-torchvision's; `canonical` turns the others' into it.
+The reference spelling is that of biubug6's PyTorch RetinaFace, whose backbones are named as in
+torchvision; `canonical` turns other spellings into it.
 """
 
 import re
@@ -12,7 +12,7 @@ import keras
 
 from retinaface_tf.model.network import name_of_network
 
-# Parts of a tensor's name that follow from ours: modules, then what they hold.
+# Parts of a tensor's name by our own: modules, then what they hold.
 _RESNET = {
     "first_conv": "conv1",
     "first_norm": "bn1",
@@ -41,7 +41,7 @@ _MOBILENETV2 = {
     "narrow_conv": "2",
     "narrow_norm": "3",
 }
-# The first block widens nothing, so all that follows moves up.
+# The first block has no expansion, so what follows moves up.
 _MOBILENETV2_FIRST = {
     "depthwise_conv": "0.0",
     "depthwise_norm": "0.1",
@@ -88,7 +88,7 @@ _SPELLINGS = (
     (r"\.moving_mean$", ".running_mean"),
     (r"\.moving_variance$", ".running_var"),
 )
-# The classifier of ImageNet, torch's count of batches, MindSpore's optimizer.
+# ImageNet's classifier, torch's count of batches, MindSpore's optimizer.
 _NO_PART = re.compile(
     r"(body\.)?(fc|classifier|end_point)\."
     r"|.*\.num_batches_tracked$"
@@ -97,14 +97,14 @@ _NO_PART = re.compile(
 
 
 def canonical(name: str) -> str | None:
-    """Returns the reference spelling of a tensor's name; None for what is no part of a detector."""
+    """Returns the reference spelling of a tensor's name; None if a detector does not use it."""
     for pattern, replacement in _SPELLINGS:
         name = re.sub(pattern, replacement, name)
     return None if _NO_PART.match(name) else name
 
 
 def backbone_of(names: Iterable[str]) -> str | None:
-    """Tells the backbone of tensors by their names in the reference spelling, or None."""
+    """Tells the backbone of tensors from their names in the reference spelling; None if unknown."""
     found = tuple(names)
     for backbone, published in BACKBONE_NAMES.items():
         if any(name.startswith(published.mark) for name in found):
@@ -113,12 +113,12 @@ def backbone_of(names: Iterable[str]) -> str | None:
 
 
 def torch_names(network: keras.Model) -> dict[str, str]:
-    """Returns the reference spelling by path of each variable, such as `stem_conv/kernel`.
+    """Returns the reference spelling of each variable, by paths such as `stem_conv/kernel`.
 
     Names of the backbone begin with `body.`.
 
     Args:
-        network: of build_network or build_backbone.
+        network: from build_network or build_backbone.
     """
     (backbone_module,) = (
         published.module
@@ -134,7 +134,7 @@ def torch_names(network: keras.Model) -> dict[str, str]:
 
 
 def _detector_module(layer: str) -> str | None:
-    """Returns the module of a layer behind the backbone; None for a layer of the backbone."""
+    """Returns the module of a layer after the backbone; None for a layer of the backbone."""
     block, _, kind = layer.rpartition("_")
     part = {"conv": 0, "norm": 1}[kind]
     if found := re.fullmatch(r"pyramid(\d)_(lateral|merge)", block):
@@ -181,10 +181,10 @@ def _place(layer: str) -> tuple[int, int, str]:
 
 @dataclass(frozen=True)
 class BackboneNames:
-    """Names of a backbone's tensors in the reference spelling."""
+    """Spells the names of a backbone's tensors as the reference does."""
 
-    mark: str  # begins a tensor's name in this backbone and in none after it in the table
-    module: Callable[[str], str]  # from one of our layers
+    mark: str  # begins a tensor's name in this backbone, and in none that follows it in the table
+    module: Callable[[str], str]  # of one of our layers
 
 
 BACKBONE_NAMES = {

@@ -1,8 +1,8 @@
 """Checks imported weights on two photographs.
 
-The tensors of two networks may have the same names and shapes, though their anchors or activations
-differ, so that a network of one finds nothing with the weights of the other. Face-Detector-1MB
-(github.com/biubug6) is such a sister of Pytorch_Retinaface.
+Two networks may have tensors of the same names and shapes but different anchors or activations, so
+that one finds nothing with the weights of the other. Face-Detector-1MB (github.com/biubug6) is such
+a relative of Pytorch_Retinaface.
 """
 
 import logging
@@ -18,7 +18,7 @@ from retinaface_tf.geometry.coder import decode_boxes
 from retinaface_tf.samples import FACES
 from retinaface_tf.structures import Array, Predictions
 
-MIN_SCORE, MIN_IOU = 0.5, 0.4  # of the best anchor's box, with the face
+MIN_SCORE, MIN_IOU = 0.5, 0.4  # of the best anchor's box; IoU with the face
 
 log = logging.getLogger(__name__)
 
@@ -27,9 +27,9 @@ def warn_unless_faces_are_found(network: keras.Model, config: Config, source: st
     """Warns if a network finds the face in neither of two photographs.
 
     Args:
-        network: of `build_network`, with the weights.
+        network: from `build_network`, with the weights.
         config: of the network.
-        source: what the weights are called in the warning.
+        source: the name of the weights in the warning.
     """
     for file, face in FACES.items():
         box, score = _best_box(network, config, read_image(file))
@@ -37,8 +37,8 @@ def warn_unless_faces_are_found(network: keras.Model, config: Config, source: st
         if score >= MIN_SCORE and overlap >= MIN_IOU:
             return
     log.warning(
-        "%s: finds the face in neither of %d photographs, though names and shapes of its tensors "
-        "are those of %s: its anchors, activations or mean colours may be others",
+        "%s: finds the face in none of %d photographs, though the names and shapes of its tensors "
+        "are those of %s: its anchors, activations or mean colours may differ",
         *(source, len(FACES), config.model.backbone),
     )
 
@@ -46,7 +46,7 @@ def warn_unless_faces_are_found(network: keras.Model, config: Config, source: st
 def _best_box(network: keras.Model, config: Config, image: Array) -> tuple[tf.Tensor, float]:
     """Returns the box [4], in pixels, of the anchor with the best score, and that score.
 
-    Without NMS, which one box does not need, and without tracing a graph, which takes longer.
+    One box needs no NMS, and no graph is traced, which would take longer.
     """
     height, width = image.shape[:2]
     predictions = Predictions(**network(image[None], training=False))

@@ -1,4 +1,4 @@
-"""Weight files of other programs as tensors by name."""
+"""Reads weights files of other projects as tensors by name."""
 
 import logging
 import re
@@ -16,28 +16,28 @@ from retinaface_tf.model.weights.torch_file import is_torch_file, read_torch_fil
 from retinaface_tf.model.weights.zoo import find_named
 
 HUB_FILE = "model.safetensors"
-# Names that mean a file, even where there is none.
+# Suffixes of names that mean a file, even if it does not exist.
 SUFFIXES = (".bin", ".ckpt", ".h5", ".pt", ".pth", ".safetensors", ".tar")
 
-MAX_NAME = 500  # letters
+MAX_NAME = 500  # characters
 _HDF5_START = b"\x89HDF"
 
 
 @dataclass(frozen=True)
 class StateDict:
-    """Tensors by name."""
+    """Holds tensors by name."""
 
     kind: str  # of the file, such as PyTorch
     tensors: dict[str, NDArray[Any]]
 
 
 def find_file(source: str | Path) -> Path:
-    """Finds a local file, that of named weights, or that of a name of the Hugging Face hub.
+    """Finds a local file, the file of named weights, or the file of a Hugging Face hub repository.
 
-    A file that exists wins over a name. The hub's are such as `timm/resnet50.tv_in1k`.
+    A file that exists wins over a name. A repository has a name such as `timm/resnet50.tv_in1k`.
 
     Raises:
-        InputError: there is no such file, or the hub does not give it.
+        InputError: there is no such file, or it cannot be downloaded.
     """
     path = Path(source)
     if path.is_file():
@@ -45,7 +45,7 @@ def find_file(source: str | Path) -> Path:
     if (named := find_named(source)) is not None:
         return named
     if path.is_dir():
-        raise InputError(f"{source}: expected a file of weights, found a folder")
+        raise InputError(f"{source}: expected a weights file, found a folder")
     is_name = re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", str(source))
     if not is_name or path.suffix in SUFFIXES or path.parent.is_dir():
         raise InputError(f"{source}: no such weights file")
@@ -53,33 +53,33 @@ def find_file(source: str | Path) -> Path:
 
 
 def _download(repository: str) -> Path:
-    """Downloads the weights of a repository of the hub, unless they are in its cache."""
+    """Downloads the weights of a hub repository, unless they are in the cache."""
     try:
         huggingface_hub = import_extra("huggingface_hub", "hub")
     except InputError as error:
         raise InputError(
             f"{repository}: no such weights file; as a name of the Hugging Face hub: {error}"
         ) from None
-    # The library logs each new attempt.
+    # The library logs every retry.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         return Path(huggingface_hub.hf_hub_download(repository, HUB_FILE))
-    # The library raises errors of its own, of HTTP and of files.
+    # The library raises its own errors, HTTP errors and file errors.
     except Exception as error:
         reason = one_line(error)
         raise InputError(
-            f"{repository}: neither a file nor a repository of the Hugging Face hub that could be "
+            f"{repository}: neither a file nor a repository on the Hugging Face hub that could be "
             f"read: {reason}"
         ) from None
 
 
 def read_state_dict(path: Path) -> StateDict:
-    """Reads a file of PyTorch, safetensors or MindSpore, recognised by its first bytes or `.ckpt`.
+    """Reads a file of PyTorch, safetensors or MindSpore, known by its first bytes or `.ckpt`.
 
     No code in the file is run.
 
     Raises:
-        InputError: it is none of these, or broken, or holds no tensors.
+        InputError: the file is none of these, or is broken, or holds no tensors.
     """
     try:
         with path.open("rb") as file:
@@ -105,20 +105,20 @@ def read_state_dict(path: Path) -> StateDict:
 def _read_safetensors(path: Path) -> dict[str, NDArray[Any]]:
     try:
         return safetensors.numpy.load_file(path)
-    # Types that NumPy does not have raise errors of other kinds.
+    # Types that NumPy does not have raise other kinds of errors.
     except Exception as error:
         raise InputError(f"{path}: expected a whole safetensors file: {one_line(error)}") from None
 
 
 def _read_mindspore(path: Path) -> dict[str, NDArray[Any]]:
     tensors = read_mindspore_checkpoint(path)
-    # MindSpore keeps text as tensors too.
+    # MindSpore also keeps text as tensors.
     return {name: values for name, values in tensors.items() if values.dtype.kind != "U"}
 
 
 def _what_else(start: bytes) -> str:
     if start.startswith(_HDF5_START):
-        return "is of Keras already; such weights are taken where the name ends in .weights.h5"
+        return "is a Keras file already; its name must end in .weights.h5"
     return (
         "expected a file of torch.save, safetensors, MindSpore (.ckpt) or our own (.weights.h5), "
         f"found one that begins with {start[:8]!r}"

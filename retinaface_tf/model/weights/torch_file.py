@@ -1,7 +1,7 @@
-"""Reads PyTorch's files of weights without PyTorch.
+"""Reads PyTorch's weights files without PyTorch.
 
-A `.pth` is a pickle of tensors that name their storages; the storages lie beside it in a zip, or
-behind it in files written before PyTorch 1.6.
+A `.pth` is a pickle of tensors that name their storages. The storages are beside the pickle in a
+zip, or after it in files written before PyTorch 1.6.
 """
 
 import io
@@ -19,38 +19,38 @@ from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.model.weights.torch_pickle import StoredTensor, Unpickler
 
 _ZIP_START = b"PK\x03\x04"
-# Before PyTorch 1.6: a pickle of this number.
+# Before PyTorch 1.6, a file began with a pickle of this number.
 _OLD_START = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)
 
-# A pickle of 100,000 tensors is not as long. In memory it can be a hundred times as large.
+# A pickle of 100,000 tensors is shorter than this. In memory it can be a hundred times as large.
 MAX_PICKLE = 4 * 2**20
-# Tensors may share a storage, but not so often that a small file fills the memory.
+# Tensors may share a storage, but not so often that a small file would fill the memory.
 MAX_SHARING = 4
 
-# Where training scripts keep the weights among other things.
+# Keys under which training scripts keep the weights.
 _INNER = ("state_dict", "model")
 
 
 def is_torch_file(start: bytes) -> bool:
-    """Tells whether a file with these first bytes is one of torch.save, or at least a zip."""
+    """Tells whether a file with these first bytes is from torch.save, or at least a zip."""
     return start.startswith((_ZIP_START, _OLD_START))
 
 
 def read_torch_file(path: Path) -> dict[str, NDArray[Any]]:
-    """Reads the state dict that `torch.save` wrote, alone or among what a training script keeps.
+    """Reads the state dict that `torch.save` wrote, alone or inside a training checkpoint.
 
     Returns:
-        The tensors by name; none where there is no state dict.
+        The tensors by name; none if there is no state dict.
 
     Raises:
-        InputError: the file is cut short, is none of torch.save, or asks to run code.
+        InputError: the file is cut short, was not written by torch.save, or asks to run code.
     """
     try:
         with path.open("rb") as file:
             read = _read_zip if file.read(len(_ZIP_START)) == _ZIP_START else _read_old
             file.seek(0)
             return read(file)
-    # A broken pickle can raise nearly anything.
+    # A broken pickle can raise almost anything.
     except Exception as error:
         raise InputError(
             f"{path}: expected a whole file of torch.save: {one_line(error)}"
@@ -62,7 +62,7 @@ def _read_zip(file: IO[bytes]) -> dict[str, NDArray[Any]]:
         entries = {entry.filename: entry for entry in archive.infolist()}
         pickles = [name for name in entries if name.endswith("data.pkl")]
         if not pickles:
-            raise ValueError("it is a zip without data.pkl in it")
+            raise ValueError("it is a zip without data.pkl")
         _check_entries(archive, file)
         folder = pickles[0].removesuffix("data.pkl")
         order = f"{folder}byteorder"
@@ -79,9 +79,9 @@ def _read_zip(file: IO[bytes]) -> dict[str, NDArray[Any]]:
 
 
 def _check_entries(archive: zipfile.ZipFile, file: IO[bytes]) -> None:
-    """Refuses a zip that is larger in memory than it is on the disk.
+    """Refuses a zip that is larger in memory than on disk.
 
-    PyTorch compresses nothing. Entries that share their bytes would be read once for each.
+    PyTorch compresses nothing. Bytes that entries share would be read once for each entry.
 
     Raises:
         ValueError: an entry is compressed, or entries overlap.
@@ -94,7 +94,7 @@ def _check_entries(archive: zipfile.ZipFile, file: IO[bytes]) -> None:
 
 
 def _read_old(file: IO[bytes]) -> dict[str, NDArray[Any]]:
-    """Reads pickles of magic number, version, machine, content and keys, then the storages."""
+    """Reads the pickles of magic number, version, machine, content and keys, then the storages."""
     pickles = io.BytesIO(file.read(MAX_PICKLE))
     unpickler = Unpickler(pickles)
     _magic, _version, machine, content, keys = (unpickler.load() for _ in range(5))
@@ -118,7 +118,7 @@ def _read_tensors(
 ) -> dict[str, NDArray[Any]]:
     size = sum(len(numbers) for numbers in storages.values())
     if sum(tensor.count for tensor in tensors.values()) > MAX_SHARING * size:
-        raise ValueError("its tensors lie over each other, or outside of their storage")
+        raise ValueError("its tensors overlap, or lie outside their storage")
     return {name: tensor.read(storages[tensor.storage]) for name, tensor in tensors.items()}
 
 

@@ -1,9 +1,9 @@
 """Reads the pickles in PyTorch's files without running what they ask for.
 
-Only the few functions that `Unpickler` knows are ever called; any other that a file names is
-refused. A pickle of a few hundred bytes can hold tuples of tuples whose hash, comparison or text
-takes for ever, and can ask to copy a long list again and again. So nothing here hashes, compares,
-prints or copies a value of a file before its type and length are known.
+Only the few functions that `Unpickler` knows are ever called; all others are refused. A pickle of a
+few hundred bytes can hold tuples of tuples that take for ever to hash, compare or print, and can
+ask for a long list to be copied again and again. So nothing here hashes, compares, prints or copies
+a value from a file before its type and length are known.
 """
 
 import math
@@ -16,7 +16,7 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-MAX_DIMENSIONS = 32  # as NumPy has
+MAX_DIMENSIONS = 32  # the limit of NumPy
 
 _DTYPES: dict[str, DTypeLike] = {
     "DoubleStorage": np.float64,
@@ -34,7 +34,7 @@ _DTYPES: dict[str, DTypeLike] = {
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """The place of a tensor's numbers in a storage."""
+    """Locates a tensor's numbers in a storage."""
 
     storage: str
     offset: int
@@ -49,18 +49,18 @@ class StoredTensor:
         """Returns the tensor as a view of its storage.
 
         Raises:
-            ValueError: the tensor reaches out of the storage, which PyTorch never writes.
+            ValueError: the tensor reaches beyond the storage, which PyTorch never writes.
         """
         steps = zip(self.shape, self.strides, strict=True)
         last = self.offset + sum((size - 1) * stride for size, stride in steps)
         inside = min((self.offset, *self.shape, *self.strides)) >= 0 and last < len(numbers)
         if self.count > len(numbers) or (self.count and not inside):
-            raise ValueError(f"a tensor of shape {self.shape} lies outside of its storage")
+            raise ValueError(f"a tensor of shape {self.shape} lies outside its storage")
         strides = [stride * numbers.itemsize for stride in self.strides]
         return np.lib.stride_tricks.as_strided(numbers[self.offset :], self.shape, strides)
 
 
-# Written in Python: the one in C cannot be kept from changing existing objects (BUILD).
+# The unpickler in Python, as the one in C cannot be kept from changing existing objects (BUILD).
 _PythonUnpickler: Any = pickle._Unpickler
 
 
@@ -69,7 +69,7 @@ class Unpickler(_PythonUnpickler):
 
     def __init__(self, file: IO[bytes]):
         super().__init__(file)
-        self.dtypes: dict[str, DTypeLike] = {}  # of the storages met so far, by key
+        self.dtypes: dict[str, DTypeLike] = {}  # of the storages seen so far, by key
 
     def find_class(self, module: str, name: str) -> Any:
         if module == "torch" and name in _DTYPES:
@@ -87,7 +87,7 @@ class Unpickler(_PythonUnpickler):
 
     def persistent_load(self, identity: Any) -> str:
         if not isinstance(identity, tuple) or not 5 <= len(identity) <= 6:
-            raise pickle.UnpicklingError("it refers to something else than a storage")
+            raise pickle.UnpicklingError("it refers to something other than a storage")
         kind, storage, key, _device, _count, *view = identity
         if not all(isinstance(part, str) for part in (kind, storage, key)):
             raise pickle.UnpicklingError("it refers to something unnamed, expected a storage")
@@ -101,7 +101,7 @@ class Unpickler(_PythonUnpickler):
         self.stack.pop()
 
     def set_items(self) -> None:
-        """Replaces SETITEMS: keeps the items that have a name."""
+        """Replaces SETITEMS: keeps only items with a text as key."""
         items = self.pop_mark()
         self.stack[-1].update(_keep_named(zip(items[::2], items[1::2], strict=True)))
 
@@ -125,21 +125,21 @@ class Unpickler(_PythonUnpickler):
         pickle.DICT[0]: make_dictionary,
         pickle.ADDITEMS[0]: refuse,  # hashes them
         pickle.FROZENSET[0]: refuse,
-        pickle.BYTEARRAY8[0]: refuse,  # fills as much memory as its head says
+        pickle.BYTEARRAY8[0]: refuse,  # fills as much memory as its header says
     }
 
 
 def _keep_named(pairs: Iterable[Any]) -> dict[str, Any]:
-    """Makes a dictionary of those pairs whose key is a text; to hash another may take for ever."""
+    """Makes a dictionary of the pairs whose key is a text; hashing others may take for ever."""
     return {key: value for key, value in pairs if isinstance(key, str)}
 
 
 def _make_dictionary(items: Any = None) -> dict[str, Any]:
-    """Makes what a Counter or an OrderedDict is called with, without copying it twice."""
+    """Makes the dictionary of a Counter or an OrderedDict without copying it twice."""
     if isinstance(items, dict):
         return items
     if not isinstance(items, list | None):
-        raise TypeError("a dictionary made of something else than pairs")
+        raise TypeError("a dictionary made of something other than pairs")
     pairs = list(items or ())
     if items:
         items.clear()
@@ -150,7 +150,7 @@ def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any
     """Checks what a file says of a tensor.
 
     Raises:
-        ValueError: it is not a storage and numbers.
+        ValueError: the file does not give a storage and numbers.
     """
     if not (isinstance(shape, tuple) and isinstance(strides, tuple) and isinstance(storage, str)):
         raise ValueError("a tensor without storage, shape and strides")
@@ -158,5 +158,5 @@ def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any
         raise ValueError(f"a tensor of {len(shape)} dimensions and {len(strides)} strides")
     measures = (offset, *shape, *strides)
     if not all(type(number) is int and abs(number) < 2**63 for number in measures):
-        raise ValueError("a tensor whose place, shape or strides are no numbers")
+        raise ValueError("a tensor whose offset, shape or strides are not numbers")
     return StoredTensor(storage, offset, shape, strides)

@@ -1,6 +1,6 @@
-"""Lists the weights that travel with the package, by name; imports no TensorFlow.
+"""Lists the weights shipped with the package, by name; imports no TensorFlow.
 
-Three files in `shipped` are an entry of the table: NAME.weights.h5, NAME.yaml, which is the
+Three files in `shipped` make an entry of the table: NAME.weights.h5, NAME.yaml, which is the
 config, and NAME.json, with the fields of NamedWeights. `benchmarks/ship_weights.py` writes them.
 """
 
@@ -16,7 +16,7 @@ from pydantic.dataclasses import dataclass
 from retinaface_tf.config import Fraction
 
 DEFAULT_WEIGHTS = "mobilenet025"
-# SPDX expression of what was trained on WIDER FACE; the text is in LICENSE-WEIGHTS.
+# SPDX expression for weights trained on WIDER FACE; the text is in LICENSE-WEIGHTS.
 LICENCE = "LicenseRef-WIDERFACE-NonCommercialResearch"
 FOLDER = Path(__file__).with_name("shipped")
 
@@ -39,18 +39,18 @@ class Ap:
 
 @dataclass(frozen=True, kw_only=True, config=_RULES)
 class NamedWeights:
-    """Says what weights that travel with the package are, and how they were made."""
+    """Describes weights shipped with the package, and how they were made."""
 
     name: str
     backbone: str
     sha256: str  # of the file
-    ap: dict[str, Ap]  # of the file as it is, by protocol
+    ap: dict[str, Ap]  # of the shipped file, by protocol
     ap_images: int  # of WIDER FACE val
     licence: str  # SPDX expression
     author: str  # who trained them
     date: str  # ISO 8601, of the file
-    recipe: str  # what the training was, in words; NAME.yaml has all settings
-    commit: str | None  # of the code that trained them; `+` where files differed from it
+    recipe: str  # the training in words; NAME.yaml has all settings
+    commit: str | None  # of the code that trained them; with `+` if files differed from it
     steps: int
     images: int  # trained on
     faces: int
@@ -66,7 +66,7 @@ class NamedWeights:
         return FOLDER / f"{self.name}.yaml"
 
     def __str__(self) -> str:
-        """Formats the row of the table."""
+        """Formats the weights as a row of the table."""
         measured = "; ".join(f"{protocol} {ap}" for protocol, ap in self.ap.items())
         return (
             f"{self.name}: {self.backbone} of {self.author}, {self.date}\n"
@@ -88,19 +88,19 @@ def named_weights() -> Mapping[str, NamedWeights]:
 
 
 def find_named(source: str | Path) -> Path | None:
-    """Finds the file of named weights; None where there is no such name."""
+    """Finds the file of named weights; None if there is no such name."""
     entry = named_weights().get(str(source))
     return None if entry is None else entry.file
 
 
 def weights_in(file: Path) -> NamedWeights | None:
-    """Finds the named weights whose file this is; None for any other file."""
+    """Finds the named weights that a file holds; None for any other file."""
     return next((entry for entry in named_weights().values() if entry.file == file), None)
 
 
 @functools.cache
 def log_licence(file: Path) -> None:
-    """Logs once in a process, where a file is one of named weights, what they may be used for."""
+    """Logs, once per process, what named weights may be used for, if `file` holds any."""
     if (entry := weights_in(file)) is not None:
         message = "%s: weights for non-commercial research only (%s; see LICENSE-WEIGHTS)"
         log.warning(message, entry.name, entry.licence)

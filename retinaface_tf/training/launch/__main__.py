@@ -1,10 +1,10 @@
-"""Starts the workers of one run on this machine, and starts them again when one dies.
+"""Starts the workers of one run on this machine, and restarts them when one dies.
 
     python -m retinaface_tf.training.launch --workers 2 -- train.py --cfg configs/quickstart.yaml
 
-This is to try a set-up: several machines each start `train.py` by themselves, with TF_CONFIG or
-under Slurm. What follows `--` goes to Python, in each worker with its TF_CONFIG. Exit codes are
-those of train.py.
+This is for trying out a set-up; on several machines, start `train.py` on each, with TF_CONFIG or
+under Slurm. What follows `--` is passed to Python, in each worker with its own TF_CONFIG. Exit
+codes are those of train.py.
 """
 
 from absl import flags
@@ -15,7 +15,7 @@ from retinaface_tf.training.launch.workers import launch
 
 _WORKERS = flags.DEFINE_integer("workers", 2, "How many workers to start.", lower_bound=1)
 _RESTARTS = flags.DEFINE_integer(
-    "restarts", 3, "How often to start all again after one has died.", lower_bound=0
+    "restarts", 3, "How often to restart all workers after one has died.", lower_bound=0
 )
 
 
