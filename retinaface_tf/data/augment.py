@@ -26,9 +26,9 @@ from retinaface_tf.structures import MEAN_RGB, MIRRORED_LANDMARKS, Faces
 
 MAX_PADDED_SIDE = 4096  # pixels; a square of this side in float32 takes 200 MB
 
-# Takes a window int32 [4] and the pixels that suffice for its longer side; returns its pixels, uint8
-# [h, w, 3], and the window that they actually show, which a decoder that reduces large images rounds
-# to whole pixels of the reduced image.
+# Takes a window int32 [4] and the pixels that suffice for its longer side; returns its pixels,
+# uint8 [h, w, 3], and the window that they actually show, which a decoder that reduces large
+# images rounds to whole pixels of the reduced image.
 WindowDecoder = Callable[[tf.Tensor, int | tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 

@@ -40,7 +40,7 @@ def validation_set(config: Config) -> Records:
 
 
 def _without_unreadable(records: Records) -> Records:
-    from retinaface_tf.data.decode import find_undecodable  # imports TensorFlow, which eval.py starts later
+    from retinaface_tf.data.decode import find_undecodable  # TensorFlow, which eval.py starts later
 
     faults = find_faults(records)
     present = [i for i in range(len(records)) if i not in faults]
@@ -63,7 +63,7 @@ def _read(config: Config, labels: str, *, keep_empty: bool) -> Records:
     file = config.below_root(labels)
     if not file.exists():
         raise InputError(
-            f"{file}: no such file; expected a data set in data.root, which is {root}: name another "
+            f"{file}: no such file; expected a data set in data.root, which is {root}: set another "
             f"with --set data.root=DIR, or draw one with `make demo` or --cfg quickstart"
         )
     return read_records(file, keep_empty=keep_empty)

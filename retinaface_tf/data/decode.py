@@ -78,7 +78,7 @@ def decode_jpeg(data: tf.Tensor) -> tf.Tensor:
 def may_miss_pixels(pixels: tf.Tensor) -> tf.Tensor:
     """Tells whether a JPEG with these pixels may hold fewer than it claims, bool scalar.
 
-    Pixels go missing from the end, so that a last pixel of another colour proves that all are there.
+    Pixels go missing from the end, so a last pixel of another colour proves that all are there.
     """
     last = tf.cast(pixels[-1, -1], tf.int32)
     return tf.reduce_any(tf.reduce_all(last == tf.constant(UNFILLED)[:, None], axis=1))

@@ -1,7 +1,7 @@
 """Decodes image files without TensorFlow to upright RGB pixels, as `data.decode` does in graphs.
 
-Pictures, reports and models of other runtimes use it. For JPEG, PNG, BMP, WebP and GIF, pixels equal
-those of the graph byte for byte, with these exceptions:
+Pictures, reports and models of other runtimes use it. For JPEG, PNG, BMP, WebP and GIF, pixels
+equal those of the graph byte for byte, with these exceptions:
 
 - CMYK JPEGs: at most 2 of 255 less, since OpenCV divides by 256 where TensorFlow divides by 255.
 - CMYK JPEGs without Adobe's segment: values are taken as inverted, as in Pillow; TensorFlow takes

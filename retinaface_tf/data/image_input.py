@@ -32,8 +32,8 @@ def as_rgb(image: ImageInput) -> NDArray[np.uint8]:
             uint8 [H, W, 3]; an RGB array is returned itself.
 
         Raises:
-            InputError: the file is not an image, the array has another shape or type, or there are no
-                pixels.
+            InputError: the file is not an image, the array has another shape or type, or there are
+                no pixels.
             TypeError: `image` is neither a path nor an array nor a picture.
     """
     if isinstance(image, str | os.PathLike):

@@ -1,9 +1,9 @@
 """Walks through the parts of an image file, without decoding it and without TensorFlow.
 
-The walk finds out what must be known about an untrusted file before it is decoded: its size, since a
-few bytes can claim gigabytes; whether it is whole, since a truncated JPEG still decodes, with grey
-where faces were; and whether it asks for absurd work, by the limits below. `data.header` applies the
-same limits in graphs.
+The walk finds out what must be known about an untrusted file before it is decoded: its size, since
+a few bytes can claim gigabytes; whether it is whole, since a truncated JPEG still decodes, with
+grey where faces were; and whether it asks for absurd work, by the limits below. `data.header`
+applies the same limits in graphs.
 """
 
 import re
@@ -12,8 +12,8 @@ from enum import IntEnum
 
 MAX_SCANS = 100  # of a JPEG; usual progressive ones have about 10
 MAX_COMPRESSED_TEXTS = 16  # chunks zTXt, iTXt and iCCP of a PNG; each may unpack to 8 MB
-# Blocks of a GIF up to the end of its first frame: each extension, and each sub-block that has
-# another size than the one before it or fewer than 128 bytes. Frames are written in equal sub-blocks.
+# Blocks of a GIF up to the end of its first frame: each extension, and each sub-block that differs
+# in size from the one before it or has fewer than 128 bytes. Frames are written in equal ones.
 MAX_BLOCKS = 4096
 REGULAR_SUB_BLOCK = 128  # bytes
 

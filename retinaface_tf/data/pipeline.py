@@ -71,7 +71,7 @@ class TrainingData:
         return batches.prefetch(2 * len(local))
 
     def _sampler(self) -> Callable[[tf.Tensor], Batch]:
-        """Returns the function that turns a counter into its augmented image, a `Batch` without `B`."""
+        """Returns the function from a counter to its augmented image, a `Batch` without `B`."""
         records, config = self.records, self.config
         paths = tf.constant([str(records.path(i)) for i in range(len(records))])
         splits = tf.constant(records.splits)
@@ -98,7 +98,7 @@ class TrainingData:
         return sample
 
     def _pad_faces(self, batch: Batch) -> Batch:
-        """Pads the faces of each image to the largest number in the batch, or the next in FACE_COUNTS."""
+        """Pads faces to the largest number in the batch, or to the next of FACE_COUNTS."""
         faces = Faces(*(part.to_tensor() for part in batch.faces))
         if self.few_face_counts:
             most = tf.shape(faces.valid)[1]

@@ -33,7 +33,7 @@ def letterbox(image: Pixels, side: int) -> tuple[Pixels, Floats]:
 
 
 def fill(image: Pixels, side: int) -> Pixels:
-    """Pads an image to a square, on the right and below, with the colour that the network subtracts.
+    """Pads an image to a square, right and below, with the colour that the network subtracts.
 
     Args:
         image: uint8 [H, W, 3], H and W at most `side`.

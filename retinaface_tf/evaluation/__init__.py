@@ -1,1 +1,1 @@
-"""WIDER FACE's protocol: run a detector over the images, read and write predictions, score them."""
+"""Evaluates by the WIDER FACE protocol: runs a detector, stores predictions, scores them."""

@@ -24,8 +24,8 @@ from retinaface_tf.runtimes.opening import find_config, open_configured, open_ex
 _WEIGHTS = flags.DEFINE_string(
     "weights",
     None,
-    "A name in `retinaface weights list`, a run's folder, a file of weights, or an exported model; "
-    "instead of --cfg's.",
+    "A name in `retinaface weights list`, a run's folder, a weights file, or an exported model; "
+    "instead of the config's.",
 )
 _SAVED_MODEL = flags.DEFINE_string(
     "saved_model", None, "An exported model: a folder, an .onnx or a .tflite file."
@@ -35,12 +35,12 @@ _PROTOCOL = flags.DEFINE_enum(
     "protocol",
     None,
     ["resized", "original", "vga", "ms_flip", "all_sizes"],
-    "Sizes of images, instead of eval.protocol.",
+    "Protocol of image sizes, instead of eval.protocol.",
 )
-_OUT = flags.DEFINE_string("out", None, "Folder of the results, instead of eval.out.")
-_REPORT = flags.DEFINE_string("report", None, "Folder of a page that shows what was found.")
+_OUT = flags.DEFINE_string("out", None, "Folder for the results, instead of eval.out.")
+_REPORT = flags.DEFINE_string("report", None, "Folder for a report page of the results.")
 _CALIBRATE = flags.DEFINE_string(
-    "calibrate", None, "Finds the score threshold of precision=0.99, or another."
+    "calibrate", None, "Finds the score threshold for precision=0.99, or another precision."
 )
 flags.mark_flags_as_mutual_exclusive(["weights", "saved_model", "predictions"], required=False)
 
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
     ).exhaustive()
     precision = parse_target(_CALIBRATE.value) if _CALIBRATE.value else None
     if _REPORT.value:
-        import_extra("matplotlib", "report")  # before the work, where it is missing
+        import_extra("matplotlib", "report")  # fails before the work begins if it is missing
     out = _folder_of_results(config)
     data = _load_data(config)
     if _PREDICTIONS.value:
@@ -77,13 +77,13 @@ def main(arguments: list[str]) -> int:
 
 
 def _folder_of_results(config: Config) -> Path:
-    if _PREDICTIONS.value and not _OUT.value:  # the run's own results stay
+    if _PREDICTIONS.value and not _OUT.value:  # keeps the run's own results
         return config.evaluation_folder / f"scored_{Path(_PREDICTIONS.value).stem}"
     return config.evaluation_folder
 
 
 def _load_data(config: Config) -> EvaluationData:
-    """Loads the ground truth, and the images that are needed: all of them to detect on."""
+    """Loads the ground truth, and the images that are needed: all of them for detection."""
     if not _PREDICTIONS.value:
         return load_evaluation_data(config)
     images = find_images(config) if _REPORT.value else {}
@@ -110,7 +110,7 @@ def _log_threshold(threshold: Threshold, precision: float) -> None:
     if threshold.score_threshold is None:
         logging.warning("no score threshold has a precision of %s", precision)
         return
-    message = "precision %.4f and recall %.4f of hard at score %.4f"
+    message = "precision %.4f and recall %.4f on hard at score %.4f"
     logging.info(message, threshold.precision, threshold.recall or 0, threshold.score_threshold)
 
 

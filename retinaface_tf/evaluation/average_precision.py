@@ -1,15 +1,15 @@
-"""Average precision by the protocol of WIDER FACE, in NumPy alone.
+"""Computes average precision by the WIDER FACE protocol, in NumPy alone.
 
-A detection matches the face that it overlaps most, where that overlap is `iou` or more. At a
-threshold a face is found when one of the detections that match it reaches the threshold. A
-detection that reaches the threshold is a proposal, unless it matches a face outside of the set.
-These rules give the figures of the official tool without its walk through sorted detections, and
-the order of the detections cannot matter.
+A detection matches the face that it overlaps most, if that overlap is at least `iou`. At a
+threshold, a face is found if a detection that matches it reaches the threshold. A detection that
+reaches the threshold is a proposal, unless it matches a face outside the set. These rules give the
+figures of the official tool without its walk through sorted detections, whose order cannot matter
+here.
 
-Source: `evaluation.m` and `norm_score.m` of WIDER FACE's eval_tools; where those leave a case open,
+Source: `evaluation.m` and `norm_score.m` of WIDER FACE's eval_tools; if those leave a case open,
 widerface_evaluate/evaluation.py of biubug6/Pytorch_Retinaface.
 
-Shape letters beside the usual: `F` faces and `D` detections of all images together.
+Besides the usual shape letters, `F` is faces and `D` detections of all images together.
 """
 
 import logging
@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from retinaface_tf.errors import InputError
 
 SETS = ("easy", "medium", "hard")
-# Of normalised scores: 0.999, 0.998, .. 0. As the official tool computes them, bit for bit.
+# For normalised scores: 0.999, 0.998, .. 0, computed as in the official tool, bit for bit.
 THRESHOLDS: NDArray[np.float64] = 1 - np.arange(1, 1001) / 1000
 
 Floats = NDArray[np.float64]
@@ -35,18 +35,18 @@ class GroundTruth(NamedTuple):
     """Holds the faces of one image and the sets that they belong to."""
 
     faces: Floats  # [G, 4], x y w h in pixels
-    in_set: Mapping[str, Mask]  # set -> [G]; detections that match other faces are ignored
+    in_set: Mapping[str, Mask]  # set -> [G]; detections that match faces outside it are ignored
 
 
 class Curve(NamedTuple):
-    """Holds precision and recall at each of THRESHOLDS; 0 where they would be 0/0."""
+    """Holds precision and recall at each of THRESHOLDS, with 0 for 0/0."""
 
     precision: Floats  # [1000]
     recall: Floats  # [1000], never decreasing
 
 
 class Matches(NamedTuple):
-    """Pairs each detection of images that have faces with the face that it overlaps most."""
+    """Pairs each detection in images with faces with the face that it overlaps most."""
 
     rows: Floats  # [D, 5], x y w h in pixels and score, as predicted
     image: NDArray[np.int64]  # [D], position of the image in the ground truth
@@ -54,7 +54,7 @@ class Matches(NamedTuple):
     overlap: Floats  # [D], IoU
     matched: Mask  # [D], whether the overlap is at least the required IoU
     face: NDArray[np.int64]  # [D], position among the F faces; meaningless where overlap is 0
-    face_scores: Floats  # [F], highest normalised score that matches the face; -inf without one
+    face_scores: Floats  # [F], highest normalised score that matches the face; -inf if none does
 
 
 def evaluate_predictions(
@@ -62,7 +62,7 @@ def evaluate_predictions(
     ground_truth: Mapping[str, GroundTruth],
     iou: float = 0.5,
 ) -> dict[str, float]:
-    """Computes average precision (0..1) of the sets easy, medium and hard, in this order.
+    """Computes average precision (0..1) on the sets easy, medium and hard, in this order.
 
     Examples:
         >>> in_all = {name: np.array([True]) for name in ("easy", "medium", "hard")}
@@ -73,12 +73,12 @@ def evaluate_predictions(
 
     Args:
         predictions: image ("event/name", without extension) -> [N, 5], x y w h in pixels and
-            score, in any order. Images that are missing count as having no detections.
-        ground_truth: image -> its faces. Predictions of other images are left out.
-        iou: the smallest overlap at which a detection matches a face.
+                score, in any order. Missing images count as having no detections.
+            ground_truth: image -> its faces. Predictions for other images are ignored.
+            iou: the smallest overlap at which a detection matches a face.
 
-    Raises:
-        InputError: predictions of an image that are not finite numbers [N, 5].
+            Raises:
+                InputError: predictions for an image are not finite numbers [N, 5].
     """
     curves = precision_recall(predictions, ground_truth, iou)
     return {name: average_precision(curve) for name, curve in curves.items()}
@@ -89,7 +89,7 @@ def precision_recall(
     ground_truth: Mapping[str, GroundTruth],
     iou: float = 0.5,
 ) -> dict[str, Curve]:
-    """Computes the curves behind `evaluate_predictions`, by set; same arguments and errors."""
+    """Computes the curves behind `evaluate_predictions` by set, with its arguments and errors."""
     _warn_about_images(predictions, ground_truth)
     matches = match_detections(predictions, ground_truth, iou)
     curves = {}
@@ -102,7 +102,7 @@ def precision_recall(
 
 
 def faces_in_set(ground_truth: Mapping[str, GroundTruth], name: str) -> Mask:
-    """Tells for the faces of all images, [F] in their order, whether they belong to a set."""
+    """Tells which faces of all images, [F] in order, belong to a set."""
     return _join((image.in_set[name] for image in ground_truth.values()), bool)
 
 
@@ -111,11 +111,11 @@ def match_detections(
     ground_truth: Mapping[str, GroundTruth],
     iou: float = 0.5,
 ) -> Matches:
-    """Matches detections to faces; arguments and errors are those of `evaluate_predictions`."""
+    """Matches detections to faces, with the arguments and errors of `evaluate_predictions`."""
     detections = [_as_rows(key, predictions.get(key, ())) for key in ground_truth]
     faces = [image.faces for image in ground_truth.values()]
     first = np.cumsum([0, *map(len, faces)])
-    # The official tool passes over images without faces, false detections included.
+    # The official tool skips images without faces, including their false detections.
     images = [i for i, rows in enumerate(detections) if len(rows) and len(faces[i])]
     nearest = [_nearest(detections[i], faces[i]) for i in images]
     rows = np.concatenate([np.zeros((0, 5)), *(detections[i] for i in images)])
@@ -135,12 +135,12 @@ def match_detections(
 
 
 def precision_recall_of(matches: Matches, faces: Mask, detections: Mask | None = None) -> Curve:
-    """Computes precision and recall of any part of the faces.
+    """Computes precision and recall on any part of the faces.
 
     Args:
         matches: of all images.
-        faces: [F], the part; detections that match faces outside of it are ignored.
-        detections: [D], those that may be proposals; all of them, unless given.
+        faces: [F], the part; detections that match other faces are ignored.
+        detections: [D], those that may be proposals; by default all.
     """
     proposes = ~matches.matched | faces[matches.face]
     if detections is not None:
@@ -167,8 +167,8 @@ def areas_under(precision: Floats, recall: Floats) -> Floats:
 def _overlap(detections: Floats, faces: Floats) -> Floats:
     """Computes IoU [N, G] of boxes [N, 4] and [G, 4], x y w h, in WIDER FACE's inclusive pixels.
 
-    x + w is the last pixel that belongs to a box, so that a box of width 0 is one pixel wide.
-    Boxes of negative size, which the labels have, overlap nothing.
+    x + w is the last pixel of a box, so that a box of width 0 is one pixel wide. Boxes of negative
+    size, which occur in the labels, overlap nothing.
     """
     a, b = detections[:, None], faces[None]
     corner = np.maximum(a[..., :2], b[..., :2])
@@ -176,7 +176,7 @@ def _overlap(detections: Floats, faces: Floats) -> Floats:
     shared = np.prod(np.maximum(sides, 0), axis=-1)
     union = np.prod(a[..., 2:] + 1, axis=-1) + np.prod(b[..., 2:] + 1, axis=-1) - shared
     overlap: Floats = np.zeros_like(shared)
-    # Boxes of negative size may have a union of 0 or less, but they share nothing.
+    # Boxes of negative size may have a union of 0 or less, but no intersection.
     np.divide(shared, union, out=overlap, where=shared > 0)
     return overlap
 
@@ -193,16 +193,16 @@ def _nearest(detections: Floats, faces: Floats) -> tuple[Floats, NDArray[np.int6
 
 
 def _normalise(scores: Floats, everything: Floats) -> Floats:
-    """Maps the range of the scores of all images to 0..1.
+    """Maps the range of scores in all images to 0..1.
 
-    As in biubug6's evaluation.py, the minimum starts at 1 and the maximum at 0.
+    As in biubug6's evaluation.py, the search for the minimum starts at 1, for the maximum at 0.
     """
     low, high = everything.min(initial=1.0), everything.max(initial=0.0)
     return (scores - low) / (high - low) if high > low else np.ones(len(scores))
 
 
 def _highest_scores(face: NDArray[np.int64], scores: Floats, count: int) -> Floats:
-    """Finds the highest of the scores of each of `count` faces; -inf for a face without one."""
+    """Finds the highest score of each of `count` faces; -inf for a face without a score."""
     highest = np.full(count, -np.inf)
     np.maximum.at(highest, face, scores)
     return highest
@@ -229,9 +229,9 @@ def _warn_about_images(
 ) -> None:
     missing = [key for key in ground_truth if key not in predictions]
     if missing:
-        message = "%d of %d images have no predictions and count as zero detections, as %s"
+        message = "%d of %d images have no predictions and count as having no detections, as %s"
         _LOG.warning(message, len(missing), len(ground_truth), missing[0])
     unknown = [key for key in predictions if key not in ground_truth]
     if unknown:
-        message = "%d images with predictions are not in the ground truth and left out, as %s"
+        message = "%d images with predictions are not in the ground truth and are left out, as %s"
         _LOG.warning(message, len(unknown), unknown[0])

@@ -1,8 +1,7 @@
-"""Estimates by a bootstrap how much AP would differ on other images of the same kind (NumPy only).
+"""Estimates by bootstrap how much AP would vary on other images of the same kind (NumPy only).
 
-Images are drawn again, as many as there are, with replacement; runs that are compared get the same
-draws, so that what is easy or hard for all of them cancels out of their differences. Scores stay
-normalised as over all images.
+Images are resampled with replacement. Compared runs get the same resamples, so that what is easy or
+hard for all of them cancels out of their differences. Scores stay normalised over all images.
 """
 
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from retinaface_tf.evaluation.outcome import Outcome, detections_in_set
 
 Counts = NDArray[np.float32]  # whole numbers, exact below 2 ** 24
 
-_CONFIDENCE = 95  # per cent
+_CONFIDENCE = 95  # percent
 
 
 class ImageCounts(NamedTuple):
@@ -27,12 +26,12 @@ class ImageCounts(NamedTuple):
     faces: Counts  # [I]
 
     def of(self, images: NDArray[np.int64]) -> "ImageCounts":
-        """Selects images, which may come more than once."""
+        """Selects images, which may occur more than once."""
         return ImageCounts(self.hits[images], self.proposals[images], self.faces[images])
 
 
 def count_by_image(outcome: Outcome, name: str) -> ImageCounts:
-    """Counts hits and proposals that reach each of THRESHOLDS, and faces, by image of a set."""
+    """Counts faces, and hits and proposals that reach each of THRESHOLDS, by image, for a set."""
     matches, faces_of_set = outcome.matches, outcome.in_set[name]
     proposes = detections_in_set(outcome, name)
     hits = proposes & outcome.hit
@@ -48,7 +47,7 @@ def resampled_ap(runs: Sequence[ImageCounts], resamples: int, seed: int) -> Floa
     """Computes AP of each run in each resample: [runs, resamples].
 
     Raises:
-        ValueError: the runs are of different numbers of images.
+        ValueError: the runs have different numbers of images.
     """
     images = {len(run.faces) for run in runs}
     if len(images) != 1:
@@ -59,7 +58,7 @@ def resampled_ap(runs: Sequence[ImageCounts], resamples: int, seed: int) -> Floa
 
 
 def interval(values: Floats) -> tuple[float, float]:
-    """Finds the two numbers between which 95 % of the values [N] lie, as many below as above."""
+    """Finds the interval that holds the middle 95 % of the values [N]."""
     outside = (100 - _CONFIDENCE) / 2
     low, high = np.percentile(values, [outside, 100 - outside])
     return float(low), float(high)
@@ -67,7 +66,7 @@ def interval(values: Floats) -> tuple[float, float]:
 
 def _reaching(scores: Floats, image: NDArray[np.int64], images: int) -> Counts:
     """Counts the scores of each image that reach each threshold: [I, 1000]."""
-    # Thresholds fall; a score reaches the first that is not above it, and all after that.
+    # Thresholds fall: a score reaches the first one that is not above it, and all that follow.
     first = np.searchsorted(-THRESHOLDS, -scores)
     size = len(THRESHOLDS)
     cells = np.bincount(image * size + first, minlength=images * size).reshape(images, size)
@@ -75,7 +74,7 @@ def _reaching(scores: Floats, image: NDArray[np.int64], images: int) -> Counts:
 
 
 def _ap(run: ImageCounts, draws: Counts) -> Floats:
-    """Computes AP [R] where draws [R, I] say how often each image was drawn."""
+    """Computes AP [R] from draws [R, I], which say how often each image was drawn."""
     hits, proposals = (draws @ each for each in (run.hits, run.proposals))
     faces = np.maximum((draws @ run.faces)[:, None].astype(np.float64), 1)
     return areas_under(hits / np.maximum(proposals, 1).astype(np.float64), hits / faces)

@@ -1,4 +1,4 @@
-"""Finds score thresholds that reach a precision, overall and by height of faces (NumPy only)."""
+"""Finds score thresholds for a precision, overall and by face height (NumPy only)."""
 
 import json
 from pathlib import Path
@@ -13,17 +13,17 @@ from retinaface_tf.evaluation.result import Evaluation
 from retinaface_tf.geometry.heights import HEIGHTS, height_class
 
 CALIBRATION_FILE = "calibration.json"
-SET = "hard"  # the one with the most faces
+SET = "hard"  # the set with the most faces
 
 
 class Threshold(NamedTuple):
-    """Holds a score threshold at which detections have a precision; None where no score has it.
+    """Holds a score threshold at which detections reach a precision; None if no score does.
 
     Attributes:
-        score_threshold: the lowest score that has the precision.
-        precision: of those detections.
-        recall: None as well where there are no faces.
-        detections: how many have the threshold or more; the precision of a few means little.
+        score_threshold: the lowest score that reaches the precision.
+        precision: of the detections at the threshold or above.
+        recall: of the same detections; None also if there are no faces.
+        detections: how many are at the threshold or above; the precision of a few means little.
     """
 
     score_threshold: float | None
@@ -36,7 +36,7 @@ def parse_target(text: str) -> float:
     """Parses the precision of `precision=0.99`.
 
     Raises:
-        InputError: something else, or not above 0 and at most 1.
+        InputError: the text has another form, or the precision is not above 0 and at most 1.
     """
     name, _, number = text.partition("=")
     try:
@@ -44,15 +44,15 @@ def parse_target(text: str) -> float:
     except ValueError:
         target = 0.0
     if not 0 < target <= 1:
-        raise InputError(f"--calibrate: expected such as precision=0.99, found {text!r}")
+        raise InputError(f"--calibrate: expected a form like precision=0.99, found {text!r}")
     return target
 
 
 def calibrate(outcome: Outcome, precision: float) -> tuple[Threshold, list[Threshold]]:
-    """Finds the lowest thresholds at which detections have a precision in the set hard.
+    """Finds the lowest thresholds at which detections reach a precision on the set hard.
 
     Returns:
-        The threshold of all detections, and those of each class of heights, as in HEIGHTS.
+        The threshold for all detections, and that for each height class, as in HEIGHTS.
     """
     detections = height_class(outcome.matches.rows[:, 3])
     faces = height_class(outcome.faces[:, 3])
@@ -69,10 +69,10 @@ def write_calibration(
     """Writes `calibration.json` into a folder that exists.
 
     Args:
-        folder: of the results.
+        folder: for the results.
         outcome: of the predictions that were evaluated.
         precision: to be reached.
-        evaluation: of the same predictions; its source and protocol go into the file.
+        evaluation: of the same predictions; its source and protocol are written to the file.
 
     Returns:
         The overall threshold.
@@ -99,13 +99,13 @@ def write_calibration(
 
 
 def read_threshold(file: Path) -> float:
-    """Reads the overall threshold of `calibration.json`, as a detector takes it.
+    """Reads the overall threshold of `calibration.json`, in the form that a detector takes.
 
-    Detectors keep scores above their threshold, while the precision includes scores equal to it, so
-    that the threshold returned is the next smaller number in float32.
+    Detectors keep scores above their threshold, while the precision includes scores equal to it. So
+    the function returns the next smaller number in float32.
 
     Raises:
-        InputError: no such file, another kind of file, or no score had the precision.
+        InputError: the file is missing or of another kind, or no score reached the precision.
     """
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
@@ -114,7 +114,7 @@ def read_threshold(file: Path) -> float:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file}: not what eval.py --calibrate writes ({error!r})") from None
     if below is None:
-        raise InputError(f"{file}: no score has a precision of {target}; calibrate for less")
+        raise InputError(f"{file}: no score has a precision of {target}; calibrate for a lower one")
     return float(below)
 
 
@@ -136,9 +136,9 @@ def _threshold(outcome: Outcome, precision: float, detections: Mask, faces: Mask
 
 
 def _last_with(precision: float, scores: Floats, hit: Mask) -> int | None:
-    """Finds the last place up to which detections in order of falling scores have a precision."""
+    """Finds the last place up to which detections, by falling score, reach a precision."""
     reached = np.cumsum(hit) / np.arange(1, len(hit) + 1)
-    # A threshold takes all of equal scores or none.
+    # A threshold includes all or none of equal scores.
     ends = np.append(scores[1:] < scores[:-1], True)[: len(scores)]
     places = np.flatnonzero(ends & (reached >= precision))
     return int(places[-1]) if len(places) else None

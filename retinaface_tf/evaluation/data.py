@@ -1,4 +1,4 @@
-"""Gathers what a detector is evaluated on: images, and the faces in them."""
+"""Gathers the images on which a detector is evaluated, and the faces in them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class EvaluationData:
     truth: Mapping[str, GroundTruth]
 
     def select(self, names: Iterable[str]) -> "EvaluationData":
-        """Returns the images of these names alone, in their order."""
+        """Returns only the images with these names, in the order of the names."""
         files = {name: self.files[name] for name in names}
         return EvaluationData(
             files, {name: self.truth[name] for name in files if name in self.truth}
@@ -38,7 +38,7 @@ def load_evaluation_data(config: Config) -> EvaluationData:
 
 
 def find_images(config: Config) -> dict[str, Path]:
-    """Finds those images of the validation set that exist; none where its labels are missing.
+    """Finds the images of the validation set that exist; none if its labels are missing.
 
     Predictions can be scored without images, which only illustrate the report.
     """

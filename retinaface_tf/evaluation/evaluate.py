@@ -18,7 +18,7 @@ def evaluate(
     source: str,
     timed: bool = False,
 ) -> tuple[Evaluation, Predictions]:
-    """Measures AP of a detector.
+    """Measures the AP of a detector.
 
     Example:
         detector = open_configured(config.exhaustive())
@@ -26,19 +26,19 @@ def evaluate(
         evaluation, _ = evaluate(detector, data, config, source=detector.source)
 
     Args:
-        detect: a detector, without limits on candidates and detections (`Config.exhaustive`), as
-            images of WIDER FACE have up to thousands of detections.
+        detect: a detector without limits on candidates and detections (`Config.exhaustive`), as a
+            WIDER FACE image can have thousands of detections.
         data: images and their faces.
-        config: section `eval` says by which protocol; all of it goes into the result.
+        config: section `eval` names the protocol; the whole config is kept in the result.
         source: path of the detector's weights or model.
-        timed: also times the stages of detection on a sample.
+        timed: whether to time the stages of detection on a sample, too.
 
-    Returns:
-        The evaluation, and the predictions that it scored.
+        Returns:
+            The evaluation, and the predictions that it scored.
 
-    Raises:
-        InputError: a file is no image; or the protocol is ms_flip, and the detector has no method
-            `candidates`.
+        Raises:
+            InputError: a file is not an image; or the protocol is ms_flip and the detector has no
+                method `candidates`.
     """
     start = time.perf_counter()
     predictions = predict(detect, data.files, config)

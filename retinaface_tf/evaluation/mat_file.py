@@ -1,7 +1,7 @@
-"""Reads MATLAB 5 files of cells, text and numbers, as WIDER FACE's ground truth has them.
+"""Reads MATLAB 5 files of cells, text and numbers, such as WIDER FACE's ground truth.
 
-SciPy's reader believes the sizes that a file states, and a damaged file can crash the process
-within. Here each size is compared with the bytes that are there.
+SciPy's reader trusts the sizes that a file states, so that a damaged file can crash the process.
+Here each size is checked against the bytes that are there.
 
 Source: MathWorks, "MAT-File Format", chapter 1 (level 5).
 """
@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MAX_BYTES = 1 << 26  # of all variables, unpacked; WIDER FACE's have 3 MB
-MAX_DEPTH = 8  # of cells in cells
+MAX_BYTES = 1 << 26  # of all variables, decompressed; WIDER FACE's have 3 MB
+MAX_DEPTH = 8  # of nested cells
 HEADER_BYTES = 128
 MATRIX, COMPRESSED = 14, 15  # types of elements
 CELL, CHAR = 1, 4  # classes of arrays
@@ -38,19 +38,19 @@ def read_mat(file: Path, names: Collection[str]) -> dict[str, Value]:
 
     Args:
         file: its path.
-        names: of the variables wanted; others, and those missing, are left out.
+        names: of the wanted variables; those that are missing are left out.
 
-    Returns:
-        Name -> value; cells as a list, in the file's order.
+        Returns:
+            Name -> value; cells as a list, in the file's order.
 
-    Raises:
-        ValueError: no such file format, a damaged file, or a value of another class.
+        Raises:
+            ValueError: the file has another format, is damaged, or has a value of another class.
         OSError: the file cannot be read.
     """
     data = file.read_bytes()
     byte_order = {b"IM": "<", b"MI": ">"}.get(data[HEADER_BYTES - 2 : HEADER_BYTES])
     if byte_order is None:
-        raise ValueError("no MATLAB 5 file")
+        raise ValueError("not a MATLAB 5 file")
     found, room = {}, MAX_BYTES
     elements = _Elements(memoryview(data)[HEADER_BYTES:], byte_order)
     while elements.is_more:
@@ -69,7 +69,7 @@ def read_mat(file: Path, names: Collection[str]) -> dict[str, Value]:
 def _unpack(content: memoryview, room: int) -> bytes:
     unpacker = zlib.decompressobj()
     try:
-        unpacked = unpacker.decompress(content, max(room, 1))  # 0 would be without a limit
+        unpacked = unpacker.decompress(content, max(room, 1))  # 0 would mean no limit
     except zlib.error as error:
         raise ValueError(str(error)) from None
     if not unpacker.eof or len(unpacked) > room:
@@ -78,7 +78,7 @@ def _unpack(content: memoryview, room: int) -> bytes:
 
 
 class _Elements:
-    """The elements of a file or of a matrix, one after the other."""
+    """Reads the elements of a file or of a matrix, one after the other."""
 
     def __init__(self, data: memoryview, byte_order: str):
         """Starts before the first element.
@@ -95,40 +95,40 @@ class _Elements:
         return self._place < len(self._data)
 
     def next(self) -> tuple[int, memoryview]:
-        """Returns type and content of the next element.
+        """Returns the type and content of the next element.
 
         Raises:
-            ValueError: it is cut short.
+            ValueError: the element is cut short.
         """
         start = self._place + self._tag.size
         if start > len(self._data):
             raise ValueError("cut short within a tag")
         kind, size = self._tag.unpack_from(self._data, self._place)
-        if kind >> 16:  # up to four bytes stand within the tag
+        if kind >> 16:  # up to four bytes are inside the tag
             kind, size, start = kind & 0xFFFF, kind >> 16, start - 4
             end, limit = start + 4, start + 4
         else:
-            # Filled up to eight bytes, but where packed.
+            # Padded to eight bytes, unless compressed.
             end = start + size + (0 if kind == COMPRESSED else -size % 8)
             limit = len(self._data)
         if start + size > limit:
-            raise ValueError(f"an element of {size} bytes, where {limit - start} are")
+            raise ValueError(f"an element of {size} bytes, of which {limit - start} are there")
         self._place = end
         return kind, self._data[start : start + size]
 
 
 class _Matrix:
-    """An array of any class."""
+    """Reads an array of any class."""
 
     def __init__(self, content: memoryview, byte_order: str):
-        """Reads class, shape and name.
+        """Reads the class, shape and name.
 
         Args:
             content: of an element MATRIX.
             byte_order: `<` or `>`.
 
         Raises:
-            ValueError: it is damaged.
+            ValueError: the array is damaged.
         """
         self._order, self._parts = byte_order, _Elements(content, byte_order)
         flags, shape = (self._numbers(*self._parts.next()).tolist() for _ in range(2))
@@ -138,10 +138,10 @@ class _Matrix:
         self.name = bytes(self._parts.next()[1]).decode("latin-1")
 
     def value(self, depth: int) -> Value:
-        """Reads the value, with cells in cells at most `depth` deep.
+        """Reads the value, with cells nested at most `depth` deep.
 
         Raises:
-            ValueError: it is damaged, or of another class than cells, text and numbers.
+            ValueError: the value is damaged, or not cells, text or numbers.
         """
         count = math.prod(self._shape)
         if self._class == CELL and depth > 0:
@@ -160,7 +160,7 @@ class _Matrix:
         kind, content = self._parts.next()
         if kind != MATRIX:
             raise ValueError(f"a cell of type {kind}, expected an array")
-        # An array without anything has no class either.
+        # An empty element has no class either.
         return _Matrix(content, self._order).value(depth - 1) if content else NOTHING
 
     def _encoding(self, kind: int) -> str:

@@ -1,4 +1,4 @@
-"""Detects at several sizes, mirrored as well, and merges by voting: protocol `ms_flip`.
+"""Detects at several sizes, also mirrored, and merges by voting: the protocol `ms_flip`.
 
 Source: deepinsight/insightface, detection/retinaface/test_widerface.py.
 """
@@ -16,14 +16,14 @@ from retinaface_tf.structures import MIRRORED_LANDMARKS, DetectionBatch
 
 
 class MultiScaleFlip:
-    """Detects by ten passes over an image; called as Detector is, with an image at its own size."""
+    """Detects faces in ten passes; called like a Detector, with an image at its own size."""
 
     def __init__(self, candidates: Callable[[tf.Tensor, float], DetectionBatch], config: Config):
-        """Keeps the part of another detector that comes before NMS.
+        """Takes the part of another detector that comes before NMS.
 
         Args:
             candidates: the method of GraphDetector or TiledDetector.
-            config: `eval.short_sides` of the passes and `detector.nms_iou` of the vote.
+            config: `eval.short_sides` for the passes and `detector.nms_iou` for the vote.
         """
         self._candidates = candidates
         self._config = config
@@ -33,7 +33,7 @@ class MultiScaleFlip:
 
         Args:
             images: uint8 [1, H, W, 3], RGB, upright.
-            scale: pixels of `images` per pixel of the image that detections refer to.
+            scale: pixels of `images` per pixel of the image to which detections refer.
         """
         _, height, width, _ = images.shape
         size = np.array([width, height]) / np.asarray(scale)
@@ -45,7 +45,7 @@ class MultiScaleFlip:
         return DetectionBatch(boxes, scores, landmarks, tf.constant([len(voted[0])]))
 
     def _passes(self, image: tf.Tensor, factor: float, size: Rows) -> Iterator[tuple[Rows, ...]]:
-        """Yields candidates of the resized image and its mirror image, in pixels of `size`."""
+        """Yields the candidates in the resized image and its mirror image, in pixels of `size`."""
         resized = resize(image, factor)
         yield self._pass(resized, size)
         yield mirrored(*self._pass(tf.reverse(resized, axis=[1]), size), size[0])
@@ -55,7 +55,7 @@ class MultiScaleFlip:
         found = self._candidates(image[None], 1.0)
         count = int(found.num_detections[0])
         boxes, scores, landmarks = (rows[0, :count].numpy() for rows in found[:3])
-        # Not the factor asked for: rounded to whole pixels, an image has got a little off it.
+        # Not the requested factor, as the image was rounded to whole pixels.
         factor = size / [image.shape[1], image.shape[0]]
         return boxes * np.tile(factor, 2), scores, landmarks * factor
 

@@ -1,8 +1,8 @@
 """Judges each face and each detection by the rules behind AP (NumPy only).
 
-Of the detections that match a face, the one with the highest score is its hit, the others are
-duplicates. A detection that matches no face is false; one that matches a face outside of the set is
-ignored.
+Of the detections that match a face, the one with the highest score is the face's hit, and the
+others are duplicates. A detection that matches no face is false; one that matches a face outside
+the set is ignored.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ from retinaface_tf.evaluation.average_precision import (
 
 Indices = NDArray[np.int64]
 
-# IoU from which a false detection is a misplaced box of a face, as in TIDE (Bolya et al., 2020).
+# IoU from which a false detection is a misplaced box, as in TIDE (Bolya et al., 2020).
 _MISPLACED_IOU = 0.1
 
 
@@ -39,7 +39,7 @@ class Outcome(NamedTuple):
     faces: Floats  # [F, 4], x y w h in pixels
     face_image: Indices  # [F], position among the images
     in_set: Mapping[str, Mask]  # set -> [F]
-    hit_scores: Floats  # [F], score of the face's hit as predicted; -inf where it has none
+    hit_scores: Floats  # [F], score of the face's hit as predicted; -inf without a hit
     matches: Matches
     hit: Mask  # [D], whether the detection is the hit of its face
 
@@ -61,7 +61,7 @@ class Reliability(NamedTuple):
 def examine(
     predictions: Mapping[str, ArrayLike], ground_truth: Mapping[str, GroundTruth], iou: float = 0.5
 ) -> Outcome:
-    """Judges faces and detections; arguments and errors are those of `evaluate_predictions`."""
+    """Judges faces and detections, with the arguments and errors of `evaluate_predictions`."""
     matches = match_detections(predictions, ground_truth, iou)
     hit = _hits(matches)
     hit_scores = np.full(len(matches.face_scores), -np.inf)
@@ -79,7 +79,7 @@ def examine(
 
 
 def _hits(matches: Matches) -> Mask:
-    """Marks the detection [D] of each face with the highest score; of equal ones the first."""
+    """Marks the detection [D] with the highest score of each face; of equal scores, the first."""
     matching = np.flatnonzero(matches.matched)
     highest = matching[matches.scores[matching] == matches.face_scores[matches.face[matching]]]
     _, first = np.unique(matches.face[highest], return_index=True)
@@ -91,7 +91,7 @@ def _hits(matches: Matches) -> Mask:
 def detections_in_set(outcome: Outcome, name: str) -> Mask:
     """Marks the detections [D] that are evaluated in a set: hits, duplicates and false ones.
 
-    The others match a face outside of the set and are ignored.
+    The others match a face outside the set and are ignored.
     """
     return ~outcome.matches.matched | outcome.in_set[name][outcome.matches.face]
 
@@ -105,18 +105,18 @@ def max_f1_threshold(outcome: Outcome, name: str) -> float:
 
 
 def missed_faces(outcome: Outcome, threshold: float) -> Indices:
-    """Lists faces of any set without a hit at `threshold` or more, by position, tallest first.
+    """Lists faces of any set without a hit at `threshold` or above, by position, tallest first.
 
-    The taller a face, the less reason there is to miss it.
+    The taller a face, the less excuse there is for missing it.
     """
     missed = np.flatnonzero(in_any_set(outcome) & (outcome.hit_scores < threshold))
     return missed[np.argsort(-outcome.faces[missed, 3], kind="stable")]
 
 
 def false_detections(outcome: Outcome, name: str, threshold: float) -> Indices:
-    """Lists detections at `threshold` or more that are no hit in a set, highest score first.
+    """Lists detections at `threshold` or above that are not a hit in a set, highest score first.
 
-    They are positions among the detections; ignored ones are not among them.
+    The result holds positions among the detections, without ignored ones.
     """
     scores = outcome.matches.rows[:, 4]
     false = detections_in_set(outcome, name) & ~outcome.hit & (scores >= threshold)
@@ -125,7 +125,7 @@ def false_detections(outcome: Outcome, name: str, threshold: float) -> Indices:
 
 
 def in_any_set(outcome: Outcome) -> Mask:
-    """Marks the faces [F] that belong to one of the sets at least."""
+    """Marks the faces [F] that belong to at least one of the sets."""
     return np.any(list(outcome.in_set.values()), axis=0)
 
 
@@ -137,7 +137,7 @@ def why_false(outcome: Outcome, detection: int) -> str:
 
 
 def reliability(outcome: Outcome, name: str) -> Reliability:
-    """Compares the scores of detections with their precision, by tenths of scores, in a set."""
+    """Compares scores of detections with their precision on a set, by tenths of scores."""
     kept = detections_in_set(outcome, name)
     scores, hit = outcome.matches.rows[kept, 4], outcome.hit[kept]
     tenth = np.clip(np.floor(scores * 10), 0, 9).astype(np.int64)

@@ -21,10 +21,10 @@ from retinaface_tf.evaluation.protocols import OWN_SIZE, network_scale
 from retinaface_tf.runtimes.interface import Detector
 from retinaface_tf.structures import DetectionBatch
 
-# The call that evaluation makes: images [1, H, W, 3] and their scale, as Detector takes them.
+# The call that evaluation makes, with images [1, H, W, 3] and their scale, as in Detector.
 Detect = Callable[[tf.Tensor, float | tf.Tensor], DetectionBatch]
 
-REPORT_SECONDS = 30  # between lines of progress in a log
+REPORT_SECONDS = 30  # between progress lines in a log
 
 log = logging.getLogger(__name__)
 
@@ -32,10 +32,10 @@ log = logging.getLogger(__name__)
 def predict(
     detect: Detect, files: Mapping[str, Path], config: Config
 ) -> dict[str, NDArray[np.float64]]:
-    """Detects on images by the protocol of `config.eval`.
+    """Detects faces in images by the protocol of `config.eval`.
 
     Args:
-        detect: a detector; for protocol all_sizes one of `load_detector`.
+        detect: a detector; for protocol all_sizes, one from `load_detector`.
         files: images by name.
         config: protocol and number of workers.
 
@@ -44,8 +44,8 @@ def predict(
         biubug6's test_widerface.py writes them.
 
     Raises:
-        InputError: a file is no image; or the protocol is ms_flip, and the detector has no method
-            `candidates`.
+        InputError: a file is not an image; or the protocol is ms_flip and the detector has no
+            method `candidates`.
     """
     detect = _by_protocol(detect, config)
     images = tf.data.Dataset.from_tensor_slices([str(path) for path in files.values()]).map(
@@ -65,7 +65,7 @@ def predict(
 
 
 def _with_progress(names: Collection[str]) -> Iterator[str]:
-    """Yields names and shows how many are done: by a bar on a terminal, by lines in a log."""
+    """Yields names and shows how many are done, by a bar on a terminal or lines in a log."""
     if sys.stderr.isatty():
         yield from tqdm(names, desc="detecting", unit="image")
         return
@@ -74,12 +74,12 @@ def _with_progress(names: Collection[str]) -> Iterator[str]:
         now = time.monotonic()
         if done and now - last >= REPORT_SECONDS:
             last, left = now, tqdm.format_interval((now - start) / done * (len(names) - done))
-            log.info("detected in %d of %d images, %s left", done, len(names), left)
+            log.info("%d of %d images done, %s left", done, len(names), left)
         yield name
 
 
 def _by_protocol(detect: Detect, config: Config) -> Detect:
-    """Returns what makes the passes of the protocol."""
+    """Returns the detector that makes the passes of the protocol."""
     if config.eval.protocol == "all_sizes":
         return _all_sizes(cast(Detector, detect))
     if config.eval.protocol == "ms_flip":
@@ -100,7 +100,7 @@ def _multi_scale(detect: Detect, config: Config) -> MultiScaleFlip:
     if candidates is None:
         raise InputError(
             "protocol ms_flip: expected a checkpoint or weights, as it merges candidates before "
-            "NMS, which an exported model does not tell"
+            "NMS, which an exported model does not return"
         )
     return MultiScaleFlip(candidates, config)
 
@@ -108,7 +108,7 @@ def _multi_scale(detect: Detect, config: Config) -> MultiScaleFlip:
 def load_image(path: tf.Tensor, config: EvalConfig) -> tuple[tf.Tensor, tf.Tensor]:
     """Reads an image at the protocol's size, uint8 [H, W, 3], and its scale.
 
-    The scale is 1 where the image has its own size, else the factors of x and y, float32 [2].
+    The scale is 1 if the image keeps its own size, else the factors for x and y, float32 [2].
     """
     image = decode_image(tf.io.read_file(path))
     if config.protocol in OWN_SIZE:
@@ -119,7 +119,7 @@ def load_image(path: tf.Tensor, config: EvalConfig) -> tuple[tf.Tensor, tf.Tenso
 
 
 def rows(detections: DetectionBatch) -> NDArray[np.float64]:
-    """Converts detections of one image to `x y w h score` [N, 5], corners cut to whole pixels."""
+    """Converts detections of one image to `x y w h score` [N, 5], with corners truncated."""
     boxes, scores, _, counts = (np.asarray(part)[0] for part in detections)
     corners = np.trunc(boxes[:counts].astype(np.float64))
     scores = scores[:counts, None].astype(np.float64)

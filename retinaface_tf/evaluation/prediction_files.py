@@ -27,12 +27,12 @@ from retinaface_tf.errors import InputError, one_line
 
 SUFFIXES = (".txt",)
 _FILES = "<event>/<image>.txt"
-# Zipping makes predictions 2 to 5 times smaller; files that it makes much smaller are a bomb.
+# Zipping makes predictions 2 to 5 times smaller; a much higher ratio means a zip bomb.
 MAX_RATIO, FREE_BYTES = 50, 1 << 24
-# An entry may lie about its size. Packed bytes to unpack at once, so that they become at most some
-# 100 MB: by bzip2, 40 can become 46 MB.
+# An entry may lie about its size. Compressed bytes to unpack at once, so that they become at most
+# some 100 MB: with bzip2, 40 bytes can become 46 MB.
 PIECE_BYTES, BZIP2_PIECE_BYTES = 1 << 12, 1 << 6
-MAX_NUMBER = float(np.finfo(np.float32).max)  # a network returns no larger one
+MAX_NUMBER = float(np.finfo(np.float32).max)  # a network returns no larger number
 
 
 def read_predictions(path: str | Path) -> dict[str, NDArray[np.float64]]:
@@ -42,8 +42,8 @@ def read_predictions(path: str | Path) -> dict[str, NDArray[np.float64]]:
         Image ("event/name", without extension) -> [N, 5], x y w h in pixels and score.
 
     Raises:
-        InputError: neither folder nor zip, no file in it, two files for one image, or a line that
-            is not as expected; names the file and the line.
+        InputError: the path is neither a folder nor a zip, holds no predictions or two files for
+            one image, or has a broken line; the message names the file and the line.
     """
     path = Path(path)
     predictions: dict[str, NDArray[np.float64]] = {}
@@ -51,7 +51,7 @@ def read_predictions(path: str | Path) -> dict[str, NDArray[np.float64]]:
         where = f"{path}/{name}"
         key = "/".join(name.with_suffix("").parts[-2:])
         if "/" not in key:
-            raise InputError(f"{where}: not in an event's folder, expected {_FILES}")
+            raise InputError(f"{where}: not in the folder of an event, expected {_FILES}")
         if key in predictions:
             raise InputError(f"{where}: a second file for the image {key}, expected one")
         predictions[key] = _parse(content, where)
@@ -84,7 +84,7 @@ def _read_zip(path: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
                 yield name, _unpack(archive, entry)
     except InputError:
         raise
-    # A damaged zip raises nearly anything, in each of its four compressions.
+    # A damaged zip can raise almost anything, in each of four compressions.
     except Exception as error:
         raise InputError(
             f"{path}: expected a folder or a readable zip ({one_line(error)})"
@@ -92,7 +92,7 @@ def _read_zip(path: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
 
 
 def _predictions_in(archive: zipfile.ZipFile, path: Path) -> dict[PurePosixPath, zipfile.ZipInfo]:
-    """Returns the entries to read, by their names."""
+    """Returns the entries to read, by name."""
     entries: dict[PurePosixPath, zipfile.ZipInfo] = {}
     left_out: Counter[str] = Counter()
     for entry in archive.infolist():
@@ -114,13 +114,13 @@ def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     is_bzip2 = entry.compress_type == zipfile.ZIP_BZIP2
     size = BZIP2_PIECE_BYTES if is_bzip2 else PIECE_BYTES
     with archive.open(entry) as file:
-        # Python unpacks at least so many bytes at once, however few are asked for.
+        # Python unpacks at least this many bytes at once, however few are requested.
         file.MIN_READ_SIZE = size  # type: ignore[attr-defined]
         return b"".join(iter(partial(file.read, size), b""))
 
 
 def _parse(content: bytes, where: str) -> NDArray[np.float64]:
-    """Parses the detections [N, 5] of one file; a fault is looked for again, slowly, by line."""
+    """Parses the detections [N, 5] of one file; only after a failure, searches it line by line."""
     lines = decode_text(content, where).rstrip().split("\n")
     rows = [line.split() for line in lines[2:]]
     try:
@@ -134,7 +134,7 @@ def _parse(content: bytes, where: str) -> NDArray[np.float64]:
 
 
 def _find_fault(lines: list[str]) -> str:
-    """Describes the first broken line: its number, the fault and what was expected."""
+    """Describes the first broken line: its number, what was expected and what was found."""
     if len(lines) < 2 or not lines[1].strip().isdecimal():
         found = repr(lines[1])[:60] if len(lines) > 1 else "the end of the file"
         return f"2: expected the number of detections, found {found}"
@@ -152,12 +152,12 @@ def _is_finite(word: str) -> bool:
 
 
 def write_predictions(folder: str | Path, predictions: Mapping[str, ArrayLike]) -> None:
-    """Writes one `<event>/<image>.txt` per image, so that reading gives equal arrays back.
+    """Writes one `<event>/<image>.txt` per image, so that reading returns equal arrays.
 
     Args:
-        folder: made where it does not exist.
+        folder: created if it does not exist.
         predictions: image ("event/name") -> [N, 5], x y w h in whole pixels and score. The
-            corners are truncated before, as by biubug6's test_widerface.py, not x y w h.
+            corners were truncated, not x y w h, as in biubug6's test_widerface.py.
 
     Raises:
         ValueError: a number is not finite, or x y w h are not whole.

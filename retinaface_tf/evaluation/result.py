@@ -1,4 +1,4 @@
-"""Holds the result of an evaluation, which `eval.json` keeps with all that it depends on."""
+"""Holds the result of an evaluation, which `eval.json` records with all that it depends on."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ def _of_all_sets(ap: dict[str, float]) -> dict[str, float]:
 
 
 def _nameable(path: Path) -> Path:
-    if b"\0" in os.fsencode(path):  # raises where a letter has no bytes in names of files
+    if b"\0" in os.fsencode(path):  # raises if a character is not possible in a file name
         raise ValueError("expected the path of a file")
     return path
 
@@ -39,7 +39,7 @@ FilePath = Annotated[Path, AfterValidator(_nameable)]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Holds AP and its circumstances; the fields are the keys of `eval.json`.
+    """Holds AP and how it was measured; the fields are the keys of `eval.json`.
 
     Examples:
         >>> evaluation = evaluate(load_detector("runs/mine"), "data/widerface")
@@ -51,15 +51,15 @@ class Evaluation:
         ap: AP by set (easy, medium, hard), 0..1.
         source: path of the weights, the exported model or the predictions.
         sha256: of each file of the source.
-        protocol: of the image sizes; None where predictions were scored that had been made before.
-        images: images of the ground truth.
+        protocol: of image sizes; None if existing predictions were scored.
+        images: number of images of the ground truth.
         seconds: spent on detection.
-        speed: milliseconds an image by stage of detection; None where it was not timed.
+        speed: milliseconds per image, by stage of detection; None if it was not timed.
         date: ISO 8601.
         retinaface_tf: version of this package.
         versions: of Python and of packages.
-        predictions: folder or zip of the detections; None where they were not kept.
-        made_by: the evaluation that made the predictions scored, where it is known.
+        predictions: folder or zip of the detections; None if they were not kept.
+        made_by: the evaluation that made the scored predictions, if known.
         config: of the run.
     """
 
@@ -79,13 +79,13 @@ class Evaluation:
 
     @property
     def maker(self) -> "Evaluation":
-        """Returns the evaluation that made the predictions: `made_by`, or else this one."""
+        """Returns the evaluation that made the predictions: `made_by` or, without it, this one."""
         return self.made_by or self
 
     def save(self, folder: Path) -> None:
-        """Writes `eval.json` into a folder, which is made if it does not exist.
+        """Writes `eval.json` into a folder, which is created if it does not exist.
 
-        In the file, `predictions` is relative to the folder where it lies below it.
+        In the file, `predictions` is relative to the folder if it is below the folder.
         """
         content = _ADAPTER.dump_python(self, mode="json")
         if self.predictions is not None:
@@ -98,14 +98,14 @@ class Evaluation:
         """Reads an `eval.json`; its `predictions` becomes a path from the working directory.
 
         Raises:
-            InputError: no such file, or another kind of file; names the key at fault.
+            InputError: the file is missing or of another kind; the message names the wrong key.
         """
         try:
             found = _ADAPTER.validate_python(json.loads(path.read_text(encoding="utf-8")))
-        except ValidationError as error:  # also a ValueError, as what is no JSON
+        except ValidationError as error:  # before ValueError, of which it is a kind
             fault = error.errors()[0]
             key = ".".join(map(str, fault["loc"]))
-            expected = f"expected an {EVAL_FILE} of eval.py"
+            expected = f"expected an {EVAL_FILE} from eval.py"
             raise InputError(f"{path}: {key}: {expected} ({fault['msg']})") from None
         except (OSError, ValueError, RecursionError) as error:
             reason = getattr(error, "strerror", None) or "not JSON"
@@ -119,7 +119,7 @@ _ADAPTER = TypeAdapter(Evaluation)
 
 
 def format_ap(ap: Mapping[str, float]) -> str:
-    """Formats AP as one line a set, in the words of MindSpore's eval.py."""
+    """Formats AP with one line per set, in the words of MindSpore's eval.py."""
     return "\n".join(f"{name.capitalize():<6} Val AP : {value:.4f}" for name, value in ap.items())
 
 
@@ -138,10 +138,10 @@ def find_maker(predictions: Path) -> Evaluation | None:
 
 
 def fingerprints(source: str) -> dict[str, str]:
-    """Computes SHA-256 of the files that a source of detections consists of, by name.
+    """Computes the SHA-256 of the files of a source of detections, by name.
 
-    The files are a file of weights itself, the parts of a TensorFlow checkpoint, or those of an
-    exported model. A folder of predictions, and a name that is no file here, have none.
+    The files are a weights file itself, the parts of a TensorFlow checkpoint, or those of an
+    exported model. A folder of predictions, or a name that is not a local file, has none.
     """
     digests = {}
     for file, name in _files_of(Path(source)):
@@ -157,7 +157,7 @@ def _files_of(path: Path) -> Iterator[tuple[Path, str]]:
         for file in sorted([path / "saved_model.pb", *(path / "variables").glob("*")]):
             yield file, str(file.relative_to(path))
     elif not path.is_dir():
-        for file in sorted(path.parent.glob(f"{path.name}.*")):  # TensorFlow's checkpoints
+        for file in sorted(path.parent.glob(f"{path.name}.*")):  # TensorFlow checkpoints
             yield file, file.name
 
 

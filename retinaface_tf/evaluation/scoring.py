@@ -1,4 +1,4 @@
-"""Scores predictions: AP, and the record of how it came about (without TensorFlow)."""
+"""Scores predictions: AP, and a record of how it was measured (without TensorFlow)."""
 
 import platform
 from collections.abc import Mapping
@@ -31,19 +31,19 @@ def score(
     seconds: float = 0.0,
     speed: dict[str, float] | None = None,
 ) -> Evaluation:
-    """Measures AP of predictions.
+    """Measures the AP of predictions.
 
     Args:
-        predictions: of the images of `truth`.
+        predictions: for the images of `truth`.
         truth: image -> its faces.
-        config: `eval.iou` of a match; all of it goes into the result.
-        source: path that the predictions come from.
-        protocol: by which they were made, where that is known.
+        config: `eval.iou` is used for matching; the whole config is kept in the result.
+        source: path from which the predictions come.
+        protocol: by which the predictions were made, if known.
         seconds: spent on detection.
-        speed: stage of detection -> milliseconds an image.
+        speed: stage of detection -> milliseconds per image.
 
     Raises:
-        InputError: predictions of an image that are not finite numbers [N, 5].
+        InputError: predictions for an image are not finite numbers [N, 5].
     """
     return Evaluation(
         ap=evaluate_predictions(predictions, truth, config.eval.iou),
@@ -65,10 +65,10 @@ def score(
 def score_files(
     path: str, truth: Mapping[str, GroundTruth], config: Config
 ) -> tuple[Evaluation, Predictions]:
-    """Measures AP of a folder or zip of prediction files.
+    """Measures the AP of a folder or zip of prediction files.
 
     Raises:
-        InputError: no such files, or one is broken.
+        InputError: files are missing or broken.
     """
     predictions = read_predictions(path)
     evaluation = score(predictions, truth, config, source=path, protocol=None)

@@ -21,13 +21,13 @@ def time_stages(
     """Times detection, one image after the other.
 
     Args:
-        detect: a detector. An exported one is a single stage; of another, NMS is timed apart.
+        detect: a detector. An exported one is a single stage; otherwise NMS is timed separately.
         files: images by name. A sample of IMAGES, evenly spread, is detected twice each, as
-            TensorFlow prepares for a new size the first time.
+            TensorFlow has to prepare for each new size.
         config: of the protocol.
 
     Returns:
-        Stage -> milliseconds an image; None for ms_flip and all_sizes, which have many passes.
+        Stage -> milliseconds per image; None for ms_flip and all_sizes, which make many passes.
     """
     if config.eval.protocol in ("ms_flip", "all_sizes"):
         return None
@@ -53,5 +53,5 @@ def _time(detect: Any, path: Path, config: Config) -> dict[str, float]:
 
 
 def _when_done(tensor: Array) -> float:
-    np.asarray(tensor)  # waits for the device, which may return before it has computed
+    np.asarray(tensor)  # waits for the device, as calls may return before it is done
     return time.perf_counter()

@@ -1,8 +1,8 @@
-"""Computes AP of parts of the faces: by height, WIDER FACE's attributes, event (NumPy only).
+"""Computes AP on parts of the faces: by height, WIDER FACE attribute, event (NumPy only).
 
-Detections that match a face outside of the part are ignored, as the protocol ignores those of faces
-outside of a set. Which false detections lower the AP of a part is a choice; each function states
-its own.
+Detections that match a face outside the part are ignored, just as the protocol ignores those that
+match faces outside a set. Which false detections lower the AP of a part is a choice that each
+function states.
 """
 
 from typing import NamedTuple
@@ -24,21 +24,21 @@ from retinaface_tf.geometry.heights import HEIGHT_NAMES, height_class
 class Subset(NamedTuple):
     name: str
     faces: int
-    ap: float  # 0..1; NaN where there are no faces
-    recall: float  # 0..1, at the threshold; NaN where there are no faces
+    ap: float  # 0..1; NaN without faces
+    recall: float  # 0..1, at the threshold; NaN without faces
 
 
 class Event(NamedTuple):
     name: str
     images: int
     faces: int  # of the set hard
-    ap: dict[str, float]  # set -> 0..1; NaN where the event has no face of the set
+    ap: dict[str, float]  # set -> 0..1; NaN if the event has no face in the set
     missed: int  # faces of hard not found at the threshold
     false: int  # detections at the threshold
 
 
 def ap_by_height(outcome: Outcome, threshold: float) -> list[Subset]:
-    """Computes AP of all faces of each height; false detections belong to their own height."""
+    """Computes AP on the faces of each height class; false detections count by their own height."""
     faces, rows = height_class(outcome.faces[:, 3]), height_class(outcome.matches.rows[:, 3])
     return [
         _subset(outcome, name, faces == i, threshold, outcome.matches.matched | (rows == i))
@@ -49,12 +49,12 @@ def ap_by_height(outcome: Outcome, threshold: float) -> list[Subset]:
 def ap_by_attribute(
     outcome: Outcome, attributes: NDArray[np.int64], threshold: float
 ) -> dict[str, list[Subset]]:
-    """Computes AP of all faces with each value of each attribute, with all false detections.
+    """Computes AP on the faces with each value of each attribute, with all false detections.
 
     Args:
         outcome: of all images.
         attributes: [F, 6], columns as in ATTRIBUTES.
-        threshold: of the recall.
+        threshold: for the recall.
     """
     return {
         attribute: [
@@ -66,7 +66,7 @@ def ap_by_attribute(
 
 
 def ap_by_event(outcome: Outcome, threshold: float) -> list[Event]:
-    """Computes AP by event, the folder of an image; scores stay normalised over all images."""
+    """Computes AP by event (the image's folder); scores stay normalised over all images."""
     names, event = np.unique([image.split("/")[0] for image in outcome.images], return_inverse=True)
     faces, rows = event[outcome.face_image], event[outcome.matches.image]
     hard, scores = outcome.in_set["hard"], outcome.matches.rows[:, 4]
@@ -89,7 +89,7 @@ def ap_by_event(outcome: Outcome, threshold: float) -> list[Event]:
 def _subset(
     outcome: Outcome, name: str, faces: Mask, threshold: float, detections: Mask | None = None
 ) -> Subset:
-    # Boxes without area, which the labels have, cannot be found.
+    # Boxes without area, which occur in the labels, cannot be found.
     faces = faces & (outcome.faces[:, 2:] > 0).all(axis=1)
     count = int(np.count_nonzero(faces))
     found = int(np.count_nonzero(outcome.hit_scores[faces] >= threshold))

@@ -1,4 +1,4 @@
-"""Merges the detections of many passes into their means by box voting (NumPy only)."""
+"""Merges the detections of many passes by box voting (NumPy only)."""
 
 import math
 
@@ -9,18 +9,18 @@ Rows = NDArray[np.floating]
 
 
 def vote(boxes: Rows, scores: Rows, landmarks: Rows, iou: float) -> tuple[Rows, Rows, Rows]:
-    """Merges detections by greedy voting, without the limit of 750 boxes of the original.
+    """Merges detections by greedy voting, without the original's limit of 750 boxes.
 
-    The box with the highest score and all boxes that overlap it by `iou` or more form a cluster.
-    This goes on with the boxes that are left until there are none. A cluster becomes one detection:
-    the mean of its boxes and landmarks, weighted by scores, with its highest score. A cluster of
-    one box is dropped, as no other pass confirms it, unless it is the very last, as in the
-    original.
+    The box with the highest score and all boxes that overlap it by at least `iou` form a cluster.
+    This is repeated with the remaining boxes until none are left. Each cluster becomes one
+    detection: the mean of its boxes and landmarks, weighted by score, with its highest score. A
+    cluster of a single box is dropped, as no other pass confirms it, unless it is the last one, as
+    in the original.
 
     Source: `bbox_vote` of deepinsight/insightface, detection/retinaface/retinaface.py.
 
     Args:
-        boxes: x1 y1 x2 y2 [N, 4] in pixels, counted from the first to the last, both included.
+        boxes: x1 y1 x2 y2 [N, 4] in pixels, the first and last pixel included.
         scores: above 0 [N].
         landmarks: [N, 5, 2].
         iou: smallest overlap of a box with the first of its cluster, in inclusive pixels.
@@ -39,7 +39,7 @@ def vote(boxes: Rows, scores: Rows, landmarks: Rows, iou: float) -> tuple[Rows, 
 
 
 def _clusters(boxes: Rows, iou: float) -> list[NDArray[np.intp]]:
-    """Lists the positions of each cluster in boxes [N, 4], which come in the order of scores."""
+    """Lists the positions of each cluster in boxes [N, 4], which are in the order of scores."""
     corners = boxes + np.array([0, 0, 1, 1], boxes.dtype)
     from_left = np.argsort(corners[:, 0], kind="stable")
     starts = corners[from_left, 0]
@@ -50,7 +50,7 @@ def _clusters(boxes: Rows, iou: float) -> list[NDArray[np.intp]]:
         candidates = from_left[slice(*np.searchsorted(starts, _reach(corner, iou)))]
         candidates = candidates[left[candidates]]
         cluster = np.sort(candidates[overlap(corner, corners[candidates]) >= iou])
-        cluster = cluster if len(cluster) else np.array([first])  # a box of NaN overlaps nothing
+        cluster = cluster if len(cluster) else np.array([first])  # a NaN box overlaps nothing
         left[cluster] = False
         count -= len(cluster)
         if len(cluster) > 1 or not count:
@@ -61,16 +61,16 @@ def _clusters(boxes: Rows, iou: float) -> list[NDArray[np.intp]]:
 def _reach(box: Rows, iou: float) -> tuple[float, float]:
     """Bounds the left edge of boxes that overlap `box` by `iou`, with a pixel for rounding.
 
-    The part that two such boxes share is at least `iou` of the width of either.
+    Two such boxes share at least the fraction `iou` of either width.
     """
-    if iou == 0:  # boxes apart have this overlap as well
+    if iou == 0:  # separate boxes have this overlap, too
         return -math.inf, math.inf
     width, rest = box[2] - box[0], 1 - iou
     return box[0] - width * rest / iou - 1, box[0] + width * rest + 1
 
 
 def overlap(box: Rows, others: Rows) -> Rows:
-    """Computes IoU [N] of a box [4] with others [N, 4], their far edges past the last pixels."""
+    """Computes the IoU [N] of a box [4] with others [N, 4], whose x2 y2 are past the last pixel."""
     x1, y1, x2, y2 = others.T
     width = np.minimum(x2, box[2]) - np.maximum(x1, box[0])
     height = np.minimum(y2, box[3]) - np.maximum(y1, box[1])

@@ -28,7 +28,7 @@ def load_ground_truth(folder: str | Path) -> dict[str, GroundTruth]:
         Image ("event/name", without extension) -> its faces, x y w h in pixels, and their sets.
 
     Raises:
-        InputError: a file is missing, is not such a .mat, or does not fit the others.
+        InputError: a file is missing, is not such a .mat file, or does not fit the others.
     """
     folder = Path(folder)
     boxes = _read_cells(folder / _FACES, "face_bbx_list", 4)
@@ -46,20 +46,20 @@ def load_ground_truth(folder: str | Path) -> dict[str, GroundTruth]:
 def load_attributes(
     folder: str | Path, label_file: Path, truth: Mapping[str, GroundTruth]
 ) -> NDArray[np.int64] | None:
-    """Reads the attributes of each face from the ground truth or else from the labels.
+    """Reads the attributes of each face from the ground truth, or else from the labels.
 
     Args:
-        folder: of the ground truth; the official wider_face_val.mat has attributes, the copies of
-            some evaluation tools have none.
-        label_file: read next; the official wider_face_val_bbx_gt.txt has attributes.
+        folder: of the ground truth; the official wider_face_val.mat has attributes, but the copies
+            in some evaluation tools do not.
+        label_file: tried next; the official wider_face_val_bbx_gt.txt has attributes.
         truth: the faces.
 
     Returns:
-        [F, 6] for the faces of all images, columns as in ATTRIBUTES; None where neither file has
+        [F, 6] for the faces of all images, columns as in ATTRIBUTES; None if neither file has
         attributes.
 
     Raises:
-        InputError: a file has the attributes of other faces.
+        InputError: the attributes in a file do not fit the faces.
     """
     path = Path(folder) / _FACES
     columns = [f"{name}_label_list" for name in ATTRIBUTES]
@@ -82,7 +82,7 @@ def load_attributes(
 
 
 def _read_cells(path: Path, variable: str, columns: int) -> dict[str, NDArray[np.float64]]:
-    """Reads one array [.., columns] per image out of a MATLAB cell of events, cells of images."""
+    """Reads one array [.., columns] per image from a MATLAB cell of events with cells of images."""
     names = ("event_list", "file_list", variable)
     mat = _read(path, names)
     try:
@@ -104,7 +104,7 @@ def _read(path: Path, names: Sequence[str]) -> dict[str, Value]:
     """Reads variables of a .mat file, without those that are missing.
 
     Raises:
-        InputError: the file is missing or damaged, or no .mat.
+        InputError: the file is missing, damaged, or not a .mat file.
     """
     if not path.is_file():
         expected = ", ".join([_FACES, *_SET_FILES.values()])
@@ -130,21 +130,21 @@ def _side_by_side(columns: Sequence[NDArray[Any]], path: Path) -> NDArray[Any]:
 def _as_list(value: Value | None) -> list[Value]:
     if isinstance(value, list):
         return value
-    raise ValueError("no cells where cells are expected")
+    raise ValueError("expected cells, found something else")
 
 
 def _as_text(value: Value) -> str:
     if isinstance(value, str):
         return value
-    raise ValueError("no text where a name is expected")
+    raise ValueError("expected a name, found something else")
 
 
 def _as_rows(value: Value, columns: int) -> NDArray[np.float64]:
     if not isinstance(value, np.ndarray):
-        raise ValueError("no numbers where numbers are expected")
+        raise ValueError("expected numbers, found something else")
     rows = value.astype(np.float64).reshape(-1, columns)
     if not (np.abs(rows) < _MAX_NUMBER).all():
-        raise ValueError("a number beyond all pixels")
+        raise ValueError("a number too large for pixels")
     return rows
 
 

@@ -1,1 +1,1 @@
-"""Writes a detector as a SavedModel, ONNX or LiteRT model that answers as it does."""
+"""Exports a detector as a SavedModel, ONNX or LiteRT model that gives the same answers."""

@@ -19,22 +19,22 @@ _FOLDERS = ", ".join(entry.folder for entry in FORMATS.values())
 _WEIGHTS = flags.DEFINE_string(
     "weights",
     None,
-    "A name in `retinaface weights list`, a run's folder or a file of weights; instead of --cfg's.",
+    "A name in `retinaface weights list`, a run's folder or a weights file; instead of the config's.",
 )
-_FORMAT = flags.DEFINE_enum("format", "savedmodel", list(FORMATS), "What to export for.")
-_OUT = flags.DEFINE_string("out", None, f"Folder of the model's versions; by format {_FOLDERS}.")
+_FORMAT = flags.DEFINE_enum("format", "savedmodel", list(FORMATS), "Format of the export.")
+_OUT = flags.DEFINE_string("out", None, f"Folder for the model's versions; by format {_FOLDERS}.")
 _KEEP = flags.DEFINE_integer(
     "keep", None, "How many of the newest versions to keep.", lower_bound=1
 )
 _CALIBRATION = flags.DEFINE_string(
-    "calibration", None, "The calibration.json of eval.py, whose score threshold becomes default."
+    "calibration", None, "A calibration.json of eval.py; its score threshold becomes the default."
 )
 
-# absl's own -v is a number, and sets its own log.
+# absl's own -v takes a number, and sets absl's own log.
 _VERBOSE = flags.DEFINE_bool(
     "verbose",
     False,
-    "Says all figures of the parity check.",
+    "Logs all figures of the parity check.",
     short_name="v",
     allow_override=True,
 )

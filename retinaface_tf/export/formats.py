@@ -1,4 +1,4 @@
-"""Exports a detector: the table of formats, and the steps that all of them take."""
+"""Exports detectors: the table of formats, and the steps that all formats share."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -7,26 +7,26 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # TensorFlow, which the command's flags do not wait for
+if TYPE_CHECKING:  # import TensorFlow, for which the command's flags should not wait
     from retinaface_tf.export.parity import ParityCheck
     from retinaface_tf.export.versions import NewVersion
     from retinaface_tf.model.detector import GraphDetector
     from retinaface_tf.serving.metadata import Metadata
 
-PARITY_LOG = "retinaface_tf.export.parity"  # where the figures of each comparison go, as details
+PARITY_LOG = "retinaface_tf.export.parity"  # logs the figures of each comparison, as details
 
-# Writes a detector into a new version, checks the files, and returns the parity figures.
+# Writes a detector to a new version, checks the files, and returns the parity figures.
 Write = Callable[["GraphDetector", "NewVersion", "Metadata", "ParityCheck"], dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Format:
-    """An entry of the table.
+    """Describes a format of the table.
 
     Attributes:
-        folder: of the model's versions where none is named. Each format has its own, as a server
-            loads the newest version of a folder.
-        files: the pattern of the file names that mark a version of the format.
+        folder: default folder for the model's versions. Each format has its own, as a server loads
+            the newest version in a folder.
+        files: pattern of the file names that mark a version in this format.
         load_writer: imports the function that writes the format, and with it TensorFlow.
     """
 
@@ -74,23 +74,23 @@ def export_model(
 ) -> Path:
     """Exports a detector as the next version of a model: `out/1`, then `out/2`, and so on.
 
-    The export is compared with the detector, on images that the detector's config names, before
-    it becomes a version.
+    Before it becomes a version, the export is compared with the detector on images that the
+    detector's config names.
 
     Args:
         detector: with limits on candidates and detections.
-        out: folder of the versions; None is that of the format's table entry.
+        out: folder of the versions; None is the format's default folder.
         format: a key of FORMATS.
-        source: where the detector's weights are from, in words, for the model's metadata.
+        source: origin of the detector's weights in words, for the model's metadata.
         keep: how many of the newest versions to keep; None keeps all.
 
     Returns:
         The folder of the new version.
 
     Raises:
-        InputError: the detector has no limits, the folder cannot be written or has models of
-            another format, or an extra is not installed.
-        DoesNotHold: the export answers otherwise than the detector; no version was written.
+        InputError: the detector has no limits, the folder cannot be written or holds another
+            format, or an extra is not installed.
+        DoesNotHold: the export's answers differ from the detector's; no version was written.
     """
     from retinaface_tf.export.parity_images import open_parity_check
     from retinaface_tf.export.provenance import collect_metadata

@@ -1,4 +1,4 @@
-"""Exports LiteRT in three precisions, and checks float32 by parity and the others by AP.
+"""Exports LiteRT models in three precisions, checking float32 by parity and the others by AP.
 
 Needs the extra `litert`.
 """
@@ -32,9 +32,9 @@ from retinaface_tf.runtimes.litert import LiteRtDetector
 from retinaface_tf.serving.metadata import Metadata
 from retinaface_tf.structures import DetectionBatch
 
-REPRESENTATIVE_IMAGES = 100  # of training
-# AP that rounding may cost, in any of the three sets. On a few images it is a rough measure: one
-# face more or less counts much.
+REPRESENTATIVE_IMAGES = 100  # of the training set
+# AP that rounding may cost, on any of the three sets. On few images this is a rough measure, as one
+# face more or less matters much.
 MAX_AP_LOSS = {"float16": 0.01, "int8": 0.03}
 
 log = logging.getLogger(__name__)
@@ -43,16 +43,15 @@ log = logging.getLogger(__name__)
 def write_litert_version(
     detector: GraphDetector, version: NewVersion, metadata: Metadata, check: ParityCheck
 ) -> dict[str, Any]:
-    """Writes `model_float32.tflite` and its like, and compares each with the detector.
+    """Writes `model_float32.tflite` and the other precisions, and compares each with the detector.
 
-    The models see squares of `data.image_size` pixels, and are compared with what the detector
-    answers about these. Without training images, from which int8 learns its ranges, int8 is left
-    out.
+    The models see squares of `data.image_size` pixels, and are compared with the detector on these
+    squares. Without training images, from which int8 learns its ranges, int8 is left out.
 
     Args:
-        detector: what is exported.
-        version: where to write.
-        metadata: of the export, kept in each file.
+        detector: the detector to export.
+        version: the folder to write.
+        metadata: of the export, stored in each file.
         check: the parity check.
 
     Returns:
@@ -60,8 +59,8 @@ def write_litert_version(
 
     Raises:
         InputError: the extra `litert` is not installed.
-        DoesNotHold: float32 answers otherwise than the detector, or another precision loses too
-            much AP.
+        DoesNotHold: the answers of float32 differ from the detector's, or another precision loses
+            too much AP.
     """
     side, images = detector.config.data.image_size, list(_representative(detector.config))
     source = _detect_on_squares(detector, side)
@@ -78,7 +77,7 @@ def _representative(config: Config) -> Iterator[NDArray[np.uint8]]:
     try:
         records = training_set(config)
     except InputError as error:
-        log.warning("no int8, whose ranges training images give: %s", error)
+        log.warning("no int8, as it needs training images for its ranges: %s", error)
         return
     data = TrainingData(records, config.data, batch=1, seed=config.train.seed)
     with data.explain(0, REPRESENTATIVE_IMAGES):
@@ -95,19 +94,19 @@ def _detect_on_squares(detector: GraphDetector, side: int) -> DetectFile:
 
 
 def _check(check: ParityCheck, precision: str, source: DetectFile, export: DetectFile) -> Parity:
-    """Requires parity of float32, and of the rounded precisions that they keep their AP."""
+    """Requires parity of float32, and of the other precisions that they keep their AP."""
     name = f"LiteRT, {precision}"
     if precision == "float32":
         return check.require(name, source, export, OTHER_RUNTIME)
     parity = check.measure(name, source, export, OTHER_RUNTIME)
     if parity.ap is None:
-        log.warning("%s: not checked, as these images have no ground truth to measure AP", name)
+        log.warning("%s: not checked, as the images have no ground truth to measure AP", name)
         return parity
     of_source, of_export = parity.ap
     loss = max(of_source[key] - of_export[key] for key in of_source)
     if loss > MAX_AP_LOSS[precision]:
         raise DoesNotHold(
-            f"{name}: loses {loss:.4f} of AP, expected at most {MAX_AP_LOSS[precision]}; no "
+            f"{name}: loses {loss:.4f} AP, expected at most {MAX_AP_LOSS[precision]}; no "
             f"version was written"
         )
     return parity

@@ -1,7 +1,7 @@
-"""Converts a network to LiteRT, at a fixed size, in float32, float16 and int8.
+"""Converts a network to LiteRT at a fixed size, in float32, float16 and int8.
 
-Decoding and NMS stay outside (`runtimes.heads`): eight bits are too few for a coordinate. Needs the
-extra `litert`.
+Decoding and NMS stay outside (`runtimes.heads`), as eight bits are too few for a coordinate. Needs
+the extra `litert`.
 """
 
 import re
@@ -20,7 +20,7 @@ from retinaface_tf.runtimes.litert import METADATA
 from retinaface_tf.serving.metadata import Metadata
 
 SUFFIX = ".tflite"
-# Up to the stride of 8 eight bits lose several points of AP, and there are few weights.
+# Up to stride 8, eight bits cost several points of AP, and there are few weights to save.
 IN_FLOAT = re.compile("/(subtract_mean|stem|stage1)_")
 
 
@@ -38,12 +38,12 @@ def write_litert(
     layers up to the backbone's first stage stay in float32.
 
     Args:
-        network: what to convert.
+        network: the network to convert.
         side: of the images, in pixels.
-        folder: of the files.
-        metadata: of the export, kept in each file for LiteRtDetector.
+        folder: for the files.
+        metadata: of the export, stored in each file for LiteRtDetector.
         representative: images uint8 [side, side, 3], from which int8 learns the ranges of values;
-            without any, int8 is left out.
+            without images, int8 is left out.
 
     Returns:
         The files, in the order above.
@@ -54,7 +54,7 @@ def write_litert(
     images = [image[None] for image in representative]
     spec = tf.TensorSpec([1, side, side, 3], tf.uint8, name="images")
     module = tf.Module()
-    # A converter that is given the function itself leaves the variables out.
+    # Given the function itself, a converter would leave out the variables.
     module.variables_of_network = [variable.value for variable in network.variables]
     module.heads = tf.function(lambda images: network(images, training=False), [spec])
     models = {}
@@ -80,12 +80,12 @@ def _float16(converter: tf.lite.TFLiteConverter) -> bytes:
 def _int8(converter: tf.lite.TFLiteConverter, images: Sequence[NDArray[np.uint8]]) -> bytes:
     """Quantizes with ranges learned from images.
 
-    TensorFlow's debugger does it, as it lets single layers stay in float.
+    This uses TensorFlow's debugger, which lets single layers stay in float.
     """
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: ([image] for image in images)
     with warnings.catch_warnings():
-        # The debugger makes TensorFlow's interpreter, although it is not used here.
+        # The debugger makes TensorFlow's interpreter, although it is unused here.
         warnings.filterwarnings("ignore", ".*tf.lite.Interpreter is deprecated", UserWarning)
         return _quantize_in_part(tf.lite.experimental.QuantizationDebugger(converter=converter))
 

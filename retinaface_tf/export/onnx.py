@@ -1,4 +1,4 @@
-"""Writes ONNX: network, decode and NMS of a detector as one graph.
+"""Writes ONNX models: network, decoding and NMS of a detector as one graph.
 
 Needs the extra `onnx`.
 """
@@ -24,27 +24,27 @@ from retinaface_tf.serving.metadata import Metadata
 
 FILE = "model.onnx"
 CONVERTER_OPSET = 18  # the newest that tf2onnx writes
-# Newer ones have nothing that this graph needs; this one loads in onnxruntime from 1.23 on.
+# Newer ones add nothing that this graph needs; this one loads in onnxruntime 1.23 and later.
 OPSET = 23
 
 
 def write_onnx_version(
     detector: GraphDetector, version: NewVersion, metadata: Metadata, check: ParityCheck
 ) -> dict[str, Any]:
-    """Writes `model.onnx` and compares what onnxruntime answers with the detector.
+    """Writes `model.onnx`, and compares its answers in onnxruntime with the detector's.
 
     Args:
-        detector: what is exported.
-        version: where to write.
-        metadata: of the export, kept in the file.
+        detector: the detector to export.
+        version: the folder to write.
+        metadata: of the export, stored in the file.
         check: the parity check.
 
     Returns:
-        The parity figures of all passes over an image.
+        The parity figures over all passes.
 
-    Raises:
-        InputError: the extra `onnx` is not installed.
-        DoesNotHold: the export answers otherwise than the detector.
+        Raises:
+            InputError: the extra `onnx` is not installed.
+            DoesNotHold: the export's answers differ from the detector's.
     """
     exported = OnnxDetector(write_onnx(detector, version.folder, metadata))
     source, export = decode_and_detect(detector), decode_and_detect(exported)
@@ -58,9 +58,9 @@ def write_onnx_version(
 def write_onnx(detector: GraphDetector, folder: Path, metadata: Metadata) -> Path:
     """Writes `model.onnx`, which takes images of any size.
 
-    Its input is `images` uint8 [B, H, W, 3], RGB, upright; `score_threshold` and `nms_iou`, both
-    float32 [1], may be left out. Its outputs are `boxes` [B, D, 4], `scores` [B, D], `landmarks`
-    [B, D, 5, 2] and `num_detections` [B], as those of the SavedModel.
+    The inputs are `images` uint8 [B, H, W, 3], RGB, upright, and the optional `score_threshold`
+    and `nms_iou`, both float32 [1]. The outputs are `boxes` [B, D, 4], `scores` [B, D], `landmarks`
+    [B, D, 5, 2] and `num_detections` [B], as in the SavedModel.
 
     Returns:
         The file.
@@ -81,7 +81,7 @@ def write_onnx(detector: GraphDetector, folder: Path, metadata: Metadata) -> Pat
 
 
 def _convert_candidates(detector: GraphDetector) -> Any:
-    """Converts network and decoding, up to NMS: an onnx.ModelProto."""
+    """Converts network and decoding, up to NMS, to an onnx.ModelProto."""
     tf2onnx = import_extra("tf2onnx", "onnx")
 
     def find_candidates(images: tf.Tensor, score_threshold: tf.Tensor) -> dict[str, tf.Tensor]:

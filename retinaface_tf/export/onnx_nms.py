@@ -1,7 +1,7 @@
 """Appends NMS to an ONNX graph: one NonMaxSuppression for the whole batch.
 
-This is `GraphDetector.suppress` in ONNX's own operators. The converter turns TensorFlow's NMS into
-a loop over images, which OpenVINO does not load.
+This is `GraphDetector.suppress` in ONNX's own operators. The converter would turn TensorFlow's NMS
+into a loop over images, which OpenVINO does not load.
 """
 
 from dataclasses import asdict
@@ -11,11 +11,11 @@ from typing import Any
 from retinaface_tf.extras import import_extra
 from retinaface_tf.serving.metadata import DefaultThresholds
 
-# What the graph offers before: boxes [B, K, 4], scores [B, K] and landmarks [B, K, 5, 2] of
-# candidates, best first, whose boxes count from their first to their last pixel.
+# Outputs of the graph so far: boxes [B, K, 4], scores [B, K] and landmarks [B, K, 5, 2] of
+# candidates, best first; boxes include their first and last pixel.
 CANDIDATES = ("candidate_boxes", "candidate_scores", "candidate_landmarks")
 
-# The head states the inputs and outputs of the whole file; inputs with a value are optional.
+# The header states the inputs and outputs of the whole file; inputs with a value are optional.
 _DETECTOR = Template("""
 retinaface (
     uint8[batch, height, width, 3] images,
@@ -66,12 +66,12 @@ retinaface (
 
 
 def append_nms(graph: Any, thresholds: DefaultThresholds, max_detections: int) -> None:
-    """Turns a graph of candidates into the detector's, in place.
+    """Turns a graph of candidates into that of a detector, in place.
 
     Args:
-        graph: onnx.GraphProto; computes CANDIDATES from `images` and `score_threshold`.
-        thresholds: of a call that gives none.
-        max_detections: the rows of an answer.
+        graph: onnx.GraphProto that computes CANDIDATES from `images` and `score_threshold`.
+        thresholds: defaults of a call that gives none.
+        max_detections: the number of rows in an answer.
     """
     parser = import_extra("onnx.parser", "onnx")
     text = _DETECTOR.substitute(asdict(thresholds), room=max_detections)
@@ -81,5 +81,5 @@ def append_nms(graph: Any, thresholds: DefaultThresholds, max_detections: int) -
         theirs.extend(ours)
     graph.node.extend(detector.node)
     graph.initializer.extend(detector.initializer)
-    # Their axes have names of the converter's; runtimes infer shapes by themselves.
+    # Their axes have names from the converter; runtimes infer shapes by themselves.
     del graph.value_info[:]

@@ -13,38 +13,38 @@ from retinaface_tf.structures import DetectionBatch
 
 Floats = NDArray[np.float64]
 
-MAX_PAIR_DISTANCE = 1.0  # pixels between corners, from which on two boxes are not a pair
-LAST_PIXEL = np.array([0, 0, 1, 1])  # NMS counts a box from its first to its last pixel
+MAX_PAIR_DISTANCE = 1.0  # pixels between corners, beyond which two boxes are not a pair
+LAST_PIXEL = np.array([0, 0, 1, 1])  # NMS includes a box's first and last pixel
 
 
 class Tolerance(NamedTuple):
-    """Differences that rounding explains."""
+    """Holds the differences that rounding explains."""
 
     pixels: float  # of a corner or a landmark
-    score: float  # also of an IoU, where that decides whether a box is kept
+    score: float  # also of an IoU that decides whether a box is kept
 
 
 class Found(NamedTuple):
-    """Detections of one image."""
+    """Holds the detections of one image."""
 
     boxes: Floats  # [N, 4]
     scores: Floats  # [N]
     landmarks: Floats  # [N, 10]
 
     def select(self, which: NDArray[Any]) -> "Found":
-        """Returns the detections at some indices."""
+        """Returns the detections at the given indices."""
         return Found(*(part[which] for part in self))
 
 
 class Difference(NamedTuple):
-    """Differences between two answers about one image."""
+    """Holds the differences between two answers for one image."""
 
-    box: float  # pixels, the largest of the paired boxes' corners
+    box: float  # pixels, the largest between corners of paired boxes
     landmark: float  # pixels
     score: float
     paired: int  # boxes that both have
-    borderline: int  # boxes that one has, where rounding explains it
-    unpaired: int  # boxes that one has without such a reason
+    borderline: int  # boxes that only one has, explained by rounding
+    unpaired: int  # boxes that only one has, unexplained
 
 
 def first_image(detections: DetectionBatch) -> Found:
@@ -60,7 +60,7 @@ def first_image(detections: DetectionBatch) -> Found:
 def compare_answers(
     one: Found, two: Found, config: DetectorConfig, tolerance: Tolerance
 ) -> Difference:
-    """Pairs the boxes of two answers one to one, the nearest, and judges those left over.
+    """Pairs the nearest boxes of two answers one to one, and judges those left over.
 
     Args:
         one: detections of an image.
@@ -93,10 +93,10 @@ def _without(found: Found, paired: NDArray[Any]) -> Found:
 def _count_borderline(
     left: Found, left_other: Found, other: Found, config: DetectorConfig, tolerance: Tolerance
 ) -> int:
-    """Counts boxes without a pair for which rounding is the reason.
+    """Counts boxes that have no pair because of rounding.
 
     Rounding decides at the score threshold, at the limit on detections, at the IoU of NMS, and
-    between two overlapping boxes of equal score, of which NMS keeps either.
+    between two overlapping boxes of equal score, of which NMS may keep either.
 
     Args:
         left: boxes of one answer without a pair.

@@ -1,4 +1,4 @@
-"""The parity check: compares an exported model with the detector that it was made of."""
+"""Checks parity: compares an exported model with the detector that it was made from."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -23,26 +23,26 @@ from retinaface_tf.structures import DetectionBatch
 
 log = logging.getLogger(__name__)
 
-# Detects on an image file: a batch of one.
+# Detects faces in an image file, as a batch of one.
 DetectFile = Callable[[Path], DetectionBatch]
 
-SAME_GRAPH = Tolerance(pixels=1e-2, score=1e-5)  # other kernels sum in another order
+SAME_GRAPH = Tolerance(pixels=1e-2, score=1e-5)  # other kernels sum in a different order
 OTHER_RUNTIME = Tolerance(pixels=1e-2, score=1e-4)
 
 
 @dataclass(frozen=True)
 class Parity:
-    """Differences between two detectors, over all images.
+    """Holds the differences between two detectors, over all images.
 
     Attributes:
         images: how many were compared.
         paired: boxes that both detectors found.
-        box: the largest difference of the paired boxes' corners, pixels.
-        landmark: the largest difference of their landmarks, pixels.
-        score: the largest difference of their scores.
-        borderline: boxes that one detector found, where rounding explains it.
-        unpaired: boxes that one detector found without such a reason.
-        ap: of the source and of the export, by set, where the faces are known.
+        box: the largest difference between corners of paired boxes, in pixels.
+        landmark: the largest difference between their landmarks, in pixels.
+        score: the largest difference between their scores.
+        borderline: boxes that only one detector found, explained by rounding.
+        unpaired: boxes that only one detector found, unexplained.
+        ap: of the source and of the export, by set, if the faces are known.
     """
 
     images: int
@@ -55,7 +55,7 @@ class Parity:
     ap: tuple[Mapping[str, float], Mapping[str, float]] | None
 
     def holds(self, tolerance: Tolerance) -> bool:
-        """Tells whether no difference is beyond the tolerance."""
+        """Tells whether all differences are within the tolerance."""
         pixels = max(self.box, self.landmark)
         return not self.unpaired and pixels <= tolerance.pixels and self.score <= tolerance.score
 
@@ -74,9 +74,9 @@ class Parity:
 
     def __str__(self) -> str:
         text = (
-            f"{self.images} images, {self.paired} boxes of both: at most {self.box:.2g} px in "
-            f"boxes, {self.landmark:.2g} px in landmarks, {self.score:.2g} in score apart; found "
-            f"by one alone {self.borderline} at a threshold, {self.unpaired} elsewhere"
+            f"{self.images} images, {self.paired} boxes in both: at most {self.box:.2g} px in "
+            f"boxes, {self.landmark:.2g} px in landmarks, {self.score:.2g} in score apart; boxes "
+            f"in only one: {self.borderline} at a threshold, {self.unpaired} elsewhere"
         )
         if self.ap is None:
             return text
@@ -90,9 +90,9 @@ class ParityCheck:
 
     Attributes:
         files: images by name.
-        truth: their faces, where they are known.
+        truth: their faces, if known.
         config: thresholds and limits of both detectors.
-        held: what was found by the comparisons that had to hold, and did.
+        held: results of the comparisons that had to hold, and did.
     """
 
     files: Mapping[str, Path]
@@ -119,23 +119,23 @@ class ParityCheck:
     def require(
         self, name: str, source: DetectFile, export: DetectFile, tolerance: Tolerance
     ) -> Parity:
-        """Measures as `measure` does, and refuses an export that is too far from its source.
+        """Measures like `measure`, and refuses an export that is too far from its source.
 
         Raises:
-            DoesNotHold: a difference is beyond the tolerance.
+            DoesNotHold: a difference exceeds the tolerance.
         """
         parity = self.measure(name, source, export, tolerance)
         if not parity.holds(tolerance):
             raise DoesNotHold(
-                f"{name}: answers otherwise than its source, expected at most "
-                f"{tolerance.pixels:g} px and {tolerance.score:g} in score apart, and no box of "
-                f"one alone but at a threshold; no version was written"
+                f"{name}: answers differ from its source, expected at most {tolerance.pixels:g} px "
+                f"and {tolerance.score:g} in score apart, and boxes in only one just at a "
+                f"threshold; no version was written"
             )
         self.held.append(parity)
         return parity
 
     def summary(self) -> str:
-        """Returns in a line the largest differences of all comparisons that had to hold."""
+        """Returns, in one line, the largest differences of all comparisons that had to hold."""
         pixels = max((max(parity.box, parity.landmark) for parity in self.held), default=0)
         score = max((parity.score for parity in self.held), default=0)
         boxes = sum(parity.paired for parity in self.held)
@@ -158,7 +158,7 @@ def decode_and_detect_all_sizes(detect: Detect, config: Config) -> DetectFile:
     """Returns a function that decodes an image file and detects faces of every size.
 
     Args:
-        detect: as of `decode_and_detect`.
+        detect: as for `decode_and_detect`.
         config: of the detector.
     """
 
@@ -181,13 +181,13 @@ def compare_detectors(
     tolerance: Tolerance,
     truth: Mapping[str, GroundTruth] | None = None,
 ) -> Parity:
-    """Compares the answers of two detectors about the same images.
+    """Compares the answers of two detectors for the same images.
 
     Args:
-        pairs: by image, the answers of the source and of the export, batches of one.
+        pairs: by image, the answers of the source and of the export, as batches of one.
         config: thresholds and limits of both.
         tolerance: differences that rounding explains.
-        truth: faces of these images, to measure AP too.
+        truth: faces in these images, to measure AP, too.
     """
     differences = [
         compare_answers(first_image(source), first_image(export), config.detector, tolerance)

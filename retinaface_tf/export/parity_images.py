@@ -1,4 +1,4 @@
-"""Chooses the images of the parity check: from the validation set, else drawn ones."""
+"""Chooses the images of the parity check: from the validation set, or else drawn."""
 
 import logging
 import tempfile
@@ -24,9 +24,9 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def open_parity_check(config: Config) -> Iterator[ParityCheck]:
-    """Opens a parity check on the first images of the validation set that a served model takes.
+    """Opens a parity check on the first validation images that a served model accepts.
 
-    They are `export.parity_images`. Without a validation set, or where all its images are too
+    `export.parity_images` is their number. Without a validation set, or if all its images are too
     large, images are drawn, and removed at the end.
 
     Raises:
@@ -38,7 +38,7 @@ def open_parity_check(config: Config) -> Iterator[ParityCheck]:
             yield check
             return
     count = config.export.parity_images
-    log.info("%s: no image for the parity check, drawing %d", config.data.root, count)
+    log.info("%s: no images for the parity check, drawing %d", config.data.root, count)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "drawn"
         draw_dataset(root, 0, count)
@@ -47,7 +47,7 @@ def open_parity_check(config: Config) -> Iterator[ParityCheck]:
 
 
 def _check_on_validation_set(config: Config) -> ParityCheck:
-    """Takes the first images that a served model answers about as they are, and their faces."""
+    """Takes the first images that a served model accepts as they are, and their faces."""
     fitting = (pair for pair in validation_set(config).files().items() if _fits(pair[1], config))
     files = dict(islice(fitting, config.export.parity_images))
     try:
@@ -58,7 +58,7 @@ def _check_on_validation_set(config: Config) -> ParityCheck:
 
 
 def _fits(file: Path, config: Config) -> bool:
-    """Tells whether a served model takes an image.
+    """Tells whether a served model accepts an image.
 
     Raises:
         InputError: the image is broken.

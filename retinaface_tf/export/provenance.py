@@ -1,4 +1,4 @@
-"""Collects an export's metadata: hash of the weights, AP where it was measured, versions."""
+"""Collects an export's metadata: hash of the weights, AP if measured, versions."""
 
 import hashlib
 from datetime import datetime
@@ -16,11 +16,11 @@ from retinaface_tf.structures import LANDMARKS
 
 
 def collect_metadata(detector: GraphDetector, source: str) -> Metadata:
-    """Collects the metadata of an export that is yet to be checked.
+    """Collects the metadata of an export before the parity check.
 
     Args:
-        detector: what is exported.
-        source: where the weights are from, in words.
+        detector: the detector to export.
+        source: origin of the weights, in words.
 
     Raises:
         InputError: the detector has no limits on candidates and detections.
@@ -50,7 +50,7 @@ def _answer_size(limits: DetectorConfig) -> int:
     """Returns how many detections an answer has room for.
 
     Raises:
-        InputError: the detector has no limits, as evaluation uses it.
+        InputError: the detector has no limits, as in evaluation.
     """
     if limits.top_k is None or limits.max_detections is None:
         raise InputError(
@@ -61,7 +61,7 @@ def _answer_size(limits: DetectorConfig) -> int:
 
 
 def _measured_ap(config: Config, source: str) -> MeasuredAP | None:
-    """Returns the AP that `eval.py` wrote last, if it is of these weights."""
+    """Returns the AP that `eval.py` wrote last, if it is that of these weights."""
     try:
         found = Evaluation.load(config.evaluation_folder / EVAL_FILE)
     except InputError:
@@ -70,7 +70,7 @@ def _measured_ap(config: Config, source: str) -> MeasuredAP | None:
 
 
 def hash_weights(network: keras.Model) -> str:
-    """Returns the SHA-256 of all variables, sorted by path: path and bytes of each."""
+    """Returns the SHA-256 of the path and bytes of all variables, sorted by path."""
     digest = hashlib.sha256()
     for variable in sorted(network.variables, key=lambda variable: variable.path):
         digest.update(variable.path.encode() + b"\0")

@@ -1,4 +1,4 @@
-"""Writes a SavedModel: the detector behind its signatures, with warm-up requests."""
+"""Writes SavedModels: the detector behind its signatures, with warm-up requests."""
 
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,12 @@ from retinaface_tf.serving.warmup import write_warmup
 def write_saved_model_version(
     detector: GraphDetector, version: NewVersion, metadata: Metadata, check: ParityCheck
 ) -> dict[str, Any]:
-    """Writes a SavedModel and compares the two signatures that see images as they are.
+    """Writes a SavedModel, and checks the two signatures that see images at their own size.
 
     Args:
-        detector: what is exported.
-        version: where to write.
-        metadata: of the export; a SavedModel has it beside the graph, not inside.
+        detector: the detector to export.
+        version: the folder to write.
+        metadata: of the export, stored beside the graph.
         check: the parity check.
 
     Returns:
@@ -37,7 +37,7 @@ def write_saved_model_version(
 
     Raises:
         InputError: TensorFlow cannot read a model from the folder.
-        DoesNotHold: a signature answers otherwise than the detector.
+        DoesNotHold: a signature's answers differ from the detector's.
     """
     check_literal(version.folder)
     service = Service(GraphDetector(fold_batch_norm(detector.network), detector.config))
@@ -52,13 +52,13 @@ def write_saved_model_version(
 def check_saved_model(
     detector: GraphDetector, exported: SavedModelDetector, check: ParityCheck
 ) -> dict[str, Any]:
-    """Compares the signatures of pixels and of bytes with the detector.
+    """Compares the signatures for pixels and for bytes with the detector.
 
     Returns:
         The parity figures of `serving_default`.
 
     Raises:
-        DoesNotHold: a signature answers otherwise than the detector.
+        DoesNotHold: a signature's answers differ from the detector's.
     """
     source = decode_and_detect(detector)
     by_pixels = decode_and_detect(exported)

@@ -1,4 +1,4 @@
-"""Adds versions to a model's folder, `models/1`, `models/2`, as TensorFlow Serving wants them."""
+"""Adds versions to a model's folder, `models/1`, `models/2`, as TensorFlow Serving expects."""
 
 import shutil
 from collections.abc import Iterator
@@ -11,11 +11,11 @@ from retinaface_tf.runtimes.locate import versions
 
 
 class NewVersion:
-    """A version that is being written.
+    """Locates a version that is being written.
 
     Attributes:
-        model: name of the model, that of the folder of its versions.
-        folder: where to write the version; once `new_version` has ended, where the version is.
+        model: name of the model, which is the name of the folder of its versions.
+        folder: where to write the version and, after `new_version`, where it is.
     """
 
     def __init__(self, model: str, folder: Path):
@@ -27,11 +27,11 @@ class NewVersion:
 def new_version(models: Path, keep: int | None = None) -> Iterator[NewVersion]:
     """Adds the next version to a model's folder when the `with` block ends without an error.
 
-    The version is written to a hidden folder and renamed, so that a server never loads a part of
-    it. After an error nothing is left.
+    The version is written to a hidden folder and then renamed, so that a server never loads a
+    partial version. Nothing is left after an error.
 
     Args:
-        models: the folder of the versions, made if it is not there.
+        models: the folder of the versions, created if absent.
         keep: how many of the newest versions to keep, the new one included; None keeps all.
 
     Raises:
@@ -39,7 +39,7 @@ def new_version(models: Path, keep: int | None = None) -> Iterator[NewVersion]:
     """
     with ExitStack() as stack:
         try:
-            # A server passes over the hidden folder, whose name is no number.
+            # A server ignores the hidden folder, as its name is not a number.
             scratch = stack.enter_context(scratch_folder(models))
         except OSError as error:
             raise InputError(f"{models}: cannot write a model there ({error.strerror})") from None
@@ -74,6 +74,6 @@ def refuse_other_files(models: Path, pattern: str) -> None:
     for version in versions(models) if models.is_dir() else []:
         if not list(version.glob(pattern)):
             raise InputError(
-                f"{models}: expected versions with {pattern}, found {version} without; take "
+                f"{models}: expected versions with {pattern}, found {version} without; choose "
                 f"another --out"
             )

@@ -1,1 +1,1 @@
-"""Opens whatever holds a detector: a run, weights, a SavedModel, ONNX or LiteRT."""
+"""Opens detectors from a run, weights, a SavedModel, ONNX or LiteRT."""

@@ -15,7 +15,7 @@ from retinaface_tf.geometry.passes import Plan, select_detections
 from retinaface_tf.runtimes.heads import suppress
 
 Pixels = NDArray[np.uint8]
-# Detects on images [B, H, W, 3] in one pass, in their pixels.
+# Detects faces in images [B, H, W, 3] in one pass, in pixels of the images.
 OnePass = Callable[[Pixels], list[Detections]]
 
 
@@ -27,12 +27,12 @@ def detect_all_sizes(
     Args:
         one_pass: detects in one pass.
         images: uint8 [B, H, W, 3], RGB, upright.
-        plan: of the passes over images of this size.
+        plan: the passes over images of this size.
         config: sizes of anchors.
-        limits: of the merged detections: NMS and their number.
+        limits: IoU of NMS and number of detections after merging.
 
-    Returns:
-        The faces of each image, in its pixels.
+        Returns:
+            The faces of each image, in pixels of the image.
     """
     passes = []
     for level in range(plan.last + 1):
@@ -46,13 +46,13 @@ def detect_all_sizes(
 def merge_passes(
     passes: Sequence[Detections], plan: Plan, config: Config, limits: DetectorConfig
 ) -> Detections:
-    """Merges the detections of an image, all in its pixels.
+    """Merges the detections of an image, all in pixels of the image.
 
     Args:
         passes: detections by pass, the first pass first.
         plan: the passes.
         config: sizes of anchors.
-        limits: of NMS and of the number of detections.
+        limits: IoU of NMS and number of detections.
     """
     if len(passes) == 1:
         return passes[0]

@@ -1,8 +1,7 @@
 """Decodes heads and suppresses overlaps in NumPy, for runtimes whose models end in heads.
 
-`geometry` and `model.detector` do the same in TensorFlow. This module is for one image of a fixed
-size. It needs little of the package, so that it can be taken along to a device, or be rewritten
-there in another language.
+`geometry` and `model.detector` do the same in TensorFlow. This module handles one image of a fixed
+size. It depends on little else, so that it can be copied to a device or ported to another language.
 """
 
 import math
@@ -19,7 +18,7 @@ Floats = NDArray[np.float32]
 
 
 def anchors_of_square(side: int, config: AnchorConfig) -> Floats:
-    """Makes the anchors of a square image, in the order level, row, column, size.
+    """Makes the anchors of a square image, ordered by level, row, column, size.
 
     Args:
         side: of the image, in pixels.
@@ -44,17 +43,17 @@ def detect_faces(
     pixels: Floats,
     config: DetectorConfig,
 ) -> Detections:
-    """Decodes the heads of one square image and suppresses what overlaps.
+    """Decodes the heads of one square image and suppresses overlapping boxes.
 
     Args:
         heads: boxes [A, 4], logits [A, 2] (background, face) and landmarks [A, 5, 2].
         anchors: [A, 4].
-        variances: of the anchors' settings: what offsets and what sizes were multiplied with.
-        pixels: width and height of the square [2], in pixels that the answer and NMS count in.
+        variances: `anchors.variances`, the factors of encoded centres and sizes.
+        pixels: width and height of the square [2], in the pixels that the answer and NMS use.
         config: thresholds and limits.
 
-    Returns:
-        The faces, best first, in those pixels.
+        Returns:
+            The faces, best first, in the same pixels.
     """
     scores = np.exp(-np.logaddexp(0, heads.logits[:, 0] - heads.logits[:, 1]))  # softmax
     best = np.argsort(-scores, kind="stable")[: np.sum(scores > config.score_threshold)]
@@ -72,12 +71,12 @@ def suppress(boxes: Floats, scores: Floats, config: DetectorConfig) -> NDArray[n
     Args:
         boxes: `x1 y1 x2 y2` [N, 4] in pixels.
         scores: [N].
-        config: `nms_iou`, and `score_threshold`, above which scores have to be.
+        config: `nms_iou`, and `score_threshold`, which scores have to exceed.
 
-    Returns:
-        Positions of the boxes that are kept, best first.
+        Returns:
+            Positions of the kept boxes, best first.
     """
-    # x y w h; a box reaches from its first to its last pixel, both included.
+    # x y w h; a box includes its first and last pixel.
     sizes = boxes[:, 2:] - boxes[:, :2] + 1
     rows = np.concatenate([boxes[:, :2], sizes], axis=1)
     kept = cv2.dnn.NMSBoxes(rows.tolist(), scores.tolist(), config.score_threshold, config.nms_iou)

@@ -1,4 +1,4 @@
-"""States what every detector offers, whatever runs its network; imports no TensorFlow."""
+"""Defines what every detector offers, in whatever runtime; imports no TensorFlow."""
 
 import itertools
 import math
@@ -42,8 +42,8 @@ class DetectedFrame:
 class Detector(Protocol):
     """Detects faces in RGB images; `load_detector` opens one.
 
-    Networks with weights, SavedModels, ONNX and LiteRT models all answer alike. Several threads may
-    share a detector.
+    Networks with weights, SavedModels, ONNX and LiteRT models are all used in the same way. Several
+    threads may share a detector.
 
     Examples:
         >>> def count_faces(detector: Detector, folder: Path) -> int:
@@ -53,7 +53,7 @@ class Detector(Protocol):
 
     Attributes:
         config: settings of the network and its thresholds.
-        source: path of the weights or the exported model that were taken.
+        source: path of the weights or the exported model.
     """
 
     config: Config
@@ -71,8 +71,8 @@ class Detector(Protocol):
 
         Args:
             images: uint8 [B, H, W, 3], RGB, upright.
-            scale: pixels of `images` per pixel of the images that the answer is about; or those of
-                x and y, [2] or, for each image, [B, 2].
+            scale: pixels of `images` per pixel of the original images, in which the answer is; or
+                factors for x and y, [2] or, for each image, [B, 2].
             score_threshold: instead of `config.detector.score_threshold`.
             nms_iou: instead of `config.detector.nms_iou`.
 
@@ -88,20 +88,20 @@ class Detector(Protocol):
         score_threshold: float = DEFAULT_SCORE,
         nms_iou: float | None = None,
     ) -> Detections:
-        """Detects faces of every size in an RGB image, in as many passes as that takes.
+        """Detects faces of every size in an RGB image, in as many passes as needed.
 
         Args:
             image: the path of an image file; an array uint8 of shape [H, W, 3] (RGB, not OpenCV's
                 BGR), [H, W, 4] (RGBA, whose transparency is dropped), [H, W] or [H, W, 1] (grey);
-                or a picture of Pillow in any mode, turned upright by its EXIF orientation.
-            score_threshold: faces with lower scores are left out, as are those below
-                `config.detector.score_threshold`.
-            nms_iou: instead of `config.detector.nms_iou`.
+                    or a Pillow picture in any mode, which is turned upright by its EXIF orientation.
+                score_threshold: faces with lower scores are left out, as are those below
+                    `config.detector.score_threshold`.
+                nms_iou: instead of `config.detector.nms_iou`.
 
-        Raises:
-            InputError: the image is a broken file, has no pixels, or is an array of another type
-                or shape; or as in a call.
-            TypeError: the image is none of these.
+                Raises:
+                    InputError: the image is a broken file, has no pixels, or is an array of another type
+                        or shape; or as for a call.
+                    TypeError: the image is none of these.
         """
         return self.detect_together(as_rgb(image)[None], nms_iou)[0].above(score_threshold)
 
@@ -113,20 +113,20 @@ class Detector(Protocol):
         nms_iou: float | None = None,
         batch_size: int = DEFAULT_BATCH,
     ) -> Iterator[Detections]:
-        """Detects faces in RGB images of any sizes, reading as few ahead as it can.
+        """Detects faces in RGB images of any sizes, reading as few images ahead as possible.
 
-        Neighbours of one size are detected together, at most `batch_size` and
-        `config.detector.max_pixels` of them. The answers are those of `detect` but for rounding.
+        Consecutive images of the same size are processed together, up to `batch_size` images and
+        `config.detector.max_pixels`. The answers equal those of `detect` up to rounding.
 
         Args:
-            images: as of `detect`.
-            score_threshold: as of `detect`.
-            nms_iou: as of `detect`.
-            batch_size: how many images to detect together at most.
+            images: as for `detect`.
+            score_threshold: as for `detect`.
+            nms_iou: as for `detect`.
+            batch_size: the largest number of images to process together.
 
         Yields:
-            Detections for each image, in order. Where `detect` would raise InputError, there are no
-            faces and `error` is its message.
+            Detections for each image, in order. If `detect` would raise InputError, there are no
+            faces, and `error` is the message.
         """
         opened = (_open(image) for image in images)
         for shape, same in itertools.groupby(opened, key=lambda image: getattr(image, "shape", ())):
@@ -147,20 +147,20 @@ class Detector(Protocol):
         Args:
             source: the path of a video, the number or the device of a camera, or the address of a
                 stream, such as `http://camera/video.mjpg`.
-            score_threshold: as of `detect`.
-            nms_iou: as of `detect`.
+            score_threshold: as for `detect`.
+            nms_iou: as for `detect`.
 
-        Raises:
-            InputError: no frame can be read, or a stream broke off for good.
+            Raises:
+                InputError: no frame can be read, or a stream broke off for good.
         """
         for frame in read_video(str(source)):
             found = self.detect(frame.pixels, score_threshold=score_threshold, nms_iou=nms_iou)
             yield DetectedFrame(frame.seconds, frame.pixels, found)
 
     def detect_together(self, images: Pixels, nms_iou: float | None = None) -> list[Detections]:
-        """Detects faces of every size in RGB images of one size, down to the config's score.
+        """Detects faces of every size in RGB images of one size, with the config's score threshold.
 
-        A call of the detector makes one pass over the images; this method makes as many as
+        A call of the detector makes one pass over the images; this method makes the passes that
         `geometry.passes` plans, and merges them.
 
         Args:
@@ -168,7 +168,7 @@ class Detector(Protocol):
             nms_iou: instead of `config.detector.nms_iou`.
 
         Raises:
-            InputError: as of a call.
+            InputError: as for a call.
         """
 
         def one_pass(images: Pixels) -> list[Detections]:
@@ -179,14 +179,14 @@ class Detector(Protocol):
         return detect_all_sizes(one_pass, images, plan, self.config, limits)
 
     def plan_passes(self, height: int, width: int) -> Plan:
-        """Plans the passes that `detect` makes over an image of that size in pixels."""
+        """Plans the passes that `detect` makes over an image of this size in pixels."""
         return plan_passes(height, width, self.config)
 
 
 def with_thresholds(
     limits: DetectorConfig, score_threshold: float | None, nms_iou: float | None
 ) -> DetectorConfig:
-    """Replaces the thresholds that are given."""
+    """Replaces those thresholds of a config that are given."""
     return replace(
         limits,
         score_threshold=limits.score_threshold if score_threshold is None else score_threshold,
@@ -207,7 +207,7 @@ def _detect_group(
     score_threshold: float,
     nms_iou: float | None,
 ) -> list[Detections]:
-    """Detects on images of one size; where one was refused or all are, they carry the reason."""
+    """Detects faces in images of one size; refused images get the reason as their error."""
     pixels = [image for image in images if not isinstance(image, InputError)]
     if len(pixels) < len(images):
         return [Detections.none(str(error)) for error in images]

@@ -1,4 +1,4 @@
-"""Runs LiteRT models of export.py (needs the extra `litert`); imports no TensorFlow."""
+"""Runs LiteRT models from export.py (needs the extra `litert`); imports no TensorFlow."""
 
 import os
 import threading
@@ -22,17 +22,17 @@ from retinaface_tf.serving.metadata import Metadata
 from retinaface_tf.structures import Array, DetectionBatch, Predictions
 
 OWN_SCALE = np.ones(2, np.float32)
-METADATA = "retinaface_tf"  # the name, in the file's own metadata, of what the model is
+METADATA = "retinaface_tf"  # the name of our metadata in the file's own
 
 
 class LiteRtDetector(Detector):
-    """Detects faces in RGB images by a LiteRT model, to whose fixed size each is brought."""
+    """Detects faces in RGB images with a LiteRT model, resizing each to the model's fixed size."""
 
     def __init__(self, path: str | Path):
         """Loads a file.
 
         Raises:
-            InputError: the file is no such model, or LiteRT is not installed.
+            InputError: the file is not such a model, or LiteRT is not installed.
         """
         try:
             interpreter = _interpreter(path)
@@ -45,7 +45,7 @@ class LiteRtDetector(Detector):
         self.side = int(interpreter.get_input_details()[0]["shape"][1])
         self._anchors = anchors_of_square(self.side, self.config.anchors)
         self._run = interpreter.get_signature_runner()
-        self._lock = threading.Lock()  # an interpreter holds the tensors of one call
+        self._lock = threading.Lock()  # an interpreter holds the tensors of a single call
 
     def __call__(
         self,
@@ -55,10 +55,10 @@ class LiteRtDetector(Detector):
         score_threshold: float | None = None,
         nms_iou: float | None = None,
     ) -> DetectionBatch:
-        """Detects as `Detector` states, at the model's size.
+        """Detects faces as `Detector` does, at the model's size.
 
         Returns:
-            Arrays of NumPy. Images without pixels have no detections.
+            NumPy arrays. Images without pixels have no detections.
         """
         limits = with_thresholds(self.config.detector, score_threshold, nms_iou)
         images = np.asarray(images)
@@ -75,7 +75,7 @@ class LiteRtDetector(Detector):
     def detect_together(
         self, images: NDArray[np.uint8], nms_iou: float | None = None
     ) -> list[Detections]:
-        """Detects as `Detector` states; the passes are those over the square."""
+        """Detects faces as `Detector` does; the passes are made over the square."""
         limits = with_thresholds(self.config.detector, None, nms_iou)
         squares, factors = zip(*(letterbox(image, self.side) for image in images), strict=True)
 
@@ -88,7 +88,7 @@ class LiteRtDetector(Detector):
         return [faces.scaled(1 / factor) for faces, factor in zip(found, factors, strict=True)]
 
     def plan_passes(self, height: int, width: int) -> Plan:
-        """Plans the passes over the square, whose first is at the model's size."""
+        """Plans the passes over the square; the first is at the model's size."""
         return plan_passes(height, width, self.config, scale=self.side / max(height, width))
 
     def _detect(

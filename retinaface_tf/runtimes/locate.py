@@ -1,4 +1,4 @@
-"""Finds what a source means: a run's folder, weights by file or name, an exported model.
+"""Finds what a source names: a run's folder, weights by file or name, an exported model.
 
 Imports no TensorFlow.
 """
@@ -11,12 +11,12 @@ from retinaface_tf.config_file import RUN_CONFIG
 from retinaface_tf.errors import InputError
 from retinaface_tf.model.weights.zoo import find_named
 
-CHECKPOINTS = "checkpoints"  # in the folder of a run
-LITERT_DEFAULT = "model_float32.tflite"  # of the files in a version's folder
+CHECKPOINTS = "checkpoints"  # subfolder of a run's folder
+LITERT_DEFAULT = "model_float32.tflite"  # file to take from a version's folder
 
 
 class Kind(Enum):
-    """Kinds of what holds a detector."""
+    """Lists the kinds of files and folders that hold a detector."""
 
     RUN = auto()
     WEIGHTS = auto()
@@ -30,7 +30,7 @@ RUNTIME_FILES = {".onnx": Kind.ONNX, ".tflite": Kind.LITERT}
 
 @dataclass(frozen=True)
 class ModelPath:
-    """Tells what lies at a path: a run's folder, a SavedModel's, or a file of another kind."""
+    """Tells what is at a path: the folder of a run or SavedModel, or a file of another kind."""
 
     kind: Kind
     path: Path
@@ -47,17 +47,17 @@ class ModelPath:
 
 
 def find_model(source: str | Path) -> ModelPath:
-    """Finds what a source means; of a model's folder, its newest version.
+    """Finds what a source names; in a model's folder, the newest version.
 
-    What holds a model at a path wins over a name.
+    A path that holds a model wins over a name.
 
     Args:
-        source: a run's folder; a file of weights; an exported model: its folder, the folder of one
-            version, an `.onnx` or a `.tflite` file; or a name: of weights that travel with the
-            package, or of the Hugging Face hub.
+        source: a run's folder; a weights file; an exported model: its folder, the folder of one
+            version, an `.onnx` or a `.tflite` file; or the name of weights shipped with the package
+            or of a Hugging Face hub repository.
 
     Raises:
-        InputError: the path is a folder, and none of these.
+        InputError: the path is a folder, but none of these.
     """
     path = Path(source)
     in_folder = _find_in_folder(path) if path.is_dir() else None
@@ -74,7 +74,7 @@ def find_model(source: str | Path) -> ModelPath:
 
 
 def _find_in_folder(path: Path) -> ModelPath | None:
-    """Finds a run or an exported model in a folder; None where it holds neither."""
+    """Finds a run or an exported model in a folder; None if it holds neither."""
     if (path / RUN_CONFIG).is_file() or (path / CHECKPOINTS).is_dir():
         return ModelPath(Kind.RUN, path)
     version = newest_version(path)
@@ -88,7 +88,7 @@ def _find_in_folder(path: Path) -> ModelPath | None:
 
 
 def run_of(weights: Path) -> Path | None:
-    """Finds the folder of the run that a file of weights belongs to; None where there is none."""
+    """Finds the folder of the run to which a weights file belongs; None if it belongs to none."""
     folders = [weights.parent]
     if weights.parent.name == CHECKPOINTS:
         folders.append(weights.parent.parent)
@@ -96,11 +96,11 @@ def run_of(weights: Path) -> Path | None:
 
 
 def newest_version(model: Path) -> Path:
-    """Returns the newest version in a model's folder, or the folder itself if there are none."""
+    """Returns the newest version in a model's folder, or the folder itself if it has none."""
     return versions(model)[-1] if versions(model) else model
 
 
 def versions(model: Path) -> list[Path]:
-    """Lists the versions in a model's folder, the oldest first."""
+    """Lists the versions in a model's folder, oldest first."""
     found = [path for path in model.iterdir() if path.name.isdecimal() and path.is_dir()]
     return sorted(found, key=lambda path: int(path.name))

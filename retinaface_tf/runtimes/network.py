@@ -1,4 +1,4 @@
-"""Runs a network with its weights, as it was trained, on images of any size."""
+"""Runs a Keras network with its weights on images of any size."""
 
 from typing import TYPE_CHECKING
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 
 class NetworkDetector(Detector):
-    """Detects faces in RGB images by a Keras network.
+    """Detects faces in RGB images with a Keras network.
 
-    Images larger than `config.detector.max_pixels` are detected in tiles.
+    Images larger than `config.detector.max_pixels` are processed in tiles.
 
     Attributes:
-        graph: network, decoding and NMS as one graph, which is what `export_model` saves.
+        graph: network, decoding and NMS as one graph, which `export_model` saves.
     """
 
     def __init__(self, network: "keras.Model", config: Config, source: str = "a network"):
-        """Takes a network of `build_network`."""
+        """Takes a network from `build_network`."""
         self.config, self.source = config, source
         self.graph = detector.GraphDetector(network, config)
         self._tiled = tiling.TiledDetector(self.graph)
@@ -34,17 +34,17 @@ class NetworkDetector(Detector):
         score_threshold: float | None = None,
         nms_iou: float | None = None,
     ) -> DetectionBatch:
-        """Detects as `Detector` states.
+        """Detects faces as `Detector` does.
 
         Returns:
-            Tensors of TensorFlow.
+            TensorFlow tensors.
         """
         return self._tiled(images, scale, score_threshold=score_threshold, nms_iou=nms_iou)
 
     def candidates(self, images: Array, scale: float | Array = 1.0) -> DetectionBatch:
-        """Returns what is above the score threshold before NMS, as `model.detector` has it."""
+        """Returns the boxes above the score threshold before NMS, as in `model.detector`."""
         return self._tiled.candidates(images, scale)
 
     def suppress(self, candidates: DetectionBatch) -> DetectionBatch:
-        """Suppresses overlapping candidates, as `model.detector` has it."""
+        """Suppresses overlapping candidates, as in `model.detector`."""
         return self._tiled.suppress(candidates)

@@ -1,4 +1,4 @@
-"""Runs ONNX models of export.py by onnxruntime (needs the extra `onnx`); imports no TensorFlow."""
+"""Runs ONNX models from export.py in onnxruntime (extra `onnx`); imports no TensorFlow."""
 
 from pathlib import Path
 
@@ -14,12 +14,12 @@ from retinaface_tf.runtimes.threads import thread_limit
 from retinaface_tf.serving.metadata import Metadata
 from retinaface_tf.structures import Array, DetectionBatch
 
-METADATA = "retinaface_tf"  # the key, in the file's own metadata, of what the model is
-FATAL = 4  # of onnxruntime's log levels: an error is raised, and need not be logged as well
+METADATA = "retinaface_tf"  # the key of our metadata in the file's own
+FATAL = 4  # log level of onnxruntime: errors are raised, and need not be logged as well
 
 
 class OnnxDetector(Detector):
-    """Detects faces in RGB images by an ONNX model."""
+    """Detects faces in RGB images with an ONNX model."""
 
     def __init__(self, path: str | Path):
         """Loads a file, a version's folder, or the newest version of a model's folder.
@@ -31,7 +31,7 @@ class OnnxDetector(Detector):
         file = find_model(path).path
         options = onnxruntime.SessionOptions()
         options.log_severity_level = FATAL
-        options.intra_op_num_threads = thread_limit() or 0  # 0 is as many as there are cores
+        options.intra_op_num_threads = thread_limit() or 0  # 0 means as many as there are cores
         try:
             self._session = onnxruntime.InferenceSession(
                 str(file), options, providers=onnxruntime.get_available_providers()
@@ -40,7 +40,7 @@ class OnnxDetector(Detector):
             metadata = self._session.get_modelmeta().custom_metadata_map[METADATA]
             self.metadata = Metadata.from_json(metadata)
             self.config = self.metadata.validated_config()
-        except Exception as error:  # onnxruntime has a dozen kinds of its own
+        except Exception as error:  # onnxruntime has a dozen error classes
             reason = one_line(error)
             raise InputError(f"{file}: not a model that export.py wrote: {reason}") from None
         self.source = str(file)
@@ -53,13 +53,13 @@ class OnnxDetector(Detector):
         score_threshold: float | None = None,
         nms_iou: float | None = None,
     ) -> DetectionBatch:
-        """Detects as `Detector` states, but NMS counts pixels of `images`, whatever the scale.
+        """Detects faces as `Detector` does, but NMS counts pixels of `images`, whatever the scale.
 
         Returns:
-            Arrays of NumPy. Images without pixels have no detections.
+            NumPy arrays. Images without pixels have no detections.
 
         Raises:
-            InputError: the model has no such input, as those exported before it had any.
+            InputError: the model takes no thresholds, as it was exported by an older version.
         """
         images = np.asarray(images)
         if not images.size:
@@ -71,6 +71,6 @@ class OnnxDetector(Detector):
             if value is not None
         }
         for name in inputs.keys() - self._optional:
-            raise InputError(f"{self.source}: takes no {name}; export it anew")
+            raise InputError(f"{self.source}: takes no {name}; export it again")
         answer = self._session.run(DetectionBatch._fields, inputs | {"images": images})
         return undo_scale(DetectionBatch(*answer), scale)

@@ -1,6 +1,6 @@
-"""Opens a detector, whatever holds it: a run, weights, a SavedModel, an ONNX or LiteRT model.
+"""Opens a detector from a run, weights, a SavedModel, an ONNX or a LiteRT model.
 
-TensorFlow is imported only for what needs it.
+TensorFlow is imported only if needed.
 """
 
 import logging
@@ -15,7 +15,7 @@ from retinaface_tf.model.weights.zoo import weights_in
 from retinaface_tf.runtimes.interface import Detector
 from retinaface_tf.runtimes.locate import Kind, ModelPath, find_model, run_of
 
-# Configs of the package by their backbones; other backbones take the first.
+# Configs of the package by backbone; other backbones take the first.
 CONFIGS = {"resnet50": "res50", "mobilenet025": "mobilenet025"}
 
 log = logging.getLogger(__name__)
@@ -29,15 +29,16 @@ class ConfigName(NamedTuple):
 
 
 def open_detector(source: str | Path, config: Config | None = None) -> Detector:
-    """Opens a detector by whatever names its weights.
+    """Opens a detector from any source of weights.
 
     Args:
-        source: as of `find_model`.
-        config: of a network and its thresholds; None takes the config that belongs to the weights.
-            An exported model has its own.
+        source: as for `find_model`.
+        config: for a network and its thresholds; None takes the config that belongs to the weights.
+            An exported model always uses its own.
 
     Raises:
-        InputError: there are no such weights, they contradict the config, or no such model.
+        InputError: there is no such model, there are no such weights, or they do not fit the
+            config.
     """
     if find_model(source).is_exported:
         return open_exported(source)
@@ -49,7 +50,7 @@ def open_configured(config: Config) -> Detector:
     """Opens the detector that a config names by `eval.weights`, or else by `train.workdir`.
 
     Raises:
-        InputError: as of `open_detector`.
+        InputError: as for `open_detector`.
     """
     source = config.eval.weights
     if source is not None and find_model(source).is_exported:
@@ -66,7 +67,7 @@ def open_exported(source: str | Path) -> Detector:
     """Opens an exported model.
 
     Raises:
-        InputError: there is none at this path.
+        InputError: there is no exported model at this path.
     """
     model = find_model(source)
     if not model.is_exported:
@@ -96,15 +97,15 @@ def _open_runtime(model: ModelPath) -> Detector:
 def find_config(source: str | Path) -> ConfigName:
     """Names the config that belongs to weights.
 
-    It is that of the run where they lie, that which travels with named weights, or else the
-    package's own of the backbone that the tensors tell. An exported model carries its own;
-    beside it the package's first holds.
+    It is the config of the run that holds the weights, the config shipped with named weights, or
+    else the package's config for the backbone, which the tensors tell. An exported model carries
+    its own; for all else, the package's first config is used with it.
 
     Args:
-        source: as of `find_model`.
+        source: as for `find_model`.
 
     Raises:
-        InputError: there are no such weights, or they tell no backbone.
+        InputError: there are no such weights, or they do not tell the backbone.
     """
     model = find_model(source)
     run = model.path if model.kind is Kind.RUN else run_of(model.path)
@@ -118,6 +119,6 @@ def find_config(source: str | Path) -> ConfigName:
 
     backbone = find_backbone(source)
     if backbone is None:
-        raise InputError(f"{source}: the backbone cannot be told by its tensors; name a config")
+        raise InputError(f"{source}: the tensors do not tell the backbone; name a config")
     name = CONFIGS.get(backbone, CONFIGS["resnet50"])
     return ConfigName(name, (f"model.backbone={backbone}",))

@@ -1,4 +1,4 @@
-"""Runs SavedModels of export.py through their signatures."""
+"""Runs SavedModels from export.py through their signatures."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,17 +16,17 @@ from retinaface_tf.structures import Array, DetectionBatch
 
 
 class SavedModelDetector(Detector):
-    """Detects faces in RGB images by a SavedModel."""
+    """Detects faces in RGB images with a SavedModel."""
 
     def __init__(self, path: str | Path, config: Config | None = None):
         """Loads a version's folder, or the newest version of a model's folder.
 
         Args:
             path: of the folder.
-            config: of a model that is being written; None reads it from the model's metadata.
+            config: for a model that is being written; None reads it from the model's metadata.
 
-        Raises:
-            InputError: there is no such model, or it has no such signatures.
+            Raises:
+                InputError: there is no such model, or it lacks the signatures.
         """
         if not Path(path).is_dir():
             raise InputError(
@@ -35,13 +35,13 @@ class SavedModelDetector(Detector):
         version = newest_version(Path(path))
         check_literal(version)
         try:
-            # Kept, since its variables go with it.
+            # Kept, since its variables would go with it.
             self._model = tf.saved_model.load(str(version))
-            # Functions, as TensorFlow in Python knows no defaults of a signature's inputs.
+            # Functions, as TensorFlow in Python does not know the defaults of a signature's inputs.
             self._of_images, self._of_bytes = self._model.detect_images, self._model.serving_default
             if config is None:
                 config = Metadata.load(version).validated_config()
-        except Exception as error:  # TensorFlow has no exception of its own for damaged models
+        except Exception as error:  # TensorFlow has no exception class for damaged models
             reason = one_line(error)
             raise InputError(f"{path}: not a model that export.py wrote: {reason}") from None
         self.config: Config = config
@@ -55,7 +55,7 @@ class SavedModelDetector(Detector):
         score_threshold: float | None = None,
         nms_iou: float | None = None,
     ) -> DetectionBatch:
-        """Detects as `Detector` states, but NMS counts pixels of `images`, whatever the scale.
+        """Detects faces as `Detector` does, but NMS counts pixels of `images`, whatever the scale.
 
         Raises:
             InputError: the images are larger than the model was exported for.
@@ -73,7 +73,7 @@ class SavedModelDetector(Detector):
         return undo_scale(_detections(answer), scale)
 
     def detect_bytes(self, images: Sequence[bytes]) -> DetectionBatch:
-        """Detects on encoded images of any sizes; bytes that are no image have no detections."""
+        """Detects faces in encoded images of any sizes; bytes that are not an image have none."""
         return _detections(self._of_bytes(tf.constant(images, tf.string)))
 
 

@@ -1,1 +1,1 @@
-"""Answers requests with a SavedModel: signatures, images anybody may send, the client."""
+"""Serves a SavedModel: signatures, decoding of untrusted images, the client."""

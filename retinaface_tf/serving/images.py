@@ -1,4 +1,4 @@
-"""Decodes images that anybody may have sent, in the graph, within bounds, without ever failing."""
+"""Decodes untrusted images in the graph, within bounds, and never fails."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -19,14 +19,14 @@ from retinaface_tf.errors import ImageError
 
 
 class Opened(NamedTuple):
-    """An image, or why there is none."""
+    """Holds an image, or why there is none."""
 
-    pixels: tf.Tensor  # uint8 [H, W, 3] as `decode_image` gives them; [0, 0, 3] with an error
+    pixels: tf.Tensor  # uint8 [H, W, 3] as from `decode_image`; [0, 0, 3] with an error
     error: tf.Tensor  # int32 scalar, ImageError
 
 
 class Bounds(NamedTuple):
-    """The sizes of images that a model takes, in pixels."""
+    """Holds the bounds of image sizes that a model accepts, in pixels."""
 
     min_side: int
     max_side: int
@@ -35,7 +35,7 @@ class Bounds(NamedTuple):
     def check(self, size: tf.Tensor) -> tf.Tensor:
         """Returns the ImageError, int32, for an image of height and width [2]."""
         size = tf.cast(size, tf.int64)
-        # A side beyond the bound is never multiplied: the product may not fit.
+        # A side beyond the bound is never multiplied, as the product may overflow.
         large = tf.reduce_any(size > self.max_side)
         large |= tf.reduce_prod(tf.minimum(size, self.max_side)) > self.max_pixels
         error = tf.where(large, int(ImageError.TOO_LARGE), int(ImageError.NONE))
@@ -43,7 +43,7 @@ class Bounds(NamedTuple):
 
 
 def open_within(bounds: Bounds, data: tf.Tensor) -> Opened:
-    """Decodes an image unless its header tells that it is out of bounds or asks for absurd work.
+    """Decodes an image unless its header shows that it is out of bounds or asks for absurd work.
 
     Args:
         bounds: checked before anything is decoded, as are the limits of `data.outline`.
@@ -58,7 +58,7 @@ def open_within(bounds: Bounds, data: tf.Tensor) -> Opened:
 
 
 def _open_jpeg(bounds: Bounds, data: tf.Tensor) -> Opened:
-    """Opens what begins as a JPEG; whatever cannot fail stays outside of `_or_broken`."""
+    """Opens what begins as a JPEG; steps that cannot fail stay outside `_or_broken`."""
     is_excessive = count_scans(data, MAX_SCANS) > MAX_SCANS
 
     def decode(data: tf.Tensor, is_excessive: tf.Tensor) -> Opened:
@@ -111,15 +111,15 @@ def _decode_unless(
 
 
 def _or_broken(open_image: Callable[..., Opened], *inputs: tf.Tensor) -> Opened:
-    """Opens an image, or answers BROKEN where that fails.
+    """Opens an image, or answers BROKEN if that fails.
 
-    No operation decodes softly, but a pipeline passes over an element that fails; the second
-    element then stands in for it. TensorFlow prepares the pipeline's function for each image anew,
-    which takes the longer the more operations the function has.
+    All decoding operations raise errors, but a pipeline can skip an element that fails; the second
+    element then stands in for it. TensorFlow prepares the pipeline's function anew for each image,
+    which takes longer the more operations the function has.
     """
     broken = Opened(_no_pixels(), tf.constant(int(ImageError.BROKEN)))
     opened = tf.data.Dataset.from_tensors(inputs).map(open_image).ignore_errors(log_warning=False)
-    # The pipeline lasts for one element, for which nothing is worth being optimised.
+    # The pipeline lasts for one element, for which no optimisation pays off.
     options = tf.data.Options()
     options.autotune.enabled = False
     options.experimental_optimization.apply_default_optimizations = False

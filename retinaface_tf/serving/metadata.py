@@ -1,7 +1,8 @@
 """Reads and writes the metadata of an exported model: what it is, and where it is from.
 
-Each version keeps it in `assets.extra/retinaface.json`, a folder that servers pass over; ONNX and
-LiteRT files carry the same JSON inside. Imports no TensorFlow, as ONNX and LiteRT run without it.
+Each version keeps the metadata in `assets.extra/retinaface.json`, in a folder that servers ignore;
+ONNX and LiteRT files also contain the same JSON. Imports no TensorFlow, as ONNX and LiteRT run
+without it.
 """
 
 import json
@@ -19,11 +20,11 @@ METADATA_FILE = "retinaface.json"
 
 @dataclass(frozen=True)
 class MeasuredAP:
-    """AP of the exported weights, as `eval.py` measured it.
+    """Holds the AP of the exported weights, as `eval.py` measured it.
 
     Attributes:
-        ap: by the name of the set: easy, medium, hard.
-        protocol: of the image sizes; None where predictions were scored.
+        ap: by name of the set: easy, medium, hard.
+        protocol: of image sizes; None if existing predictions were scored.
         date: ISO 8601, of the evaluation.
     """
 
@@ -34,7 +35,7 @@ class MeasuredAP:
 
 @dataclass(frozen=True)
 class DefaultThresholds:
-    """Thresholds that hold where a request names none."""
+    """Holds the thresholds for requests that name none."""
 
     score_threshold: float
     nms_iou: float
@@ -42,22 +43,22 @@ class DefaultThresholds:
 
 @dataclass(frozen=True)
 class Metadata:
-    """Metadata of an exported model.
+    """Holds the metadata of an exported model.
 
     Attributes:
-        source: where the weights are from, in words.
+        source: origin of the weights, in words.
         weights_sha256: hash of all variables, whatever file they came from.
-        evaluation: AP of these weights, where it was measured.
-        parity: figures of the parity check, as `export.parity.Parity.as_dict` names them; of
-            LiteRT by precision; None inside of ONNX and LiteRT files, written before the check.
+        evaluation: AP of the weights, if it was measured.
+        parity: figures of the parity check, as `export.parity.Parity.as_dict` names them, for
+            LiteRT by precision; None inside ONNX and LiteRT files, written before the check.
         thresholds: of score and NMS.
-        max_detections: `D`, the detections that an answer has room for.
+        max_detections: `D`, the number of detections for which an answer has room.
         boxes: order of a box's coordinates.
         landmarks: names of the five points, in order.
         errors: names of the error codes.
         versions: of the packages that wrote the model.
         date: ISO 8601, of the export.
-        config: section -> key -> value, as the version that wrote the model knew them.
+        config: section -> key -> value, as known to the version that wrote the model.
     """
 
     source: str
@@ -77,7 +78,7 @@ class Metadata:
         """Returns the config of the model.
 
         Raises:
-            ValueError: this version of the package does not know its settings.
+            ValueError: this version of the package does not know the config's settings.
         """
         return TypeAdapter(Config).validate_python(self.config)
 
@@ -90,7 +91,7 @@ class Metadata:
         """Parses what `to_json` returned.
 
         Raises:
-            ValueError: the text is no JSON, or lacks a key.
+            ValueError: the text is not JSON, or lacks a key.
         """
         return TypeAdapter(Metadata).validate_python(json.loads(text))
 
@@ -106,6 +107,6 @@ class Metadata:
 
         Raises:
             OSError: there is no such file.
-            ValueError: the file is no metadata.
+            ValueError: the file is not metadata.
         """
         return Metadata.from_json((version / EXTRA / METADATA_FILE).read_text(encoding="utf-8"))

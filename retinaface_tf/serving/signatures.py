@@ -1,4 +1,4 @@
-"""Answers requests: the detector that evaluation runs, behind the signatures of a SavedModel."""
+"""Answers requests with the detector that evaluation runs, behind a SavedModel's signatures."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -25,17 +25,17 @@ _THRESHOLDS = (
 
 
 class Answer(NamedTuple):
-    """Detections of a batch, and an error code of each image."""
+    """Holds the detections of a batch, and an error code for each image."""
 
     boxes: tf.Tensor  # float32 [B, D, 4]
     scores: tf.Tensor  # float32 [B, D]
     landmarks: tf.Tensor  # float32 [B, D, 5, 2]
     num_detections: tf.Tensor  # int32 [B]
-    error: tf.Tensor  # int32 [B], an ImageError; with an error an image has no detections
+    error: tf.Tensor  # int32 [B], an ImageError; an image with an error has no detections
 
 
 class Thresholds(NamedTuple):
-    """Thresholds of all images [1], or of each image [B]."""
+    """Holds the thresholds for all images [1], or for each image [B]."""
 
     score_threshold: tf.Tensor  # float32
     nms_iou: tf.Tensor  # float32
@@ -46,7 +46,7 @@ Signature = Callable[..., dict[str, tf.Tensor]]
 
 
 class Service(tf.Module):
-    """Detects faces in whatever is sent, by four signatures.
+    """Detects faces in whatever is sent, through four signatures.
 
     Each returns `boxes` float32 [B, D, 4], `scores` float32 [B, D], `landmarks` float32
     [B, D, 5, 2] and `num_detections` int32 [B], in pixels of the image as sent, turned upright, and
@@ -54,11 +54,11 @@ class Service(tf.Module):
     the others. All but `detect_bytes` also take `score_threshold` and `nms_iou`, float32, one for
     all images or one for each; the config's values are their defaults.
 
-    `serving_default` takes encoded images of any sizes, and finds faces of every size in each, by
-    as many passes as that takes.
-    `detect_bytes` does so too. It has a single input, for REST, whose JSON has to name all inputs.
+    `serving_default` takes encoded images of any sizes, and finds faces of every size in each, in
+    as many passes as needed.
+    `detect_bytes` does the same with a single input, for REST, whose JSON has to name all inputs.
     `detect_images` takes RGB images uint8 [B, H, W, 3], upright, and makes one pass over them.
-    `detect_resized` takes encoded images, and detects on all together, each on a square of
+    `detect_resized` takes encoded images, and processes all together, each in a square of
     `export.resized_side` pixels.
     """
 
@@ -76,7 +76,7 @@ class Service(tf.Module):
         self._bounds = Bounds(min_side, export.max_side, export.max_pixels)
         self._tiled = TiledDetector(detector)
         self._all_sizes = AllSizesDetector(self._tiled)
-        # Arrays of one: a server that merges requests takes no scalars.
+        # Arrays of one, as a server that batches requests takes no scalars.
         score = tf.constant([config.detector.score_threshold])
         iou = tf.constant([config.detector.nms_iou])
         self.serving_default = _bytes_signature(self._detect_each, score, iou)
@@ -115,7 +115,7 @@ class Service(tf.Module):
 
         def one_image(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             image, error = open_within(self._bounds, data)
-            # An image with an error becomes a single pixel, so that the batch stays whole.
+            # An image with an error becomes a single pixel, so that the batch stays complete.
             image = tf.cond(
                 tf.size(image) > 0, lambda: image, lambda: tf.zeros([1, 1, 3], tf.uint8)
             )
@@ -136,11 +136,11 @@ class Service(tf.Module):
     def _in_parts(
         self, squares: tf.Tensor, scales: tf.Tensor, errors: tf.Tensor, thresholds: Thresholds
     ) -> Answer:
-        """Detects on squares [B, S, S, 3], at most `detector.max_pixels` pixels at once."""
+        """Detects faces in squares [B, S, S, 3], at most `detector.max_pixels` pixels at once."""
         count, limit = tf.size(errors), max(1, self._max_pixels // squares.shape[1] ** 2)
         parts = tf.maximum(-(-count // limit), 1)
         size = -(-count // parts)
-        # All parts have one size; the last square fills up the last part.
+        # All parts have the same size; the last square is repeated to fill the last part.
         places = tf.reshape(tf.minimum(tf.range(parts * size), count - 1), [parts, size])
 
         per_image = (squares, errors, *_per_image(thresholds, count), scales)
@@ -163,9 +163,9 @@ class Service(tf.Module):
         images: tf.Tensor,
         thresholds: Thresholds,
     ) -> Answer:
-        """Detects on one image after the other, and returns their answers as one batch.
+        """Detects faces in one image after the other, and returns the answers as one batch.
 
-        The network uses all cores for each, and memory stays that of one image.
+        The network uses all cores for each image, and needs the memory of a single image.
         """
         answers = tf.map_fn(
             lambda image: detect(*image),
@@ -182,11 +182,11 @@ class Service(tf.Module):
         thresholds: Thresholds,
         scale: tf.Tensor | float = 1.0,
     ) -> Answer:
-        """Detects on images [B, H, W, 3] together, in one pass."""
+        """Detects faces in images [B, H, W, 3] together, in one pass."""
         return self._answer(lambda: self.detector(images, scale, **thresholds._asdict()), errors)
 
     def _answer(self, detect: Callable[[], DetectionBatch], errors: tf.Tensor) -> Answer:
-        """Detects unless all images have an error [B]; those with one have no detections."""
+        """Detects faces unless all images have an error [B]; those with an error get no detections."""
         intact = errors == int(ImageError.NONE)
         specs = self._specs(None)
 
@@ -215,11 +215,11 @@ class Service(tf.Module):
 
 
 def _per_image(thresholds: Thresholds, count: tf.Tensor) -> Thresholds:
-    """Repeats thresholds of all images for each of `count` images."""
+    """Repeats thresholds given once for each of `count` images."""
     return Thresholds(*(tf.broadcast_to(value, [count]) for value in thresholds))
 
 
-# A signature takes its defaults from its function's arguments, which have the inputs' names.
+# A signature takes its defaults from the function's arguments, which are named as the inputs.
 
 
 def _bytes_signature(detect: Detect, score: tf.Tensor, iou: tf.Tensor) -> Signature:

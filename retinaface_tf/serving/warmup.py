@@ -1,7 +1,7 @@
-"""Writes the requests that TensorFlow Serving sends to a version before serving it.
+"""Writes the warm-up requests that TensorFlow Serving sends to a version before serving it.
 
-TensorFlow chooses kernels and takes memory at the first request of each kind; users should not wait
-for that. The images are drawn, as they are passed on with the model.
+TensorFlow chooses kernels and allocates memory at the first request of each kind; users should not
+have to wait for that. The images are drawn, as they are distributed with the model.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def write_warmup(version: Path, model: str, config: DetectorConfig) -> None:
     Args:
         version: the folder of an exported model.
         model: name of the model on the server.
-        config: thresholds. The requests name them, as some servers know no defaults of inputs.
+        config: thresholds, which the requests name, as some servers ignore defaults of inputs.
     """
     folder = version / EXTRA
     folder.mkdir(exist_ok=True)
@@ -42,7 +42,7 @@ def write_warmup(version: Path, model: str, config: DetectorConfig) -> None:
 
 
 def _serialize(model: str, signature: str, inputs: Inputs) -> bytes:
-    """Returns a request as a record of the server's log of predictions."""
+    """Returns a request as a record of the server's prediction log."""
     request = predict_pb2.PredictRequest(
         model_spec=model_pb2.ModelSpec(name=model, signature_name=signature),
         inputs={name: tf.make_tensor_proto(value) for name, value in inputs.items()},
@@ -52,7 +52,7 @@ def _serialize(model: str, signature: str, inputs: Inputs) -> bytes:
 
 
 def _requests() -> Iterator[tuple[str, Inputs]]:
-    """Yields signatures and inputs: images of each size, all sizes in a batch, and no image."""
+    """Yields signatures and inputs: images of each size, all sizes in one batch, and a non-image."""
     images = [_draw(*size) for size in SIZES]
     files = [cv2.imencode(".jpg", image[..., ::-1])[1].tobytes() for image in images]
     for file in files:

@@ -79,7 +79,7 @@ class StopSignal:
     ) -> None:
         self._before.close()
         if kind is KeyboardInterrupt and self.asked:
-            raise StoppedError("stopped before the first step; the same command starts it") from None
+            raise StoppedError("stopped before the first step; run the command again") from None
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self.asked = True

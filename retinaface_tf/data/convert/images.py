@@ -40,7 +40,7 @@ def _with_suffix(folder: Path, name: str) -> list[str]:
     """Returns the names of images that a name without a suffix may mean."""
     cases = [(name + suffix, name + suffix.upper()) for suffix in IMAGE_SUFFIXES]
     found = [[each for each in names if os.path.isfile(folder / each)] for names in cases]
-    return [names[0] for names in found if names]  # both spellings exist if the file system ignores case
+    return [names[0] for names in found if names]  # both, if the file system ignores case
 
 
 def check_image(file: Path, where: str) -> None:

@@ -124,7 +124,7 @@ def _face(row: list[float], size: NDArray[np.float64], where: str) -> LabelledFa
 
 def _size(image: Path) -> NDArray[np.float64]:
     """Returns width and height of the upright image."""
-    # TensorFlow reads sizes without decoding, but takes seconds to import; no other format needs it.
+    # TensorFlow reads sizes without decoding, but takes seconds to import: only this format waits.
     import tensorflow as tf
 
     from retinaface_tf.data.decode import read_size

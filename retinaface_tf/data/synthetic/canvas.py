@@ -37,7 +37,7 @@ class Canvas:
         self.owner = np.zeros(self.image.shape[:2], np.uint8)
 
     def fill(self, points: Points, colour: Colour, owner: int | None = 0) -> None:
-        """Paints a polygon in pixels of the final image; owner None keeps the owner of each pixel."""
+        """Paints a polygon in pixels of the final image; None keeps the owner of each pixel."""
         cv2.fillPoly(self.image, [_fixed(points)], colour, cv2.LINE_AA, 4)
         if owner is not None:
             cv2.fillPoly(self.owner, [_fixed(points)], (owner,), cv2.LINE_8, 4)

@@ -47,7 +47,7 @@ def read_stream(address: str, pause: float = PAUSE) -> Iterator[VideoFrame]:
                 raise
             continue
         if not number:
-            raise InputError(f"{name}: expected a video, found no frame that can be read")
+            raise InputError(f"{name}: expected a video, no frame can be read")
         if not video.is_live:
             return
     raise InputError(

@@ -21,7 +21,7 @@ class Mpeg4Writer:
             rate: frames per second.
 
             Raises:
-                InputError: the file cannot be written, or the size or rate is impossible for a video.
+                InputError: the file cannot be written, or no video can have the size or rate.
         """
         codec, name = cv2.VideoWriter.fourcc(*"mp4v"), absolute_name(str(file))
         height, width, _ = first.shape

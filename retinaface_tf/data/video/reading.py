@@ -23,8 +23,8 @@ def read_video(source: str, max_frames: int | None = None) -> Iterator[VideoFram
         max_frames: how many to read at most; None reads to the end, and from a camera for ever.
 
         Raises:
-            InputError: no frame can be read, a stream broke off for good, or PyAV, which streams need,
-                is not installed.
+            InputError: no frame can be read, a stream broke off for good, or PyAV, which streams
+                need, is not installed.
     """
     yield from itertools.islice(_read(source), max_frames)
 
@@ -55,7 +55,7 @@ def _read_file(source: str) -> Iterator[VideoFrame]:
             yield VideoFrame(count, clock.count(image.seconds), video.rate, image.pixels)
             count += 1
         if not count:
-            raise InputError(f"{source}: expected a video or a camera, found no frame that can be read")
+            raise InputError(f"{source}: expected a video or a camera, no frame can be read")
         if count < video.length:
             log.warning("%s: ends after %d of %d frames", source, count, video.length)
 

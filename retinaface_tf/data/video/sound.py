@@ -32,7 +32,7 @@ class Sound:
         stream = self._input.streams.best("audio")
         if isinstance(stream, av.AudioStream) and stream.codec_context:
             codec = stream.codec_context
-            if codec.name == CODEC and codec.extradata:  # without it, as in MPEG-TS, MP4 has no header
+            if codec.name == CODEC and codec.extradata:  # else, as in MPEG-TS, MP4 has no header
                 self._packets = self._copied(stream, output.add_stream_from_template(stream))
             else:
                 self._packets = self._encoded(stream, output.add_stream(CODEC, RATE))

@@ -29,7 +29,7 @@ def open_writer(file: Path, first: Pixels, rate: float, sound_of: str | None = N
         sound_of: the path of the video whose sound is copied; None for no sound.
 
         Raises:
-            InputError: the file cannot be written, or the size or rate is impossible for a video.
+            InputError: the file cannot be written, or no video can have the size or rate.
     """
     if has_pyav():
         from retinaface_tf.data.video.h264 import H264Writer

@@ -1,1 +1,1 @@
-"""Compares evaluations by a bootstrap over images."""
+"""Compares evaluations by bootstrap over images."""

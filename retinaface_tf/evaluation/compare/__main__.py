@@ -1,9 +1,9 @@
 """Compares evaluations: python -m retinaface_tf.evaluation.compare A/eval.json B/eval.json ...
 
-Prints AP of each run with its 95 % interval over samples of images, and the difference of each run
-to the first with an interval of its own, over the same images. A difference whose interval contains
-0 is called noise. A run by another protocol than the first, or with other ground truth, is marked
-and called neither better nor worse; `--ground_truth` names one for all.
+Prints the AP of each run with its 95 % interval over samples of images, and the difference of each
+run from the first with its own interval, over the same images. A difference whose interval contains
+0 is called noise. A run with another protocol or ground truth than the first is marked, and called
+neither better nor worse; `--ground_truth` sets one for all.
 
 The command needs the ground truth and the detections, which `eval.py` keeps unless
 `eval.save_results` is false.
@@ -18,15 +18,15 @@ from retinaface_tf.errors import InputError
 from retinaface_tf.extras import import_extra
 from retinaface_tf.printing import say
 
-_GROUND_TRUTH = flags.DEFINE_string("ground_truth", None, "Its folder, if not the first run's.")
-_RESAMPLES = flags.DEFINE_integer("resamples", 1000, "Of the images.", lower_bound=100)
-_SEED = flags.DEFINE_integer("seed", 1, "Of the resamples.", lower_bound=0)
-_REPORT = flags.DEFINE_string("report", None, "Folder of a page with the table and the curves.")
+_GROUND_TRUTH = flags.DEFINE_string("ground_truth", None, "Ground truth for all runs; else the first's.")
+_RESAMPLES = flags.DEFINE_integer("resamples", 1000, "Number of resamples.", lower_bound=100)
+_SEED = flags.DEFINE_integer("seed", 1, "Seed of the resamples.", lower_bound=0)
+_REPORT = flags.DEFINE_string("report", None, "Folder for a page with table and curves.")
 
 
 def main(arguments: list[str]) -> int:
     if len(arguments) < 2:
-        raise InputError("expected two or more eval.json to compare")
+        raise InputError("expected two or more eval.json files to compare")
     if _REPORT.value:
         import_extra("matplotlib", "report")
     from retinaface_tf.evaluation.compare.comparison import compare_evaluations

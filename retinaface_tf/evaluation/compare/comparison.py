@@ -1,4 +1,4 @@
-"""Compares evaluations over the same images by a bootstrap."""
+"""Compares evaluations over the same images by bootstrap."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,11 +32,11 @@ class Run(NamedTuple):
     name: str
     curves: dict[str, Curve]
     counts: dict[str, ImageCounts]
-    differences: tuple[str, ...]  # of its conditions from those of the first run, such as protocol
+    differences: tuple[str, ...]  # of its conditions from the first run's, such as the protocol
 
 
 class Cell(NamedTuple):
-    """Holds AP of a run in a set, and its difference to the first run."""
+    """Holds the AP of a run on a set, and its difference from the first run."""
 
     ap: float
     interval: tuple[float, float]  # 95 %
@@ -46,7 +46,7 @@ class Cell(NamedTuple):
 
     @property
     def is_noise(self) -> bool:
-        """Tells whether such a difference may come from the choice of images alone."""
+        """Tells whether the difference may come from the choice of images alone."""
         return self.difference_interval[0] <= 0 <= self.difference_interval[1]
 
     @property
@@ -58,11 +58,11 @@ class Cell(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Holds runs and a table of them, a row of cells by set for each run."""
+    """Holds runs and their table, with a row of cells by set for each run."""
 
     runs: list[Run]
     table: list[dict[str, Cell]]
-    images: int  # that all runs were evaluated on
+    images: int  # on which all runs were evaluated
     settings: list[DifferingSetting]
 
     def __str__(self) -> str:
@@ -89,24 +89,24 @@ def compare_evaluations(
 ) -> Comparison:
     """Compares evaluations by their `eval.json`.
 
-    A run that was measured under other conditions than the first (another protocol, other ground
-    truth) is marked, and called neither better nor worse.
+    A run that was measured under other conditions than the first (another protocol or ground truth)
+    is marked, and called neither better nor worse.
 
     Args:
         files: two or more; their detections must have been kept.
-        ground_truth: its folder; None is that of the first evaluation's config.
-        resamples: of the images.
+        ground_truth: the folder of the ground truth; None is that of the first config.
+        resamples: number of resamples of the images.
         seed: of the resamples.
 
     Raises:
-        InputError: a file is missing or broken, or they match faces at different IoU.
+        InputError: a file is missing or broken, or the evaluations match faces at different IoUs.
     """
     evaluations = [Evaluation.load(file) for file in files]
     first = evaluations[0]
     truth = load_ground_truth(ground_truth or first.config.ground_truth_folder)
     ious = sorted({evaluation.config.eval.iou for evaluation in evaluations})
     if len(ious) > 1:
-        raise InputError(f"expected one eval.iou for all, found {', '.join(map(str, ious))}")
+        raise InputError(f"expected the same eval.iou in all, found {', '.join(map(str, ious))}")
     runs = [
         _run(
             name,
@@ -148,7 +148,7 @@ def _run(name: str, outcome: Outcome, differences: tuple[str, ...]) -> Run:
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """Names evaluations by their folders, in the shortest form in which they differ."""
+    """Names evaluations by their folders, in the shortest form that tells them apart."""
     for name in (lambda path: path.resolve().parent.name, lambda path: str(path.parent), str):
         names = [name(path) for path in paths]
         if len(set(names)) == len(names):

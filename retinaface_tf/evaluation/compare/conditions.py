@@ -1,6 +1,6 @@
-"""Finds the conditions in which evaluations differ, by which their AP says nothing of networks.
+"""Finds conditions in which evaluations differ, so that their APs do not compare networks.
 
-An evaluation scored from files knows its protocol by the evaluation that made them, if at all.
+An evaluation scored from files has the protocol of the evaluation that made them, if known.
 """
 
 from retinaface_tf.evaluation.result import Evaluation
@@ -14,11 +14,11 @@ def differences(evaluation: Evaluation, first: Evaluation, *, own_truth: bool) -
     Args:
         evaluation: of a run.
         first: the evaluation that it is compared with.
-        own_truth: whether both have the ground truth of their own settings. Else one was named for
-            both, and they differ only by the number of images.
+        own_truth: whether both have the ground truth of their own settings. Otherwise one was named
+            for both, and they can differ only in the number of images.
 
-    Returns:
-        Each as `protocol vga, not original`.
+        Returns:
+            Differences such as `protocol vga, not original`.
     """
     pairs = {
         "protocol": (_protocol(evaluation), _protocol(first)),

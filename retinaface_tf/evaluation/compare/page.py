@@ -11,7 +11,7 @@ PAGE_FILE = "compare.html"
 
 
 def write_comparison(folder: Path, comparison: Comparison) -> Path:
-    """Writes `compare.html` into a folder, which is made if it does not exist."""
+    """Writes `compare.html` into a folder, which is created if it does not exist."""
     runs = comparison.runs
     return write_page(
         folder / PAGE_FILE,

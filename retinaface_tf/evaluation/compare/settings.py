@@ -1,4 +1,4 @@
-"""Lists in what evaluations differ: weights, date, versions, and each setting of the config."""
+"""Lists how evaluations differ: weights, date, versions, and settings of the config."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,19 +6,19 @@ from typing import Any, NamedTuple
 
 from retinaface_tf.evaluation.result import Evaluation
 
-ABSENT = "none"  # of a version or a setting that an evaluation does not have
-_DIGITS = 12  # of a SHA-256: enough to tell files apart
+ABSENT = "none"  # stands for a version or a setting that an evaluation lacks
+_DIGITS = 12  # of a SHA-256, enough to tell files apart
 
 
 class DifferingSetting(NamedTuple):
-    """Holds something in which evaluations differ."""
+    """Holds a property in which evaluations differ."""
 
     name: str  # such as `weights`, or `detector.nms_iou`
     values: tuple[str, ...]  # one for each evaluation
 
 
 def differing_settings(evaluations: Sequence[Evaluation]) -> list[DifferingSetting]:
-    """Lists in what the makers of detections differ, settings of the config last."""
+    """Lists how the evaluations that made the detections differ, settings of the config last."""
     tables = [_describe(evaluation.maker) for evaluation in evaluations]
     rows = (
         DifferingSetting(name, tuple(table.get(name, ABSENT) for table in tables))

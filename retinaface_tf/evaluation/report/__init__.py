@@ -1,3 +1,3 @@
 """Shows an evaluation as one HTML page."""
 
-TEMPLATES = __name__  # the package whose folder `templates` has the pages and their style
+TEMPLATES = __name__  # the package whose folder `templates` holds the pages and their style

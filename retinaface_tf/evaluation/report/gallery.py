@@ -16,17 +16,17 @@ from retinaface_tf.geometry.heights import HEIGHT_NAMES, height_class
 from retinaface_tf.tiles import Box, Tile, make_tile
 
 MAX_THUMBNAILS = 48
-_MARGIN, _MIN_SIDE = 1.0, 96  # of the window: in sides of its subject; pixels
+_MARGIN, _MIN_SIDE = 1.0, 96  # of the window: in sides of its subject, and in pixels
 
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """Shows a face or a detection, its subject, with the boxes around it."""
+    """Shows its subject, a face or a detection, with the boxes around it."""
 
     image: str
     height: float  # of the subject, pixels
     height_class: str
-    score: float | None  # of the subject, or of the hit of a face that was missed
+    score: float | None  # of the subject or, for a missed face, of its hit
     reason: str
     tile: Tile
 
@@ -50,8 +50,8 @@ def missed_thumbnails(
 
     Args:
         outcome: of all images.
-        faces: positions of the missed ones.
-        files: images by name; faces of other images, and of files that cannot be read, are left
+        faces: positions of the missed faces.
+        files: images by name; faces in other images, and in files that cannot be read, are left
             out.
     """
     overlap = np.zeros(len(outcome.faces))
@@ -69,7 +69,7 @@ def missed_thumbnails(
 def false_thumbnails(
     outcome: Outcome, detections: Iterable[int], files: Mapping[str, Path]
 ) -> list[Thumbnail]:
-    """Shows false detections, at most MAX_THUMBNAILS; arguments as of `missed_thumbnails`."""
+    """Shows false detections, with the arguments and limit of `missed_thumbnails`."""
     rows, images = outcome.matches.rows, outcome.matches.image
     subjects = [
         _Subject(int(images[i]), rows[i, :4], float(rows[i, 4]), why_false(outcome, i))
@@ -96,7 +96,7 @@ def _thumbnails(
 
 
 def _read(file: Path | None) -> Picture | None:
-    """Reads an image; returns None where there is no file or no whole image."""
+    """Reads an image; returns None if the file is missing or not a whole image."""
     try:
         return None if file is None else read_image(file)
     except InputError:
@@ -118,7 +118,7 @@ def _thumbnail(outcome: Outcome, subject: _Subject, image: Picture) -> Thumbnail
 
 
 def _boxes(outcome: Outcome, subject: _Subject) -> list[Box]:
-    """Lists the faces of an image, and then its detections, highest score first."""
+    """Lists the faces of an image, then its detections, highest score first."""
     evaluated = in_any_set(outcome)
     faces = np.flatnonzero(outcome.face_image == subject.image)
     found = np.flatnonzero(outcome.matches.image == subject.image)

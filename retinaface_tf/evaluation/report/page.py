@@ -1,4 +1,4 @@
-"""Shows an evaluation as one HTML page that needs no other file (needs matplotlib)."""
+"""Shows an evaluation as one self-contained HTML page (needs matplotlib)."""
 
 import json
 from collections.abc import Sequence
@@ -40,12 +40,12 @@ from retinaface_tf.html_page import write_page
 
 PAGE_FILE = "report.html"
 _WIDER_FACE = "0--Parade"  # an event that only WIDER FACE has
-_PRECISIONS = (0.9, 0.95, 0.99)  # that the page names score thresholds for
+_PRECISIONS = (0.9, 0.95, 0.99)  # for which the page names score thresholds
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Holds the score thresholds of a precision: of all detections, and by height of faces."""
+    """Holds the score thresholds for a precision: for all detections, and by face height."""
 
     precision: float
     overall: Threshold
@@ -54,9 +54,9 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Figures:
-    """Holds plots as SVG, and the tables of AP by part."""
+    """Holds plots as SVG, and tables of AP by part."""
 
-    threshold: float  # of score; the one with the highest F1 of the set hard
+    threshold: float  # of score, with the highest F1 on the set hard
     faces: dict[str, int]  # by set
     curve_plot: str
     height_plot: str
@@ -64,7 +64,7 @@ class Figures:
     reliability_plot: str
     reliability: Reliability
     calibrations: list[Calibration]
-    attributes: dict[str, list[Subset]] | None  # None where neither labels nor truth have them
+    attributes: dict[str, list[Subset]] | None  # None if neither labels nor ground truth have them
     events: list[Event]
 
 
@@ -99,17 +99,17 @@ def write_report(
     data: EvaluationData,
     precision: float | None = None,
 ) -> Path:
-    """Writes `report.html` into a folder, which is made if it does not exist.
+    """Writes `report.html` into a folder, which is created if it does not exist.
 
     Args:
-        folder: of the page.
+        folder: for the page.
         evaluation: of the predictions; its config says where labels and ground truth are.
-        predictions: that were scored.
-        data: that they were scored on; images that it lacks are not shown.
-        precision: one more that the page names a score threshold for.
+        predictions: the scored predictions.
+        data: on which they were scored; images that it lacks are not shown.
+        precision: another precision for which the page names a score threshold.
 
     Raises:
-        InputError: the attributes are of other faces than those of the ground truth.
+        InputError: the attributes do not belong to the faces of the ground truth.
     """
     config, maker = evaluation.config, evaluation.maker
     outcome = examine(predictions, data.truth, config.eval.iou)
@@ -137,7 +137,7 @@ def write_report(
 
 
 def _published(maker: Evaluation, data: EvaluationData) -> list[Published]:
-    """Selects the figures of others for the backbone and protocol, where the data is WIDER FACE."""
+    """Selects published figures for the backbone and protocol, if the data is WIDER FACE."""
     if not any(image.startswith(_WIDER_FACE) for image in data.truth):
         return []
     ours = maker.config.model.backbone, maker.protocol

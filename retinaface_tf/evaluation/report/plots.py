@@ -1,4 +1,4 @@
-"""Draws plots as SVG for a page, in the page's own colours and font (needs matplotlib)."""
+"""Draws plots as SVG in the colours and font of a page (needs matplotlib)."""
 
 import io
 import re
@@ -13,7 +13,7 @@ from retinaface_tf.evaluation.average_precision import Curve, average_precision
 from retinaface_tf.evaluation.outcome import Reliability
 from retinaface_tf.evaluation.subsets import Subset
 
-# matplotlib knows no CSS: these colours stand for the page's, which differ in light and dark.
+# matplotlib knows no CSS: these colours stand for the page's, which differ between light and dark.
 _INK = "#010203"
 _PAGE_COLOURS = {
     "#0a0b0c": "var(--a)",
@@ -23,10 +23,10 @@ _PAGE_COLOURS = {
 }
 COLOURS = tuple(_PAGE_COLOURS)
 LINES = ("-", "--", ":")  # for more curves than colours
-_SIZE = (4.6, 3.3)  # inches: can be read on a phone
+_SIZE = (4.6, 3.3)  # inches, readable on a phone
 _STYLE: Any = {
     "svg.fonttype": "none",  # text stays text, in the page's font
-    "svg.hashsalt": "retinaface_tf",  # equal plots have equal bytes
+    "svg.hashsalt": "retinaface_tf",  # so that equal plots have equal bytes
     "font.size": 11,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -48,7 +48,8 @@ def precision_recall_plot(curves: Mapping[str, Curve]) -> str:
                 label=f"{name} {average_precision(curve):.4f}",
             )
         axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
-        # By hand: a legend leaves out labels such as `_run`, and sets those in $ as formulas.
+        # Labels are passed explicitly: a legend leaves out labels such as `_run`, and sets those in
+        # $ as formulas.
         labels = [str(line.get_label()) for line in axes.lines]
         legend = axes.legend([*axes.lines], labels, loc="lower left", frameon=False)
         for text in legend.get_texts():
@@ -58,17 +59,17 @@ def precision_recall_plot(curves: Mapping[str, Curve]) -> str:
 
 
 def height_plot(subsets: Sequence[Subset]) -> str:
-    """Draws AP of each height of faces, and recall at the threshold."""
+    """Draws AP by face height, and recall at the threshold."""
 
     def draw(axes: Axes) -> None:
         places = list(range(len(subsets)))
         recalls = [each.recall for each in subsets]
         axes.bar(places, [each.ap for each in subsets], 0.62, color=COLOURS[0], label="AP")
         axes.plot(places, recalls, "o", color=COLOURS[1], label="found at threshold")
-        axes.set(xlabel="height of faces, pixels", ylim=(0, 1.02))
+        axes.set(xlabel="face height, pixels", ylim=(0, 1.02))
         axes.set_xticks(places, [each.name for each in subsets])
         handles, labels = axes.get_legend_handles_labels()
-        axes.legend(  # reversed, as bars would come last
+        axes.legend(  # reversed, as the bars would come last
             *(handles[::-1], labels[::-1]),
             loc="lower center",
             bbox_to_anchor=(0.5, 1),
@@ -80,7 +81,7 @@ def height_plot(subsets: Sequence[Subset]) -> str:
 
 
 def reliability_plot(reliability: Reliability) -> str:
-    """Draws precision over mean score; on the diagonal a score is a probability."""
+    """Draws precision over mean score; on the diagonal, scores are probabilities."""
 
     def draw(axes: Axes) -> None:
         axes.plot([0, 1], [0, 1], ":", color=_INK, linewidth=1)
@@ -91,7 +92,7 @@ def reliability_plot(reliability: Reliability) -> str:
 
 
 def _svg(draw: Callable[[Axes], None]) -> str:
-    """Returns what `draw` puts on the axes, as an SVG element."""
+    """Returns what `draw` draws on the axes, as an SVG element."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=_SIZE, layout="constrained")
         axes = figure.add_subplot()
@@ -104,11 +105,11 @@ def _svg(draw: Callable[[Axes], None]) -> str:
 
 
 def _for_page(svg: str) -> str:
-    """Extracts the element, as wide as its place, in the page's colours and font."""
+    """Extracts the SVG element, as wide as its place, in the page's colours and font."""
     svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
     for colour, variable in _PAGE_COLOURS.items():
         svg = svg.replace(colour, variable)
-    # The page has its own font, and ids that every plot has may occur only once.
+    # The page has its own font, and ids that all plots share may occur only once.
     foreign = (
         r"<metadata>.*?</metadata>",
         r"<style.*?</style>",

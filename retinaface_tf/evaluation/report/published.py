@@ -1,11 +1,11 @@
-"""Lists AP that others published for their own weights on all 3,226 images of WIDER FACE val."""
+"""Lists the AP that others published for their own weights, on all 3,226 WIDER FACE val images."""
 
 from typing import NamedTuple
 
 
 class Published(NamedTuple):
     backbone: str  # as `model.backbone` names it
-    protocol: str  # as `eval.protocol` names it; `resized` is to a long side of 2150 or 2176
+    protocol: str  # as `eval.protocol` names it; `resized` has a long side of 2150 or 2176
     author: str
     easy: float
     medium: float

@@ -1,4 +1,4 @@
-"""Asks a model on TensorFlow Serving for faces."""
+"""Detects faces with a model on TensorFlow Serving."""
 
 from retinaface_tf.serving.client.answer import FoundFaces
 from retinaface_tf.serving.client.client import Client

@@ -1,6 +1,6 @@
 """Asks a server for faces: python -m retinaface_tf.serving.client IMAGE... --url grpc://host:8500.
 
-Writes a picture of each image with its faces. `Client` is the same for programs.
+Writes a picture of each image with its faces. Programs use `Client`.
 """
 
 import logging
@@ -16,17 +16,17 @@ from retinaface_tf.errors import ImageError, InputError
 from retinaface_tf.serving.client.client import Client
 
 _URL = flags.DEFINE_string(
-    "url", "grpc://localhost:8500", "The server: grpc://, http:// and so on."
+    "url", "grpc://localhost:8500", "The server, by grpc, grpcs, http or https."
 )
 _MODEL = flags.DEFINE_string("model", "retinaface", "The model's name on the server.")
-_OUT = flags.DEFINE_string("out", "answers", "Folder of the pictures.")
+_OUT = flags.DEFINE_string("out", "answers", "Folder for the pictures.")
 _SCORE = flags.DEFINE_float("score", 0.5, "Faces below this score are left out.", 0.0, 1.0)
 _SCORE_THRESHOLD = flags.DEFINE_float("score_threshold", None, "Instead of the model's.", 0.0, 1.0)
 _NMS_IOU = flags.DEFINE_float("nms_iou", None, "Instead of the model's.", 0.0, 1.0)
-_RESIZED = flags.DEFINE_bool("resized", False, "Let the server bring images to one size.")
-_BATCH = flags.DEFINE_integer("batch", 8, "Images of a request.", lower_bound=1)
+_RESIZED = flags.DEFINE_bool("resized", False, "Has the server resize images to one size.")
+_BATCH = flags.DEFINE_integer("batch", 8, "Images per request.", lower_bound=1)
 _TIMEOUT = flags.DEFINE_float(
-    "timeout", 60.0, "Seconds that a request may take, all attempts together.", lower_bound=0.001
+    "timeout", 60.0, "Seconds that a request may take, with all attempts.", lower_bound=0.001
 )
 
 
@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
         raise InputError("expected images: python -m retinaface_tf.serving.client IMAGE...")
     files = [Path(argument) for argument in arguments]
     if twice := [name for name, count in Counter(f.name for f in files).items() if count > 1]:
-        raise InputError(f"{', '.join(twice)}: more than one, and their pictures have one name")
+        raise InputError(f"{', '.join(twice)}: several images, whose pictures would share a name")
     contents = [file.read_bytes() for file in files]
     cli.start_tensorflow()
 

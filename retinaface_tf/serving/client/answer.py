@@ -1,4 +1,4 @@
-"""Checks the answer of a server, which may be anything, before anybody relies on it."""
+"""Checks the answer of a server, which may be anything, before it is used."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,23 +9,23 @@ from numpy.typing import NDArray
 
 from retinaface_tf.errors import ImageError, InputError
 
-_INTEGERS, _NUMBERS = "iu", "iuf"  # kinds of NumPy's types
-# Outputs of each detection, and their shape.
+_INTEGERS, _NUMBERS = "iu", "iuf"  # kinds of NumPy types
+# Outputs for each detection, and their shapes.
 _DETECTION: dict[str, tuple[int, ...]] = {"boxes": (4,), "scores": (), "landmarks": (5, 2)}
-_IMAGE = ("num_detections", "error")  # outputs of each image
+_IMAGE = ("num_detections", "error")  # outputs for each image
 OUTPUTS = (*_DETECTION, *_IMAGE)
 
 
 @dataclass(frozen=True, eq=False)
 class FoundFaces:
-    """Faces that a server found in one image, best first.
+    """Holds the faces that a server found in one image, best first.
 
     Attributes:
         boxes: float32 [N, 4], `x1 y1 x2 y2` in pixels of the upright image.
         scores: float32 [N].
         landmarks: float32 [N, 5, 2], `x y` of left eye, right eye, nose, left and right mouth
             corner, in pixels of the upright image.
-        error: why the server could not look at the image, which then has no faces;
+        error: why the server could not process the image, which then has no faces;
             ImageError.NONE if it could.
     """
 
@@ -40,11 +40,11 @@ def read_answer(outputs: Mapping[str, NDArray[Any]], images: int) -> list[FoundF
 
     Args:
         outputs: by name, each [B, ...].
-        images: how many were asked about, B.
+        images: how many were sent, B.
 
-    Raises:
-        InputError: an output is missing, has another shape or holds something else than expected;
-            the message says which, and is to follow the server's URL.
+        Raises:
+            InputError: an output is missing, has another shape or unexpected content; the message says
+                which, to follow the server's URL.
     """
     for name in OUTPUTS:
         if name not in outputs:
@@ -82,7 +82,7 @@ def _of_each_detection(
     name: str, values: NDArray[Any], shape: tuple[int, ...]
 ) -> NDArray[np.float32]:
     if shape[1] == 0 and values.size == 0:
-        values = np.zeros(shape)  # lists without elements do not tell their inner shape
+        values = np.zeros(shape)  # empty lists do not tell their inner shape
     if values.shape != shape or values.dtype.kind not in _NUMBERS:
         raise InputError(
             f"`{name}`: expected numbers of shape {shape}, found {values.dtype} of shape "
@@ -100,10 +100,10 @@ def _faces_of_image(
         raise InputError(f"`num_detections`: expected 0 to {rows}, found {number}")
     if error not in list(ImageError):
         raise InputError(
-            f"`error`: code {error} is unknown here; a newer model needs a newer client"
+            f"`error`: unknown code {error}; a newer model needs a newer client"
         )
     found = {name: values[:number] for name, values in faces.items()}
     for name, values in found.items():
         if not np.isfinite(values).all():
-            raise InputError(f"`{name}`: expected finite numbers, found others")
+            raise InputError(f"`{name}`: expected finite numbers, found NaN or infinity")
     return FoundFaces(**found, error=ImageError(error))

@@ -14,19 +14,19 @@ from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.serving.client.answer import OUTPUTS
 from retinaface_tf.serving.client.protocol import BACKOFF, MAX_ANSWER, START_SERVER, Inputs, Outputs
 
-MAX_GRPC_ATTEMPTS = 5  # gRPC allows no more
+MAX_GRPC_ATTEMPTS = 5  # the limit of gRPC
 MAX_DIMENSIONS = 8  # of a tensor, more than any output has
 VALUE_BYTES = 4  # of a float or an integer of an output
 
 
 class Grpc:
-    """Sends requests by PredictionService, pixels and floats as they are."""
+    """Sends requests to PredictionService, with pixels and floats as they are."""
 
     def __init__(self, url: str, model: str, timeout: float, attempts: int):
         self.url, self.model, self.timeout = url, model, timeout
         parts = urlsplit(url)
         options = [
-            # Requests and answers about many images are more than the 4 MiB that are usual.
+            # Requests and answers for many images exceed the default of 4 MiB.
             ("grpc.max_send_message_length", -1),
             ("grpc.max_receive_message_length", MAX_ANSWER),
             ("grpc.service_config", _retries(attempts)),
@@ -56,19 +56,19 @@ class Grpc:
         }
 
     def _read(self, name: str, value: Any) -> NDArray[Any]:
-        """Reads a tensor, whose shape may say more than its content holds."""
+        """Reads a tensor, whose shape may claim more than its content holds."""
         sizes = [dimension.size for dimension in value.tensor_shape.dim]
         try:
             if len(sizes) > MAX_DIMENSIONS or math.prod(sizes) * VALUE_BYTES > MAX_ANSWER:
                 raise ValueError(f"it has the shape {sizes[:MAX_DIMENSIONS]}")
             return tf.make_ndarray(value)
-        # Of tensors of unknown types, or whose content does not have the size that they say.
+        # For tensors of unknown types, or whose content does not have the size that they claim.
         except Exception as error:
             raise InputError(f"{self.url}: `{name}` cannot be read: {one_line(error)}") from None
 
 
 def _retries(attempts: int) -> str:
-    """Returns a service config by which gRPC itself sends requests again."""
+    """Returns a service config that makes gRPC itself retry requests."""
     if attempts < 2:
         return "{}"
     policy = {

@@ -1,7 +1,7 @@
 """Sends requests to TensorFlow Serving by REST: JSON, with bytes in base64.
 
-A server that drips, that asks to come back in an hour, that never stops sending or that redirects
-to another host costs no more than the time and the memory that the caller gave.
+A server that sends slowly or without end, asks to retry in an hour, or redirects to another host
+costs no more than the time and memory that the caller allowed.
 """
 
 import base64
@@ -22,7 +22,7 @@ from retinaface_tf.errors import InputError, one_line
 from retinaface_tf.serving.client.answer import OUTPUTS
 from retinaface_tf.serving.client.protocol import BACKOFF, MAX_ANSWER, START_SERVER, Inputs, Outputs
 
-BUSY = (429, 502, 503, 504)  # statuses after which a request is made again
+BUSY = (429, 502, 503, 504)  # statuses after which a request is sent again
 
 
 class _Answer(NamedTuple):
@@ -31,7 +31,7 @@ class _Answer(NamedTuple):
 
 
 class Rest:
-    """Sends requests by HTTP; follows no redirect, and makes a new connection for each request."""
+    """Sends requests by HTTP; follows no redirects, and opens a new connection for each request."""
 
     def __init__(self, url: str, model: str, timeout: float, attempts: int):
         self.url = f"{url.rstrip('/')}/v1/models/{model}:predict"
@@ -46,7 +46,7 @@ class Rest:
         try:
             content = json.loads(answer.content)
         except (ValueError, RecursionError):
-            raise InputError(f"{self.url}: HTTP {answer.status}, not JSON as a model's") from None
+            raise InputError(f"{self.url}: HTTP {answer.status}, not a model's JSON") from None
         outputs = content.get("outputs") if isinstance(content, dict) else None
         if answer.status != 200 or not isinstance(outputs, dict):
             reason = content.get("error") if isinstance(content, dict) else None
@@ -55,7 +55,7 @@ class Rest:
         return {name: self._read(name, outputs[name]) for name in OUTPUTS if name in outputs}
 
     def _ask(self, body: bytes) -> _Answer:
-        """Sends a request until there is an answer, while attempts and time last."""
+        """Sends a request until it is answered, while attempts and time last."""
         deadline = time.monotonic() + self.timeout
         for attempt in range(1, self.attempts + 1):
             is_last = attempt == self.attempts
@@ -79,17 +79,17 @@ class Rest:
     def _read(self, name: str, value: Any) -> NDArray[Any]:
         try:
             return np.array(value)
-        # Of lists of several lengths.
+        # For lists of different lengths.
         except ValueError:
-            raise InputError(f"{self.url}: `{name}` is no array") from None
+            raise InputError(f"{self.url}: `{name}` is not an array") from None
 
 
 def _post(url: str, body: bytes, deadline: float) -> _Answer:
     """Sends a request once.
 
     Raises:
-        OSError: no connection, or TimeoutError: no whole answer before `deadline`.
-        HTTPException: something else than HTTP.
+        OSError: there is no connection; or, as TimeoutError, no whole answer before `deadline`.
+        HTTPException: the answer is not HTTP.
     """
     parts = urlsplit(url)
     left = _left(deadline)
@@ -114,13 +114,13 @@ def _left(deadline: float) -> float:
 
 
 class _DeadlineReader(io.RawIOBase):
-    """Reads a socket until a deadline, however little comes at a time."""
+    """Reads a socket until a deadline, however little arrives at a time."""
 
     def __init__(self, connection: socket.socket, deadline: float):
         self._connection, self._deadline = connection, deadline
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        """Stands for the socket where http.client reads an answer."""
+        """Stands in for the socket when http.client reads an answer."""
         return io.BufferedReader(self)
 
     def readable(self) -> bool:
@@ -132,7 +132,7 @@ class _DeadlineReader(io.RawIOBase):
 
 
 def _as_json(value: list[bytes] | NDArray[Any]) -> list[Any]:
-    """Returns an input as JSON has it: bytes in base64, numbers as they are."""
+    """Returns an input for JSON: bytes in base64, numbers as they are."""
     if isinstance(value, list):
         return [{"b64": base64.b64encode(data).decode()} for data in value]
     return value.tolist()

@@ -1,4 +1,4 @@
-"""Sends requests to TensorFlow Serving, with NumPy on both sides."""
+"""Sends requests to TensorFlow Serving, with NumPy inputs and outputs."""
 
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -14,19 +14,19 @@ class Transport(Protocol):
         """Sends a request to a signature of the model, and returns its outputs.
 
         Raises:
-            InputError: the server did not answer in time, answered too much, or refused.
+            InputError: the server did not answer in time, sent too much, or refused.
         """
 
 
 def connect(url: str, model: str, timeout: float, attempts: int) -> Transport:
-    """Returns a connection to a server, which is made at the first request.
+    """Returns a connection to a server, which is opened at the first request.
 
     Args:
         url: `grpc://host:8500`, `http://host:8501`; `grpcs` and `https` are encrypted.
         model: the model's name on the server.
-        timeout: seconds that a request may take, all attempts and the whole answer together.
-        attempts: how often to send a request to a server that is busy or not there; by gRPC at
-            most 5.
+        timeout: seconds that a request may take, including all attempts and the whole answer.
+        attempts: how often to send a request to a server that is busy or absent; at most 5 by
+            gRPC.
 
     Raises:
         InputError: the URL is of another kind.
@@ -35,7 +35,7 @@ def connect(url: str, model: str, timeout: float, attempts: int) -> Transport:
     try:
         parts = urlsplit(url)
         is_server = bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is none
+    except ValueError:  # an invalid port
         raise InputError(expected) from None
     if is_server and parts.scheme in ("grpc", "grpcs"):
         return Grpc(url, model, timeout, attempts)

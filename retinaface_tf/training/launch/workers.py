@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from retinaface_tf.errors import STOPPED, LostWorkerError
 from retinaface_tf.training.stopping import SIGNALS
 
-_PR_SET_PDEATHSIG = 1  # from linux/prctl.h: names the signal that a process gets when its parent dies
+_PR_SET_PDEATHSIG = 1  # from linux/prctl.h: the signal that a process gets when its parent dies
 GRACE = 10  # seconds in which the other workers may end by themselves
 
 log = logging.getLogger(__name__)
