@@ -1,12 +1,12 @@
-r"""Images a second of `retinaface batch` on Ray, against bare loops of the same model.
+r"""Compares the speed of `retinaface batch` on Ray with bare loops of the same model.
 
     python benchmarks/batch.py --weights models/mobilenet025 --images photos
 
-The contestants have the same cores, by turns: two workers of Ray; a process that calls `detect`
-image by image, with all cores as its threads; and two such processes of one thread each. Start-up
-does not count: neither a loop's first images nor the first shards of each worker. Prints medians,
-and what memory each worker holds. Exit code 2 if Ray does less than .9 of the faster loop, or if
-a worker's memory grows in the second half of its time. `--spark` measures Spark once as well.
+The contestants take turns on the same cores: two Ray workers; one process that calls `detect`
+image by image, with a thread for each core; and two such processes with one thread each. Start-up
+does not count, that is, a loop's first images and each worker's first shards. Prints medians, and
+the memory of each worker. The exit code is 2 if Ray is slower than .9 times the faster loop, or if
+a worker's memory grows in the second half of its time. `--spark` also measures Spark, once.
 """
 
 import multiprocessing
@@ -33,13 +33,13 @@ LEAST_RATIO, MOST_GROWTH = 0.9, 1.05
 WARM_UP = 20  # images of a loop
 WORKERS = 2
 
-_WEIGHTS = flags.DEFINE_string("weights", None, "A model, as of `retinaface batch`.")
+_WEIGHTS = flags.DEFINE_string("weights", None, "A model, as for `retinaface batch`.")
 _IMAGES = flags.DEFINE_string("images", None, "A folder of some thousand small images.")
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Turns of each.", lower_bound=1)
 _SPARK = flags.DEFINE_bool("spark", False, "Measures Spark, once.")
 flags.mark_flags_as_required(["weights", "images"])
 
-memory: dict[int, list[float]] = {}  # MiB by worker of Ray, a figure each half second
+memory: dict[int, list[float]] = {}  # MiB by Ray worker, a figure every half second
 
 
 def main(arguments: list[str]) -> int:
@@ -66,7 +66,7 @@ def main(arguments: list[str]) -> int:
 
 
 def by_engine(engine: str, *options: str) -> float:
-    """Runs the command, and returns images a second between its first and its last results."""
+    """Runs the command, and returns images per second between its first and its last results."""
     out = Path(tempfile.mkdtemp(prefix="batch-"))
     command = [sys.executable, "-m", "retinaface_tf.batch", _IMAGES.value, f"--out={out}"]
     command += [f"--weights={_WEIGHTS.value}", f"--engine={engine}", *options]
@@ -85,7 +85,7 @@ def by_engine(engine: str, *options: str) -> float:
 
 
 def workers_of(pid: int) -> list[int]:
-    """Finds the actors that a process of Ray has started, by what Ray calls them."""
+    """Finds the actors that a Ray process has started, by the names that Ray gives them."""
     found, queue = [], [pid]
     while queue:
         place = Path(f"/proc/{queue.pop()}")
@@ -100,7 +100,7 @@ def workers_of(pid: int) -> list[int]:
 
 
 def by_loops(processes: int, threads: int) -> float:
-    """Detects in processes side by side, each in its share of the images."""
+    """Detects faces in parallel processes, each with its share of the images."""
     files = find_files(Path(_IMAGES.value), IMAGE_SUFFIXES)
     os.environ["OMP_NUM_THREADS"] = str(threads)
     context = multiprocessing.get_context("spawn")
@@ -113,7 +113,7 @@ def by_loops(processes: int, threads: int) -> float:
 
 
 def loop(model: str, files: list[Path]) -> tuple[float, float]:
-    """Detects image by image; returns when the first after WARM_UP began, and the last ended."""
+    """Detects image by image; returns when the first image after WARM_UP began and the last ended."""
     from retinaface_tf.batch.worker import open_with_limits
 
     detector = open_with_limits(model)

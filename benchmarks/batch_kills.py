@@ -1,11 +1,11 @@
-r"""Kills `retinaface batch` on Ray again and again, beside a run left alone: the same rows.
+r"""Kills `retinaface batch` on Ray again and again, and compares its rows with an undisturbed run.
 
     python benchmarks/batch_kills.py --weights models/mobilenet025 --data data/widerface
 
-Cuts small images out of those of WIDER FACE, one in a hundred of which is broken in one of the ways
-that are refused. Two workers detect in them, twice: undisturbed; and with SIGKILLs of a random
-worker or of the command, which is then started again. Exit code 2 unless both have the same rows,
-and boxes within 0.01 pixels.
+Cuts small images out of those of WIDER FACE, and breaks one in a hundred in one of the ways that
+are refused. Two workers process them twice: undisturbed; and with SIGKILLs to a random worker or to
+the command, which is then started again. The exit code is 2 unless both runs have the same rows,
+with boxes within 0.01 pixels.
 """
 
 import random
@@ -24,18 +24,18 @@ from retinaface_tf.data.decode_host import read_image
 from retinaface_tf.data.files import IMAGE_SUFFIXES, find_files
 from retinaface_tf.errors import DOES_NOT_HOLD
 
-# The tests have a file for each way to be broken, and know how to kill.
+# The tests have a file for each way to break an image, and helpers to kill processes.
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 TOLERANCE = 1e-2  # pixels
-CROPS, SIDES = 10, (96, 112, 128, 160)  # of a photo, and their widths in pixels
+CROPS, SIDES = 10, (96, 112, 128, 160)  # crops of a photo, and their widths in pixels
 
-_WEIGHTS = flags.DEFINE_string("weights", None, "A model, as of `retinaface batch`.")
-_DATA = flags.DEFINE_string("data", None, "A folder with photos below.")
-_IMAGES = flags.DEFINE_integer("images", 10_000, "How many to detect in.", lower_bound=100)
+_WEIGHTS = flags.DEFINE_string("weights", None, "A model, as for `retinaface batch`.")
+_DATA = flags.DEFINE_string("data", None, "A folder with photos in it or below.")
+_IMAGES = flags.DEFINE_integer("images", 10_000, "How many images to process.", lower_bound=100)
 _KILLS = flags.DEFINE_integer("kills", 20, "How often to kill.", lower_bound=1)
-_GAP = flags.DEFINE_float("gap", 3.0, "Seconds between new results and a kill, at most.")
-_FOLDER = flags.DEFINE_string("folder", None, "Where to work, and to go on; else a new folder.")
+_GAP = flags.DEFINE_float("gap", 3.0, "Longest time in seconds from new results to a kill.")
+_FOLDER = flags.DEFINE_string("folder", None, "Folder to work and resume in; else a new one.")
 flags.mark_flags_as_required(["weights", "data"])
 
 

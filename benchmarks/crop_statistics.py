@@ -1,12 +1,12 @@
-r"""Whether our crops, faces and colours are distributed as those of biubug6's own loader.
+r"""Tests whether our crops, faces and colours are distributed like those of biubug6's loader.
 
     python benchmarks/crop_statistics.py --cfg configs/mobilenet025.yaml --set data.root=... \
         --biubug6 CHECKOUT --out runs/crops
 
-Both sides augment the same images, each as often. Of each draw are compared: the scale of its crop,
-where it begins, how many faces it keeps, how large these are for the network; and the mean and
-spread of its pixels once colours are changed. A p-value below LEAST makes the exit code 2; as both
-draw from the same images, p leans to 1. `sheet.png` shows some samples of both, ours above theirs.
+Both sides augment the same images, equally often. For each draw the scale of the crop is compared,
+where it begins, how many faces it keeps, and how large these are for the network; and the mean and
+spread of its pixels after colour jitter. The exit code is 2 if a p-value is below LEAST; as both
+draw from the same images, p leans towards 1. `sheet.png` shows samples of both, ours above theirs.
 """
 
 import random
@@ -32,8 +32,8 @@ DRAWS = 20
 SHOWN, SHOWN_SIDE = 10, 180
 
 _BIUBUG6 = flags.DEFINE_string("biubug6", None, "A checkout of biubug6/Pytorch_Retinaface.")
-_IMAGES = flags.DEFINE_integer("images", 200, "Of the training set, evenly spread.")
-_OUT = flags.DEFINE_string("out", "runs/crops", "Folder of the picture.")
+_IMAGES = flags.DEFINE_integer("images", 200, "Training images, evenly spread.")
+_OUT = flags.DEFINE_string("out", "runs/crops", "Folder for the picture.")
 flags.mark_flags_as_required(["biubug6"])
 
 
@@ -45,10 +45,10 @@ class Image(NamedTuple):
 class Sample(NamedTuple):
     left: float  # where the crop begins
     boxes: NDArray[np.float32]  # of the faces kept, in pixels of the crop
-    pixels: NDArray[Any]  # [h, w, 3], red first, their colours changed
+    pixels: NDArray[Any]  # [h, w, 3], red first, with jittered colours
 
 
-# An image and the number of the draw to a sample.
+# Makes a sample from an image and the number of the draw.
 Augment = Callable[[Image, int], Sample]
 FIGURES = (
     "scale",  # of the crop, in short sides of the image
@@ -123,7 +123,7 @@ def their_augmentation(config: Config) -> Augment:
     random.seed(1)
 
     def sample(image: Image, draw: int) -> Sample:
-        # It does not say where it cropped: a channel of columns tells.
+        # It does not say where it cropped, so a channel of column numbers shows it.
         columns = np.broadcast_to(np.arange(image.pixels.shape[1]), image.pixels.shape[:2])
         marked = np.dstack([image.pixels[..., ::-1], columns])
         labels, landmarks = np.ones(len(image.boxes)), np.zeros([len(image.boxes), 10])
@@ -135,7 +135,7 @@ def their_augmentation(config: Config) -> Augment:
 
 
 def describe(sample: Sample, image: Image, network_side: int) -> tuple[float, ...]:
-    """FIGURES of a sample."""
+    """Returns the FIGURES of a sample."""
     height, width = image.pixels.shape[:2]
     side = max(sample.pixels.shape[:2])
     extents = (sample.boxes[:, 2:] - sample.boxes[:, :2]) * network_side / side
@@ -163,7 +163,7 @@ def compare(name: str, ours: NDArray[Any], theirs: NDArray[Any]) -> float:
 
 
 def picture(sample: Sample) -> NDArray[np.uint8]:
-    """A small picture of a sample with its boxes."""
+    """Draws a small picture of a sample with its boxes."""
     pixels = np.clip(np.round(sample.pixels), 0, 255).astype(np.uint8).copy()
     thickness = max(1, max(pixels.shape) // SHOWN_SIDE)
     for x1, y1, x2, y2 in sample.boxes.round().astype(int).tolist():

@@ -1,9 +1,9 @@
-"""How many images a second `doctor data` examines, from its start to its findings.
+"""Measures how many images per second `doctor data` examines, from start to findings.
 
     python benchmarks/data_doctor.py --cfg configs/mobilenet025.yaml --set data.root=DIR
 
-Beside it, in the same run, the least that any doctor has to do: decode the same files whole. WIDER
-FACE has 16,106 images in train and val.
+The same run also measures the least that any doctor has to do: decode the same files in full.
+WIDER FACE has 16,106 images in train and val.
 """
 
 import logging
@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
     from retinaface_tf.data.decode import find_undecodable
     from retinaface_tf.doctor.data import examine
 
-    logging.getLogger("retinaface_tf").setLevel(logging.ERROR)  # faces dropped, once a round
+    logging.getLogger("retinaface_tf").setLevel(logging.ERROR)  # hides dropped faces, logged once per round
     labels = (config.data.train_labels, config.data.val_labels)
     records = [read_records(config.below_root(file)) for file in labels]
     files = [str(half.path(i)) for half in records for i in range(len(half))]

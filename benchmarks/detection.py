@@ -1,12 +1,12 @@
-r"""Detection from the bytes of a file to boxes and landmarks, against its limit and a peer.
+r"""Times detection from the bytes of a file to boxes and landmarks, beside its limits and a peer.
 
     python benchmarks/detection.py --cfg configs/mobilenet025.yaml --set data.root=... \
         --weights retinaface_mobilenet025.pth --biubug6 CHECKOUT
 
-A piece is an image of the validation set at its own size; sizes differ from image to image. Nothing
-is left out: all boxes above the threshold, as in evaluation. The limits are decoding alone and the
-network alone. The peer is a checkout that the user names (see peers.py), timed as its
-test_widerface.py goes about an image, without the parts that print and write.
+A piece of work is a validation image at its own size; sizes differ from image to image. Nothing is
+left out: all boxes above the threshold are returned, as in evaluation. The limits are decoding alone
+and the network alone. The peer is a checkout that the user names (see peers.py), timed as in its
+test_widerface.py, without the parts that print and write.
 """
 
 from pathlib import Path
@@ -23,7 +23,7 @@ from retinaface_tf.config_flags import read_config
 
 IMAGES = 40
 
-_WEIGHTS = flags.DEFINE_string("weights", None, "Weights of both, a state dict of PyTorch.")
+_WEIGHTS = flags.DEFINE_string("weights", None, "Weights for both, a PyTorch state dict.")
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Turns of each.", lower_bound=1)
 _BIUBUG6 = flags.DEFINE_string("biubug6", None, "A checkout of biubug6/Pytorch_Retinaface.")
 flags.mark_flags_as_required(["weights"])

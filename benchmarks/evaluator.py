@@ -1,11 +1,10 @@
-r"""Scoring the predictions of a whole validation set, from a zip to AP, on one core; and a peer.
+r"""Times scoring of a whole validation set on one core, from a zip to AP, beside a peer.
 
     python benchmarks/evaluator.py --predictions predictions.zip --ground_truth ground_truth \
         --biubug6 CHECKOUT
 
-A piece is the whole set. The peer is a checkout that the user names (see peers.py); a piece of it
-is what its widerface_evaluate/evaluation.py does with the same files, unpacked. It takes long and
-is timed once.
+A piece of work is the whole set. The peer is a checkout that the user names (see peers.py), whose
+widerface_evaluate/evaluation.py scores the same files, unpacked. It takes long and is timed once.
 """
 
 import os
@@ -31,7 +30,7 @@ flags.mark_flags_as_required(["predictions", "ground_truth"])
 
 def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
-    if hasattr(os, "sched_setaffinity"):  # Linux alone has it
+    if hasattr(os, "sched_setaffinity"):  # only on Linux
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     archive, folder = _PREDICTIONS.value, _GROUND_TRUTH.value
     predictions, truth = read_predictions(archive), load_ground_truth(folder)

@@ -1,11 +1,11 @@
-r"""Memory and traces of an exported model over images of random sizes.
+r"""Watches the memory and traces of an exported model over images of random sizes.
 
     python export.py --cfg ... --out models/retinaface
     python benchmarks/export_soak.py --saved_model models/retinaface/1
 
-Sends noise as JPEG of 32 to `--side` pixels a side, one in ten of them cut short, and prints the
-resident memory as it goes. Exit code 2 if it is more than `--allowed` MiB above what it was after a
-quarter of the images.
+Sends noise as JPEGs with sides of 32 to `--side` pixels, one in ten of them cut short, and prints
+the resident memory along the way. The exit code is 2 if memory grows by more than `--allowed` MiB
+after the first quarter of the images.
 """
 
 from pathlib import Path
@@ -20,7 +20,7 @@ from retinaface_tf.errors import DOES_NOT_HOLD
 _SAVED_MODEL = flags.DEFINE_string("saved_model", "models/retinaface/1", "An exported model.")
 _IMAGES = flags.DEFINE_integer("images", 2000, "How many to send.", lower_bound=20)
 _SIDE = flags.DEFINE_integer("side", 1000, "The longest side.", lower_bound=33)
-_ALLOWED = flags.DEFINE_integer("allowed", 100, "MiB that memory may grow by.")
+_ALLOWED = flags.DEFINE_integer("allowed", 100, "MiB by which memory may grow.")
 
 
 def main(arguments: list[str]) -> int:
@@ -52,7 +52,7 @@ def noise(random: np.random.Generator) -> bytes:
 
 
 def resident() -> float:
-    """Returns MiB of this process, on Linux."""
+    """Returns the memory of this process in MiB, on Linux."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096 / 2**20
 

@@ -1,4 +1,4 @@
-"""Counts the floating-point operations of a function of TensorFlow."""
+"""Counts the floating-point operations of a TensorFlow function."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,16 +1,17 @@
-r"""Measures all that this project wants to know of a GPU, in at most nine minutes.
+r"""Measures all that this project wants to know about a GPU, in at most nine minutes.
 
     python benchmarks/gpu.py --out gpu.json [--biubug6 CHECKOUT]
     python benchmarks/gpu.py --smoke
 
-Needs no data set: it draws one. ResNet-50 at 840 pixels and MobileNet x0.25 at 640: the training
-step in bfloat16 and float32, with batches of 16, 32 and 64, from memory and from files, compiled by
-XLA, with the batch norm of several replicas, deterministic; detection with each kernel of NMS; the
-exported model. Beside it biubug6's training step, of a checkout that the user names (see peers.py).
+Needs no data set, as it draws one. For ResNet-50 at 840 pixels and MobileNet x0.25 at 640, it
+measures the training step in bfloat16 and float32, with batches of 16, 32 and 64, from memory and
+from files, compiled by XLA, with the batch norm of several replicas, and deterministic; detection
+with each NMS kernel; and the exported model. For comparison it measures biubug6's training step, in
+a checkout that the user names (see peers.py).
 
-A part runs in a process of its own, under its own time limit, so that a crash or too little memory
-ends that part alone. `gpu.json` is written anew after each. `--smoke` runs all parts on a CPU with
-MobileNet in the place of ResNet-50, tiny, to see that they work. Exit code 2 where a part failed.
+Each part runs in its own process with its own time limit, so that a crash or a lack of memory ends
+only that part. `gpu.json` is rewritten after each part. `--smoke` runs all parts tiny on a CPU, with
+MobileNet instead of ResNet-50, to see that they work. The exit code is 2 if a part failed.
 """
 
 import collections
@@ -33,9 +34,9 @@ from retinaface_tf import cli
 from retinaface_tf.errors import DOES_NOT_HOLD, InputError
 from retinaface_tf.files import write_text
 
-SECONDS = 530  # of all parts; one that begins near the end is cut short
+SECONDS = 530  # for all parts; a part that begins near the end is cut short
 LEAST = 15  # seconds in which a part can measure something
-SMOKE_SECONDS = 300  # of a part, on whatever runs it
+SMOKE_SECONDS = 300  # for a part, on any machine
 LOG = 4000  # characters to keep
 
 _OUT = flags.DEFINE_string("out", "gpu.json", "The file to write.")
@@ -45,22 +46,22 @@ _BIUBUG6 = flags.DEFINE_string("biubug6", None, "A checkout of biubug6/Pytorch_R
 
 @dataclass(frozen=True)
 class Failure:
-    """Says why a part did not come to its end."""
+    """Says why a part did not finish."""
 
     reason: str
-    log: str  # the end of what the part wrote
+    log: str  # the end of the part's output
 
 
 @dataclass
 class Results:
-    """Collects what came out so far, by part."""
+    """Collects the results so far, by part."""
 
     rows: dict[str, list[Row]] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)
-    same_bits: dict[str, bool] = field(default_factory=dict)  # of what was trained twice
+    same_bits: dict[str, bool] = field(default_factory=dict)  # for what was trained twice
 
     def add(self, part: str, rows: list[Row], failure: Failure | None) -> None:
-        """Adds what a part measured, and why it did not come to its end."""
+        """Adds what a part measured, or why it did not finish."""
         self.rows[part] = rows
         if failure is not None:
             self.failures[part] = failure
@@ -98,7 +99,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(name: str, setting: Setting, seconds: float) -> Failure | None:
-    """Runs a part in a process of its own; returns why it did not come to its end."""
+    """Runs a part in its own process; returns why it did not finish."""
     setting.rows_file.unlink(missing_ok=True)
     if seconds < LEAST:
         return Failure("no time left", "")

@@ -1,11 +1,11 @@
-"""Writes data sets without the images of held_out.txt, to train on, and of them, to fine-tune on.
+"""Writes data sets without the images of held_out.txt, for training, and of them, for fine-tuning.
 
     python benchmarks/held_out.py data/widerface/train/label.txt data/held_out
 
-The first argument is a label file of WIDER FACE train, `images` beside it. In the second, a new
-folder, `train.txt` has the labels less the held-out images. `30` and `230` are data sets whose
-train are so many of the held-out images, and whose val are the 100 that measure; in their ground
-truth a face counts by its height.
+The first argument is a label file of WIDER FACE train, with `images` beside it, the second a new
+folder. There, `train.txt` has the labels without the held-out images. The data sets `30` and `230`
+have as many held-out images as train, and the 100 images for measuring as val; in their ground
+truth, a face counts by its height.
 """
 
 import sys
@@ -21,13 +21,13 @@ SIZES = (30, 230)
 
 
 def held_out() -> list[str]:
-    """Reads the names of the held-out images; the first MEASURE of them measure."""
+    """Reads the names of the held-out images, of which the first MEASURE are for measuring."""
     lines = NAMES.read_text(encoding="utf-8").splitlines()
     return [line for line in lines if line and not line.startswith("#")]
 
 
 def without(labels: str, names: set[str]) -> str:
-    """Returns the lines of a label file less those of some images."""
+    """Returns the lines of a label file without those of some images."""
     entries = labels.split("# ")
     return "# ".join(entry for entry in entries if entry.partition("\n")[0].strip() not in names)
 

@@ -1,13 +1,13 @@
-r"""Training input against its limit and the peers: images per CPU-second, from file to network.
+r"""Measures training input in images per CPU-second, from file to network, beside limit and peers.
 
     python benchmarks/input_pipeline.py --cfg configs/mobilenet025.yaml --set data.root=... \
         --set data.image_size=840 --biubug6 CHECKOUT --peteryux CHECKOUT
 
-A piece is a batch of 8. The limit is decoding whole JPEGs and nothing else. Peers are checkouts
-that the user names (see peers.py). peteryuX's pipeline matches and encodes as well, so there is a
-row of ours with that; biubug6 matches in its loss, where none of it is counted. Ours ends where the
-network begins, at uint8: the mean is subtracted on the device. CPU time is that of all threads of
-this process. Below the table: where the CPU time of a sample goes.
+A piece of work is a batch of 8. The limit is decoding whole JPEGs and nothing else. Peers are
+checkouts that the user names (see peers.py). peteryuX's pipeline also matches and encodes, so there
+is a row of ours with both; biubug6 matches in its loss, which is not counted. Ours ends where the
+network begins, at uint8, as the mean is subtracted on the device. CPU time is that of all threads of
+this process. Below the table is shown where the CPU time of a sample goes.
 """
 
 import itertools
@@ -24,7 +24,7 @@ from retinaface_tf.config_flags import read_config
 from retinaface_tf.data.records import Records
 
 BATCH, BATCHES, ROUNDS = 8, 25, 5
-DECODED = 200  # files that are decoded over and over
+DECODED = 200  # files that are decoded repeatedly
 SAMPLES = 150  # to see where the time goes
 
 _ROUNDS = flags.DEFINE_integer("rounds", ROUNDS, "Turns of each.", lower_bound=1)
@@ -85,7 +85,7 @@ def _bare_decode(files: list[bytes]) -> turns.Piece:
 
 
 def _stages(config: Config, records: Records) -> Iterator[tuple[str, float]]:
-    """CPU-seconds of each stage of biubug6's recipe: what a sample that ends there takes more."""
+    """Yields the CPU-seconds that each stage of biubug6's recipe adds to a sample."""
     import tensorflow as tf
 
     from retinaface_tf.data.augment import pad_to_square
@@ -137,7 +137,7 @@ def _stages(config: Config, records: Records) -> Iterator[tuple[str, float]]:
 
 
 def _cpu_seconds(stage: Callable[[object], object], images: int) -> float:
-    """For one image, over SAMPLES of them."""
+    """Returns the CPU-seconds per image, over SAMPLES images."""
     import tensorflow as tf
 
     numbers = [tf.constant(i % images) for i in range(SAMPLES)]

@@ -1,11 +1,11 @@
-"""Measures how far landmarks are from their labels, over faces that two detectors both find.
+"""Measures how far landmarks are from their labels, over faces that both of two detectors find.
 
     python benchmarks/landmark_error.py data/held_out/30 mobilenet025 retinaface_mobilenet025.pth
 
-The first argument is a data set whose val has landmarks (see held_out.py); the others are whatever
-names weights. A face is found where a detection of score 0.5 or more overlaps its box by an IoU of
-0.5. Its error is the mean distance of its five points, divided by the distance of its eyes, or by
-the square root of its box's area. Eyes seen from the side are next to each other, so that the
+The first argument is a data set whose val has landmarks (see held_out.py); the others name weights.
+A face is found if a detection with a score of at least 0.5 overlaps its box with an IoU of at least
+0.5. Its error is the mean distance of its five points from their labels, divided by the distance of
+its eyes or by the square root of its box's area. As eyes seen from the side are close together, the
 former leaves out faces whose eyes are closer than a tenth of that root.
 """
 
@@ -21,18 +21,18 @@ from retinaface_tf.data.widerface import read_records
 from retinaface_tf.errors import InputError
 
 MIN_IOU = 0.5
-MIN_EYES = 0.1  # distance, by the root of the box's area
+MIN_EYES = 0.1  # distance, divided by the root of the box's area
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Faces:
-    """Labelled faces of a set of images, and what a detector says of each."""
+    """Holds the labelled faces of a set of images, and the landmarks that a detector found."""
 
     boxes: Floats  # [N, 4]
     labelled: Floats  # [N, 5, 2]
-    found: Floats  # [N, 5, 2]; NaN where the face was not found
+    found: Floats  # [N, 5, 2]; NaN if the face was not found
 
     @property
     def is_found(self) -> NDArray[np.bool_]:
@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> int:
 
 
 def scales(faces: Faces) -> list[tuple[str, Floats, NDArray[np.bool_]]]:
-    """Returns what errors are divided by [N], each with its name and the faces that it suits."""
+    """Returns the divisors of errors [N], each with its name and the faces that it suits."""
     box = np.sqrt(np.prod(faces.boxes[:, 2:] - faces.boxes[:, :2], axis=1))
     eyes = np.linalg.norm(faces.labelled[:, 0] - faces.labelled[:, 1], axis=1)
     return [("distance of eyes", eyes, eyes > MIN_EYES * box), ("box", box, box > 0)]
@@ -71,7 +71,7 @@ def error(faces: Faces) -> Floats:
 
 
 def find_landmarks(detector: Detector, records: Records) -> Faces:
-    """Detects in all images, and pairs each labelled face with the detection that overlaps most."""
+    """Detects in all images, and pairs each labelled face with the detection of highest IoU."""
     found = np.full_like(records.landmarks, np.nan)
     for image in range(len(records)):
         rows = slice(records.splits[image], records.splits[image + 1])

@@ -1,12 +1,12 @@
-"""The training loop against a bare `tf.function`, on one batch in memory.
+"""Compares the training loop with a bare `tf.function`, on one batch in memory.
 
     python benchmarks/loop_overhead.py --cfg configs/mobilenet025.yaml --set data.root=... \
         --batch 8 --set data.image_size=640
 
-The bare function is targets, forward, loss, backward and apply, as one would write them for one
-device. The loop is that of train.py, with all that it does besides: it takes batches from an
-iterator, divides by positives counted first, skips what is not finite, reports to log and
-TensorBoard every `train.log_steps`. They take turns in one process. Exit code 2 where the loop
+The bare function does targets, forward, loss, backward and apply, as one would write them for one
+device. The loop is that of train.py, with all that it does in addition: it takes batches from an
+iterator, counts positives first to divide by them, skips what is not finite, and reports to log and
+TensorBoard every `train.log_steps`. Both take turns in one process. The exit code is 2 if the loop
 takes more than 1.05 times as long.
 """
 
@@ -26,9 +26,9 @@ from retinaface_tf.config_flags import read_config
 from retinaface_tf.errors import DOES_NOT_HOLD
 
 MOST = 1.05
-STEPS, WARM_UP = 20, 10  # of a turn; before the first
+STEPS, WARM_UP = 20, 10  # of a turn; before the first turn
 
-_BATCH = flags.DEFINE_integer("batch", 8, "Images a step.", lower_bound=1)
+_BATCH = flags.DEFINE_integer("batch", 8, "Images per step.", lower_bound=1)
 _ROUNDS = flags.DEFINE_integer("rounds", 6, "Turns of each.", lower_bound=1)
 
 
@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
 
 
 def take_turns(config: Config) -> tuple[list[float], list[float]]:
-    """Returns seconds a step of the loop and of the bare function, of each turn."""
+    """Returns the seconds per step of the loop and of the bare function, for each turn."""
     from retinaface_tf.doctor.machine import repeat
     from retinaface_tf.training.loop import train_from
     from retinaface_tf.training.prepare import prepare
@@ -73,7 +73,7 @@ def take_turns(config: Config) -> tuple[list[float], list[float]]:
     began = time.perf_counter()
 
     class Watched(Run):
-        """A run on one batch, that lets the bare function have its turn between two steps."""
+        """Runs on one batch, and lets the bare function take its turn between two steps."""
 
         def batches(self, start: int) -> Any:
             return self.strategy.distribute_datasets_from_function(lambda _: repeat(batch, batches))

@@ -1,9 +1,10 @@
-"""Shows what weights find and miss: one face, turned, darkened, covered and made small.
+"""Shows what weights find and miss: one face, rotated, darkened, covered and shrunk.
 
     python benchmarks/model_card.py --out docs/models/mobilenet025.jpg
 
-The face is that of the photograph of Eileen Collins, which is in the public domain. Prints how many
-faces were found in each variant, and their scores, and writes all as one picture with the faces.
+The face is from the photograph of Eileen Collins, which is in the public domain. Prints the number
+and scores of the faces found in each variant, and writes one picture of all variants with their
+faces.
 """
 
 from collections.abc import Iterator
@@ -22,12 +23,12 @@ from retinaface_tf.samples import EILEEN_COLLINS, FACES
 SIDE = 320  # of a picture in the sheet
 COLUMNS = 5
 
-_WEIGHTS = flags.DEFINE_string("weights", DEFAULT_WEIGHTS, "Whatever names weights.")
+_WEIGHTS = flags.DEFINE_string("weights", DEFAULT_WEIGHTS, "Weights, by file or name.")
 _OUT = flags.DEFINE_string("out", "docs/models/mobilenet025.jpg", "The picture to write.")
 
 
 def variants(image: Picture) -> Iterator[tuple[str, Picture]]:
-    """Yields pictures of one face with what was done to each."""
+    """Yields variants of the picture of a face, each with a description."""
     x1, y1, x2, y2 = FACES[EILEEN_COLLINS]
     centre, face = ((x1 + x2) // 2, (y1 + y2) // 2), y2 - y1
     crop = image[: 2 * centre[1], centre[0] - centre[1] : centre[0] + centre[1]]
@@ -66,7 +67,7 @@ def main(arguments: list[str]) -> int:
 
 
 def tile(name: str, image: Picture, faces: Detections) -> Picture:
-    """Draws faces into a picture of the sheet, its name below it."""
+    """Draws faces onto a picture of the sheet, with its name below."""
     shown = cv2.resize(faces.draw(image), (SIDE, SIDE))
     caption = np.full((28, SIDE, 3), 255, np.uint8)
     cv2.putText(caption, name, (6, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (0, 0, 0), 1, cv2.LINE_AA)

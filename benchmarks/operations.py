@@ -1,4 +1,4 @@
-"""Counts what a training step executes, from a profile, by its parts."""
+"""Counts the operations that a training step executes, from a profile, by part."""
 
 import re
 import tempfile
@@ -17,25 +17,25 @@ from retinaface_tf.training.devices import make_strategy
 from retinaface_tf.training.step import PARTS, TrainStep
 
 MAX_TARGETS_AND_LOSS = 250
-MAX_OUTSIDE = 1500  # of the network
+MAX_OUTSIDE = 1500  # operations outside the network
 MAX_WAITS = 8
 SIDE = 128
-OTHER = "other"  # what is in no part: what passes metrics and arguments on
-# Their outputs have a size that depends on data, which the host has to wait for.
+OTHER = "other"  # what is in no part, such as passing on metrics and arguments
+# Operations whose output size depends on data, so that the host has to wait for it.
 DATA_SIZED = {"Where", "Unique", "UniqueV2", "UniqueWithCounts", "NonMaxSuppressionV5"}
 _PART = re.compile(rf"(?:^|/)({'|'.join(PARTS)})(?:_\d+)?(?=[/:])")
-# The body of tf.cond, and the condition of tf.while_loop, as TensorFlow names what it inlines.
+# TensorFlow's names for the inlined body of tf.cond and condition of tf.while_loop.
 _BRANCH = re.compile(r"(.*?cond(?:_\d+)?)/(?:then|else)/")
 _CONDITION = re.compile(r"(.*?while(?:_\d+)?)/cond/")
 
 
 class Operations(NamedTuple):
-    executions: int  # without those that do nothing, such as Reshape and Identity
-    waits: int  # of the host for a size or a condition that is known on the device
+    executions: int  # without operations that do nothing, such as Reshape and Identity
+    waits: int  # of the host, for a size or a condition that only the device knows
 
 
 def count_operations(step: Callable[[], object]) -> dict[str, Operations]:
-    """Counts the operations that one call of `step` executes, by part; call it before, to trace."""
+    """Counts the operations that one call of `step` executes, by part; call `step` once before."""
     events = Counter(_profile(step))
     by_part = {part: [0, 0] for part in (*PARTS, OTHER)}
     for name, number in events.items():
@@ -53,7 +53,7 @@ def _part(name: str) -> str:
 
 
 def _conditions(events: Counter[str]) -> dict[str, int]:
-    """Returns how often each condition was evaluated, by the name of its tf.cond or loop."""
+    """Returns how often each condition was evaluated, by name of the tf.cond or loop."""
     conditions: dict[str, int] = {}
     for name, number in events.items():
         if found := _CONDITION.match(name):
@@ -82,7 +82,7 @@ def _profile(step: Callable[[], object]) -> Iterator[str]:
 
 
 def within_limits(counts: dict[str, Operations]) -> bool:
-    """Tells whether the counts of a step by part are within the limits."""
+    """Tells whether the counts of a step, by part, are within the limits."""
     outside = sum(c.executions for part, c in counts.items() if part != "network")
     return (
         counts["targets"].executions + counts["loss"].executions <= MAX_TARGETS_AND_LOSS
@@ -94,7 +94,7 @@ def within_limits(counts: dict[str, Operations]) -> bool:
 def make_step_and_batch(
     images: int, faces: int, settings: Sequence[str] = ()
 ) -> tuple[TrainStep, Batch]:
-    """Makes a TrainStep of MobileNet and a batch of images with so many faces each."""
+    """Makes a TrainStep of MobileNet, and a batch of images with `faces` faces each."""
     config = load_config(
         "configs/mobilenet025.yaml",
         [
@@ -114,7 +114,7 @@ def make_step_and_batch(
 
 
 def draw_batch(images: int, faces: int) -> Batch:
-    """Draws a batch of images with so many faces each."""
+    """Draws a batch of images with `faces` faces each."""
     random = np.random.default_rng(0)
     corner = random.uniform(0, 0.8, (images, faces, 2))
     boxes = np.concatenate([corner, corner + random.uniform(0.05, 0.4, corner.shape)], axis=-1)

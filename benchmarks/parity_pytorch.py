@@ -1,13 +1,14 @@
-r"""Detections of this network beside those of biubug6's PyTorch code: same weights, same images.
+r"""Compares detections with those of biubug6's PyTorch code: same weights, same images.
 
     python benchmarks/parity_pytorch.py --biubug6 CHECKOUT --weights retinaface_mobilenet025.pth \
         --cfg configs/mobilenet025.yaml --protocol original --images 40
 
-Needs the extra `peers`. Each side reads and resizes images by itself; of the checkout, its own
-network, anchors, decoding and NMS are called. Prints the AP of both on these images and, by
-protocol original, how far apart the answers are, before NMS and after it. Boxes of one side alone
-are told apart: those within SCORE of the threshold or of the NMS's IoU, where rounding may decide,
-and others, which make the exit code 2. The other protocols resize, in which the two sides differ.
+Needs the extra `peers`. Each side reads and resizes images by itself; the checkout's own network,
+anchors, decoding and NMS are called. Prints the AP of both on these images and, for protocol
+original, how far apart the answers are, before and after NMS. Of the boxes that only one side has,
+those within SCORE of the score threshold or of the IoU of NMS, where rounding may decide, are
+counted separately; any others make the exit code 2. The other protocols resize, which the two sides
+do differently.
 """
 
 import functools
@@ -29,30 +30,30 @@ from retinaface_tf.config_flags import read_config
 from retinaface_tf.errors import DOES_NOT_HOLD
 from retinaface_tf.evaluation.voting import overlap
 
-PIXELS, SCORE = 0.05, 1e-4  # what may lie between the two sides
+PIXELS, SCORE = 0.05, 1e-4  # largest differences between the two sides
 
 _BIUBUG6 = flags.DEFINE_string("biubug6", None, "A checkout of biubug6/Pytorch_Retinaface.")
-_WEIGHTS = flags.DEFINE_string("weights", None, "Weights of both, a state dict of PyTorch.")
+_WEIGHTS = flags.DEFINE_string("weights", None, "Weights for both, a PyTorch state dict.")
 _PROTOCOL = flags.DEFINE_enum("protocol", "original", ["original", "resized", "vga"], "Sizes.")
-_IMAGES = flags.DEFINE_integer("images", 40, "Of the val set, evenly spread; 0: all.")
+_IMAGES = flags.DEFINE_integer("images", 40, "Images of val, evenly spread; 0: all.")
 flags.mark_flags_as_required(["biubug6", "weights"])
 
 
 class Answer(NamedTuple):
-    """Boxes [N, 4] in pixels and scores [N]."""
+    """Holds boxes [N, 4] in pixels and scores [N]."""
 
     boxes: NDArray[np.float64]
     scores: NDArray[np.float64]
 
 
 class Apart(NamedTuple):
-    """How two answers differ."""
+    """Holds how two answers differ."""
 
     common: int
-    pixels: float  # the farthest of the common boxes
+    pixels: float  # the largest distance of common boxes
     score: float
-    edge: int  # boxes of one side alone, by a hair
-    other: int  # and not so
+    edge: int  # boxes of only one side, by a hair
+    other: int  # other boxes of only one side
 
 
 def main(arguments: list[str]) -> int:
@@ -87,7 +88,7 @@ def main(arguments: list[str]) -> int:
 
 
 def run_ours(files: dict[str, Path], config: Config) -> tuple[list[tuple[Answer, Answer]], Any]:
-    """Answers before and after NMS, and predictions as eval.py has them."""
+    """Returns the answers before and after NMS, and predictions as in eval.py."""
     from retinaface_tf.evaluation.predict import predict
     from retinaface_tf.model.detector import GraphDetector
     from retinaface_tf.runtimes.run_folder import load_network
@@ -127,7 +128,7 @@ def as_answer(found: NDArray[np.float32]) -> Answer:
 
 
 def resized(pixels: NDArray[np.float32], config: Config) -> tuple[NDArray[np.float32], float]:
-    """Returns the image as the protocol wants it, by OpenCV, and the factor."""
+    """Returns the image as resized by OpenCV for the protocol, and the factor."""
     from retinaface_tf.evaluation.protocols import network_scale
 
     scale = float(network_scale(*pixels.shape[:2], config.eval))
@@ -137,18 +138,18 @@ def resized(pixels: NDArray[np.float32], config: Config) -> tuple[NDArray[np.flo
 
 
 def rows(found: Answer) -> NDArray[np.float64]:
-    """Returns `x y w h score` [N, 5] in whole pixels, as both write them."""
+    """Returns `x y w h score` [N, 5] in whole pixels, as both sides write them."""
     corners = np.trunc(found.boxes)
     return np.hstack([corners[:, :2], corners[:, 2:] - corners[:, :2], found.scores[:, None]])
 
 
 def compare(ours: Answer, theirs: Answer, candidates: Answer, config: Config) -> Apart:
-    """Pairs the boxes of two answers; `candidates` is what NMS had to choose from."""
-    # One score's tolerance counts as much as one pixel's, so that one distance tells both.
+    """Pairs the boxes of two answers; `candidates` are the boxes before NMS."""
+    # The tolerances of score and pixels count equally, so that one distance covers both.
     points = [np.hstack([a.boxes, a.scores[:, None] * PIXELS / SCORE]) for a in (ours, theirs)]
     near = functools.partial(cKDTree.query, p=np.inf, distance_upper_bound=PIXELS)
     (_, partner), (_, back) = (near(cKDTree(points[1 - i]), points[i]) for i in (0, 1))
-    # Each other's nearest; without any, the number is one past the last.
+    # Each other's nearest; without any, the index is one past the last.
     paired = np.append(back, -1)[partner] == np.arange(len(partner))
     lonely = [~paired, ~np.isin(np.arange(len(back)), partner[paired])]
     alone = [
@@ -168,9 +169,9 @@ def compare(ours: Answer, theirs: Answer, candidates: Answer, config: Config) ->
 
 
 def on_edge(alone: Answer, candidates: Answer, config: Config) -> NDArray[np.bool_]:
-    """Tells whether rounding may decide: a score or an IoU lies within SCORE of a threshold."""
+    """Tells whether rounding may decide: a score or an IoU is within SCORE of a threshold."""
     by_score = np.abs(alone.scores - config.detector.score_threshold) < SCORE
-    # Both count a box from its first to its last pixel.
+    # Both sides include a box's first and last pixel.
     boxes, others = alone.boxes + [0, 0, 1, 1], candidates.boxes + [0, 0, 1, 1]
     by_iou = [
         bool((np.abs(overlap(box, others) - config.detector.nms_iou) < SCORE).any())
@@ -180,12 +181,12 @@ def on_edge(alone: Answer, candidates: Answer, config: Config) -> NDArray[np.boo
 
 
 def report(when: str, images: list[Apart]) -> int:
-    """Prints the sums; returns how many boxes differ by more than rounding."""
+    """Prints the totals; returns how many boxes differ by more than rounding."""
     common, edge, other = (sum(getattr(i, n) for i in images) for n in ("common", "edge", "other"))
     pixels, score = (max(getattr(i, n) for i in images) for n in ("pixels", "score"))
     print(
         f"{when:<10}: {common} common boxes of {len(images)} images, at most {pixels:.4f} px and "
-        f"{score:.2e} in score apart; of one side alone {edge} at an edge, {other} others"
+        f"{score:.2e} in score apart; of one side only {edge} at an edge, {other} others"
     )
     return other
 

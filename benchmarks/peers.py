@@ -1,10 +1,10 @@
-"""The peers that speed is measured beside, run as they are from a checkout that the user names.
+"""Runs the peers of the benchmarks, unchanged, from checkouts that the user names.
 
     git clone of biubug6/Pytorch_Retinaface     needs the extra `peers`
     git clone of peteryuX/retinaface-tf2        needs it too, to train
 
-What a peer does on a GPU by default is kept on the CPU, unless `biubug6_step` is told otherwise.
-Nothing of theirs is copied here.
+Peers that use a GPU by default are kept on the CPU, unless `biubug6_step` is told otherwise. None
+of their code is copied here.
 """
 
 import contextlib
@@ -28,10 +28,10 @@ BIUBUG6_MEAN = (104, 117, 123)  # blue, green, red
 
 @contextlib.contextmanager
 def _imports_of(checkout: str) -> Iterator[None]:
-    """Lets modules of a checkout be imported.
+    """Makes the modules of a checkout importable.
 
     Raises:
-        InputError: it is none, or lacks what it needs.
+        InputError: the folder is not such a checkout, or a package that it needs is missing.
     """
     sys.path.insert(0, str(Path(checkout).resolve()))
     try:
@@ -43,7 +43,7 @@ def _imports_of(checkout: str) -> Iterator[None]:
 
 
 def biubug6_batches(checkout: str, config: Config, batch: int) -> Callable[[], Any]:
-    """Returns batches of the peer's loader, made in this process: images and faces."""
+    """Returns batches of the peer's loader, images and faces, made in this process."""
     with _imports_of(checkout):
         from data import WiderFaceDetection, detection_collate, preproc
     labels = str(config.below_root(config.data.train_labels))
@@ -53,23 +53,23 @@ def biubug6_batches(checkout: str, config: Config, batch: int) -> Callable[[], A
 
 
 def biubug6_augmentation(checkout: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Returns the peer's crop and its changes of colour."""
+    """Returns the peer's crop and colour jitter."""
     with _imports_of(checkout):
         from data.data_augment import _crop, _distort
     return _crop, _distort
 
 
 def biubug6_settings(checkout: str, config: Config, device: str = "cpu") -> dict[str, Any]:
-    """Returns the peer's config of our backbone, without pretrained weights to look for."""
+    """Returns the peer's config for our backbone, without pretrained weights."""
     with _imports_of(checkout):
         from data.config import cfg_mnet, cfg_re50
-    cfg_mnet["gpu_train"] = device == "cuda"  # the loss reads it when it is imported
+    cfg_mnet["gpu_train"] = device == "cuda"  # the loss module reads it on import
     settings = {"mobilenet025": cfg_mnet, "resnet50": cfg_re50}[config.model.backbone]
     return {**settings, "pretrain": False}
 
 
 def biubug6_network(checkout: str, config: Config, weights: str | None = None) -> Any:
-    """Returns the peer's network, to be trained or, with weights given, to detect."""
+    """Returns the peer's network, for training or, with weights, for detection."""
     settings = biubug6_settings(checkout, config)
     with _imports_of(checkout):
         import torch
@@ -83,7 +83,7 @@ def biubug6_network(checkout: str, config: Config, weights: str | None = None) -
 
 
 def biubug6_random_weights(checkout: str, config: Config, file: Path) -> None:
-    """Writes random weights of its network, which ours takes too."""
+    """Writes random weights of the peer's network, which ours accepts, too."""
     network = biubug6_network(checkout, config)
     with _imports_of(checkout):
         import torch
@@ -106,7 +106,7 @@ def biubug6_step(
         from layers.functions.prior_box import PriorBox
         from layers.modules import MultiBoxLoss
     if device == "cpu":
-        torch.Tensor.cuda = lambda self, *_, **__: self  # its loss calls it whatever the settings
+        torch.Tensor.cuda = lambda self, *_, **__: self  # its loss always calls cuda()
     torch.backends.cudnn.benchmark = True
     network = network.to(device)
     side = config.data.image_size
@@ -131,12 +131,12 @@ def biubug6_step(
 def biubug6_detector(
     checkout: str, config: Config, weights: str
 ) -> Callable[..., tuple[Any, Any, Any]]:
-    """Returns the peer's detection, as its test_widerface.py goes about it.
+    """Returns the peer's detection, as in its test_widerface.py.
 
     Returns:
-        A function of pixels, float32 [H, W, 3], blue first, and of the scale at which they are. It
-        gives boxes and scores [N, 5] and landmarks [N, 10] above the threshold, best first, and
-        which of them NMS keeps.
+        A function of pixels, float32 [H, W, 3], blue first, and of their scale. It returns boxes
+        and scores [N, 5] and landmarks [N, 10] above the threshold, best first, and which of them
+        NMS keeps.
     """
     settings = biubug6_settings(checkout, config)
     network = biubug6_network(checkout, config, weights)
@@ -165,9 +165,9 @@ def biubug6_detector(
 
 
 def peteryux_batches(checkout: str, config: Config, batch: int) -> Callable[[], Callable[[], Any]]:
-    """Returns matched, encoded batches of the peer's tf.data pipeline: a new iterator each call.
+    """Returns matched, encoded batches of the peer's tf.data pipeline: a new iterator per call.
 
-    It wants a TFRecord, which its own script's functions write from our training set here.
+    The pipeline needs a TFRecord, which the peer's own functions write here from our training set.
     """
     import tensorflow as tf
 
@@ -180,7 +180,7 @@ def peteryux_batches(checkout: str, config: Config, batch: int) -> Callable[[], 
         batch,
         side,
         priors=prior_box((side, side), config.anchors.sizes, STRIDES),
-        buffer_size=100,  # of its 10,240, as filling is not what is measured
+        buffer_size=100,  # instead of its 10,240, as filling is not measured
     )
     tf.get_logger().setLevel("ERROR")
     return lambda: iter(dataset).__next__
@@ -194,7 +194,7 @@ def _peteryux_records(checkout: str, config: Config) -> Path:
     paths, faces = convert.load_info(str(config.below_root(config.data.train_labels)))
     with tf.io.TFRecordWriter(str(file)) as writer:
         for path, rows in zip(paths, faces, strict=True):
-            if rows:  # it fails on images without faces
+            if rows:  # the peer fails on images without faces
                 name, target = Path(path).stem.encode(), convert.get_target(rows)
                 example = convert.make_example(name, path.encode(), target, is_binary=True)
                 writer.write(example.SerializeToString())
@@ -210,7 +210,7 @@ def peteryux_step(
     with _imports_of(checkout):
         from modules import models
         from modules.losses import MultiBoxLoss
-    # Its own way to do without weights from the network is not to be reached from outside.
+    # Its own way to do without downloaded weights cannot be reached from outside.
     models.Backbone = functools.partial(models.Backbone, use_pretrain=False)
     settings = {
         "input_size": config.data.image_size,
@@ -237,7 +237,7 @@ def peteryux_step(
 
 
 def _module(file: Path) -> ModuleType:
-    """Returns a module by its file, where its package's name is also another's."""
+    """Returns a module by its file, for packages that share their name with another."""
     specification = importlib.util.spec_from_file_location(file.stem, file)
     if specification is None or specification.loader is None or not file.exists():
         raise InputError(f"{file}: not in that checkout")
@@ -247,9 +247,9 @@ def _module(file: Path) -> ModuleType:
 
 
 def biubug6_evaluation(checkout: str, predictions: str, ground_truth: str) -> None:
-    """Returns the peer's evaluation of a folder of predictions.
+    """Runs the peer's evaluation of a folder of predictions.
 
-    Its Cython part, the overlaps, does not compile with NumPy 2: NumPy computes them here.
+    Its Cython part, the overlaps, does not compile with NumPy 2, so NumPy computes the overlaps.
     """
     stand_ins = {"bbox": ModuleType("bbox"), "IPython": ModuleType("IPython")}
     stand_ins["bbox"].bbox_overlaps = _overlaps  # type: ignore[attr-defined]

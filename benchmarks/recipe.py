@@ -1,14 +1,14 @@
-r"""Climbs a ladder of recipes: trains each rung with several seeds, and prints what it gains.
+r"""Climbs a ladder of recipes: trains each rung with several seeds, and prints its gain.
 
     python benchmarks/recipe.py benchmarks/recipe.yaml --out runs/recipe --seeds 3 \
         --cfg configs/mobilenet025.yaml --set data.root=... --set model.pretrained=...
 
-A ladder is a YAML file: `bench`, the settings of every rung, and `rungs`, each with a `name`, the
-settings that it adds (`set`), and the rung that it adds them to (`to`; without it the one before).
-Runs go one after the other at low priority into OUT/NAME/SEED. What is interrupted goes on with the
-same command; what is evaluated is not run again, so that rungs and seeds may be added. The table
-then holds means over the seeds with their standard errors, and the difference of each rung to the
-one that it adds to, with the 95 % interval of a bootstrap over the images.
+A ladder is a YAML file with `bench`, the settings of every rung, and `rungs`, each with a `name`,
+the settings that it adds (`set`), and the rung to which it adds them (`to`; by default the one
+before). Runs go one after the other, at low priority, into OUT/NAME/SEED. The same command resumes
+interrupted runs and skips evaluated ones, so that rungs and seeds may be added. The table has means
+over the seeds with their standard errors, and the difference of each rung from its base, with the
+95 % interval of a bootstrap over the images.
 """
 
 import os
@@ -43,10 +43,10 @@ from retinaface_tf.yaml_text import parse_yaml
 
 ROOT = Path(__file__).parents[1]
 RESAMPLES = 1000
-THRESHOLD = 0.5  # of the recall that comes with AP by height, which is not printed
+THRESHOLD = 0.5  # for the recall that comes with AP by height but is not printed
 COLUMNS = (*SETS, *HEIGHT_NAMES)
 
-_OUT = flags.DEFINE_string("out", "runs/recipe", "Folder of the runs.")
+_OUT = flags.DEFINE_string("out", "runs/recipe", "Folder for the runs.")
 _SEEDS = flags.DEFINE_integer("seeds", 3, "Seeds of each rung, from 1 on.", lower_bound=1)
 _NICE = flags.DEFINE_integer("nice", 10, "By how much to lower the priority.", lower_bound=0)
 
@@ -54,8 +54,8 @@ _NICE = flags.DEFINE_integer("nice", 10, "By how much to lower the priority.", l
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Rung:
     name: str
-    set: tuple[str, ...] = ()  # settings, as of --set
-    to: str | None = None  # the rung that the settings are added to; None is the one before
+    set: tuple[str, ...] = ()  # settings, as for --set
+    to: str | None = None  # the rung to which the settings are added; None is the one before
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -64,7 +64,7 @@ class Ladder:
     bench: tuple[str, ...] = ()  # settings of all rungs
 
     def base(self, rung: Rung) -> Rung | None:
-        """Returns the rung that a rung adds to; None for the first."""
+        """Returns the rung to which a rung adds; None for the first."""
         number = self.rungs.index(rung)
         if number == 0:
             return None
@@ -82,7 +82,7 @@ def main(arguments: list[str]) -> int:
         raise InputError("expected one ladder: python benchmarks/recipe.py LADDER.yaml")
     ladder = read_ladder(Path(*arguments) if arguments else ROOT / "benchmarks" / "recipe.yaml")
     out, seeds = Path(_OUT.value), range(1, _SEEDS.value + 1)
-    for seed in seeds:  # a first table after the first seed
+    for seed in seeds:  # gives a first table after the first seed
         for rung in ladder.rungs:
             run(ladder.settings(rung), out / rung.name / str(seed), seed)
     print_table(ladder, out, seeds)
@@ -100,7 +100,7 @@ def read_ladder(path: Path) -> Ladder:
 
 
 def run(settings: Sequence[str], folder: Path, seed: int) -> None:
-    """Trains and evaluates one rung with one seed, as far as that is not done yet."""
+    """Trains and evaluates one rung with one seed, unless that is done already."""
     if (folder / "eval" / EVAL_FILE).exists():
         return
     workdir = [f"--workdir={folder}"]
@@ -110,7 +110,7 @@ def run(settings: Sequence[str], folder: Path, seed: int) -> None:
     began = time.monotonic()
     try:
         command("train.py", config, folder)
-    finally:  # adds up where a run is interrupted
+    finally:  # adds up if a run is interrupted
         with (folder / "seconds.txt").open("a") as file:
             file.write(f"{time.monotonic() - began:.0f}\n")
     command("eval.py", [*config, "--set=eval.save_results=true"], folder)
@@ -131,7 +131,7 @@ def command(script: str, arguments: Sequence[str], folder: Path) -> None:
 
 
 class Result:
-    """Holds the AP of a rung's seeds, and what a bootstrap needs of them."""
+    """Holds the AP of a rung's seeds, and what a bootstrap needs."""
 
     def __init__(self, rung: Rung, out: Path, seeds: Sequence[int]):
         self.name = rung.name
@@ -150,7 +150,7 @@ class Result:
 
     @property
     def error(self) -> NDArray[np.float64]:
-        """Returns the standard error of the means; NaN of a single seed."""
+        """Returns the standard errors of the means; NaN for a single seed."""
         seeds = len(self.ap)
         if seeds == 1:
             return np.full(len(COLUMNS), np.nan)
@@ -164,7 +164,7 @@ def outcome_of(folder: Path) -> Outcome:
 
 
 def ap_of(outcome: Outcome) -> list[float]:
-    """Returns the AP of each of COLUMNS."""
+    """Returns the AP for each of COLUMNS."""
     sets = [
         average_precision(precision_recall_of(outcome.matches, outcome.in_set[name]))
         for name in SETS
@@ -188,7 +188,7 @@ def print_table(ladder: Ladder, out: Path, seeds: Sequence[int]) -> None:
 
 
 def differences(result: Result, base: Result) -> list[str]:
-    """Formats the difference to another rung: with intervals of the sets, errors of the heights."""
+    """Formats differences from another rung: with intervals for sets, errors for heights."""
     error = np.hypot(result.error, base.error)
     cells = [f"{d:+.4f} ± {e:.4f}" for d, e in zip(result.mean - base.mean, error, strict=True)]
     for i, name in enumerate(SETS):

@@ -1,18 +1,19 @@
-r"""A served model from the bytes of a JPEG to faces: what it spends where, alone and under load.
+r"""Times a served model from the bytes of a JPEG to faces: its parts, alone and under load.
 
     python benchmarks/serving.py --cfg configs/mobilenet025.yaml --set data.root=... \
         --weights retinaface_mobilenet025.pth --biubug6 CHECKOUT --yunet yunet_n_dynamic.onnx
     python benchmarks/serving.py --cfg configs/res50.yaml --set data.root=... --biubug6 CHECKOUT
 
-Images are of the validation set, resized to each size and encoded again. Of the model that
-`export.py` writes, `serving_default` is timed, beside its parts: decoding of the JPEG, network,
-decode and NMS, of one pass at the image's own size each; and beside its ONNX in onnxruntime, the
-peer's PyTorch with the same weights as its test_widerface.py goes about an image (see peers.py),
-and OpenCV's YuNet. Ours find faces of every size, by as many passes as that takes; "one pass" is
-the signature `detect_images`. All begin with the bytes and use all cores. Without --weights they
-are random and nothing is above the threshold, so that what follows the network has nothing to do.
+Images are from the validation set, resized to each size and encoded again. `serving_default` of the
+model that `export.py` writes is timed beside its parts, each for one pass at the image's own size:
+decoding of the JPEG, the network, and decoding of boxes with NMS. It is also timed beside the ONNX
+export in onnxruntime, the peer's PyTorch code with the same weights, as in its test_widerface.py
+(see peers.py), and OpenCV's YuNet. Ours find faces of every size, in as many passes as needed; "one
+pass" is the signature `detect_images`. All begin with the bytes and use all cores. Without
+--weights, weights are random and nothing is above the threshold, so that nothing follows the
+network.
 
-Under load each client sends an image, waits for the answer, and sends the next.
+Under load, each client sends an image, waits for the answer, and sends the next.
 """
 
 import tempfile
@@ -36,19 +37,19 @@ from retinaface_tf.config_flags import read_config
 SIZES = ((640, 480), (1024, 768), (1920, 1080))
 BATCHES = (1, 8)
 CLIENTS = (1, 2, 4)
-SMALL = (640, 480)  # of the claim beside onnxruntime: one pass finds faces of every size here
-USUAL = (1024, 768)  # of the other claims, and under load
-# Claims: times that ours may take of another's.
+SMALL = (640, 480)  # for the claim beside onnxruntime: here one pass finds faces of every size
+USUAL = (1024, 768)  # for the other claims, and under load
+# Claims: the most time that ours may take, in times of another's.
 BESIDE_ONNXRUNTIME, BESIDE_ONE_PASS, BESIDE_PYTORCH = 1.15, 1.4, 0.5
 CROWD = 100  # faces
 CROWDS = 24  # images to choose from
 SURE = 0.5  # score
 PYTORCH = "biubug6's PyTorch"
 MOST_PIECES = 10
-TURN = 1.0  # seconds, of ours
-SLOW = 1.5  # seconds; of what takes longer all do one piece
+TURN = 1.0  # seconds, for ours
+SLOW = 1.5  # seconds; if a piece of work takes longer, a turn is one piece
 
-_WEIGHTS = flags.DEFINE_string("weights", None, "Weights of ours and the peer's.")
+_WEIGHTS = flags.DEFINE_string("weights", None, "Weights for ours and the peer's.")
 _ROUNDS = flags.DEFINE_integer("rounds", 3, "Turns of each.", lower_bound=1)
 _SECONDS = flags.DEFINE_float("seconds", 4.0, "Time of each load.", lower_bound=0.1)
 _BIUBUG6 = flags.DEFINE_string("biubug6", None, "A checkout of biubug6/Pytorch_Retinaface.")
@@ -56,7 +57,7 @@ _YUNET = flags.DEFINE_string("yunet", None, "The ONNX file of YuNet.")
 
 
 class Runners(NamedTuple):
-    """What detects on the bytes of JPEGs, by name, and the parts of the first of them."""
+    """Holds what detects on the bytes of JPEGs, by name, and the parts of the first."""
 
     whole: dict[str, Callable[[Sequence[bytes]], Any]]
     decode: Callable[[bytes], Any]
@@ -68,7 +69,7 @@ def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
     with tempfile.TemporaryDirectory() as folder:
         config = _settings(Path(folder))
-        peer = _peer(config)  # PyTorch crashes where TensorFlow was imported first
+        peer = _peer(config)  # PyTorch crashes if TensorFlow was imported first
         cli.start_tensorflow()
         runners = _runners(config, Path(folder), peer)
         images = _images(config)
@@ -86,7 +87,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _settings(folder: Path) -> Config:
-    """Returns the config, with random weights where none are given."""
+    """Returns the config, with random weights if none are given."""
     weights = _WEIGHTS.value
     config = read_config(weights=weights)
     if weights is None:
@@ -104,7 +105,7 @@ def _settings(folder: Path) -> Config:
 
 
 def _peer(config: Config) -> dict[str, Callable[[Sequence[bytes]], Any]]:
-    """Returns PyTorch's peer, if there is one."""
+    """Returns the peer in PyTorch, if there is one."""
     if not _BIUBUG6.value:
         return {}
     detect = peers.biubug6_detector(_BIUBUG6.value, config, config.eval.weights)
@@ -145,7 +146,7 @@ def _runners(config: Config, folder: Path, peer: dict[str, Any]) -> Runners:
     if _YUNET.value:
         whole["YuNet in OpenCV"] = _yunet(_YUNET.value)
     spec = tf.TensorSpec([None, None, None, 3], tf.uint8)
-    folded = fold_batch_norm(network)  # as the SavedModel has it
+    folded = fold_batch_norm(network)  # as in the SavedModel
     forward = tf.function(lambda x: folded(x, training=False), input_signature=[spec])
 
     def after_network(image: Any) -> Callable[[], Any]:
@@ -157,14 +158,14 @@ def _runners(config: Config, folder: Path, peer: dict[str, Any]) -> Runners:
 
 
 class _Answered:
-    """A network that has said already what it says: what takes time is what comes after it."""
+    """Stands for a network whose outputs are known already, so that only what follows takes time."""
 
     variables = ()
 
     def __init__(self, predictions: dict[str, Any]):
         import tensorflow as tf
 
-        # Variables, since a graph would compute what follows from constants but once.
+        # Variables, since a graph would compute what depends on constants only once.
         self._predictions = {name: tf.Variable(rows) for name, rows in predictions.items()}
 
     def __call__(self, images: Any, training: bool) -> dict[str, Any]:
@@ -189,13 +190,13 @@ def _bgr(data: bytes) -> Any:
 
 
 def _parts(files: Sequence[bytes], budget: int) -> list[Any]:
-    """Returns images RGB [B, H, W, 3], together if that is not too much for the network."""
+    """Returns images RGB [B, H, W, 3], in one batch if that is not too much for the network."""
     pixels = np.stack([cv2.cvtColor(_bgr(data), cv2.COLOR_BGR2RGB) for data in files])
     return [pixels] if pixels[..., 0].size <= budget else [image[None] for image in pixels]
 
 
 def _images(config: Config) -> list[Any]:
-    """Returns as many images as the largest batch has, blue first."""
+    """Returns as many images as the largest batch needs, blue first."""
     from retinaface_tf.data.dataset import validation_set
 
     files = list(validation_set(config).files().values())
@@ -203,7 +204,7 @@ def _images(config: Config) -> list[Any]:
 
 
 def _crowds(config: Config) -> list[Any]:
-    """Returns the images whose numbers of faces are nearest to a hundred, blue first."""
+    """Returns the images whose numbers of faces are closest to a hundred, blue first."""
     from retinaface_tf.data.dataset import validation_set
 
     records = validation_set(config)
@@ -217,7 +218,7 @@ def _jpeg(image: Any, size: tuple[int, int]) -> bytes:
 
 
 def _measure(runners: Runners, files: list[bytes], batch: int) -> dict[str, list[turns.Turn]]:
-    """Times everything on batches of these images, and prints it."""
+    """Times everything on batches of these images, and prints the results."""
     batches = [(files[i : i + batch],) for i in range(0, len(files), batch)]
     images = [[(runners.decode(data)) for data in each] for (each,) in batches]
     after = [[runners.after_network(image) for image in each] for each in images]
@@ -239,7 +240,7 @@ def _measure(runners: Runners, files: list[bytes], batch: int) -> dict[str, list
 def _turns(
     contestants: dict[str, Any], first: Callable[..., Any], batch: Sequence[bytes]
 ) -> dict[str, list[turns.Turn]]:
-    """Turns as long as is bearable."""
+    """Takes turns of a bearable length."""
     first(batch)  # traces, and warms up
     start = time.perf_counter()
     first(batch)
@@ -253,7 +254,7 @@ def _turns(
 def _claim(
     found: dict[str, list[turns.Turn]], size: tuple[int, int], other: str, most: float
 ) -> None:
-    """Prints how the time from JPEG to faces compares with another's, where that was measured."""
+    """Prints the time from JPEG to faces beside another's, if that was measured."""
     if other in found:
         ratio = turns.median(found["JPEG to faces"]).wall / turns.median(found[other]).wall
         print(
@@ -263,7 +264,7 @@ def _claim(
 
 
 def _claim_share(runners: Runners, files: list[bytes]) -> None:
-    """Prints the share of the image in which the detector finds nearest to a hundred faces."""
+    """Prints the share of decoding and NMS for the image with closest to a hundred faces."""
     whole = runners.whole["JPEG to faces"]
     scores = np.concatenate([whole([data])[1] for data in files])
     best = int(np.argmin(np.abs(np.sum(scores > SURE, axis=1) - CROWD)))
@@ -294,7 +295,7 @@ def _load(runners: Runners, files: list[bytes]) -> None:
 def _requests(
     run: Callable[[Sequence[bytes]], Any], files: list[bytes], clients: int
 ) -> tuple[list[float], float]:
-    """Returns the seconds that each request took, and all together."""
+    """Returns the seconds of each request, and of all together."""
     times: list[float] = []
     start = time.perf_counter()
 

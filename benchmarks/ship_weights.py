@@ -1,12 +1,12 @@
-"""Puts the weights of a run into the package, with all that is known of them.
+"""Puts the weights of a run into the package, with all that is known about them.
 
     python benchmarks/ship_weights.py RUN --name mobilenet025 --data data/widerface
 
 Writes three files to retinaface_tf/model/weights/shipped: the weights (kernels in float16), the
-config they are detected with, and where they are from. AP is measured twice by each protocol, as
-trained and as shipped, so that a loss by float16 shows; the file has the latter. The training
-images of the run are read for their hash, so they have to be where they were. Prints the row of
-`retinaface weights list`.
+config to detect with, and where the weights are from. AP is measured twice by each protocol, as
+trained and as shipped, to show a loss through float16; the file has the latter. The run's training
+images must still be where they were, as they are read for their hash. Prints the row of `retinaface
+weights list`.
 """
 
 import hashlib
@@ -32,10 +32,10 @@ from retinaface_tf.model.weights.zoo import ENTRY, FOLDER, LICENCE, Ap, NamedWei
 
 MAX_BYTES = 2_000_000
 
-_NAME = flags.DEFINE_string("name", "mobilenet025", "What the weights are called.")
+_NAME = flags.DEFINE_string("name", "mobilenet025", "Name of the weights.")
 _AUTHOR = flags.DEFINE_string("author", "retinaface_tf", "Who trained them.")
-_DATA = flags.DEFINE_string("data", "data/widerface", "The data set whose val measures AP.")
-_PROTOCOLS = flags.DEFINE_list("protocols", "vga,original", "By which AP is measured.")
+_DATA = flags.DEFINE_string("data", "data/widerface", "The data set on whose val AP is measured.")
+_PROTOCOLS = flags.DEFINE_list("protocols", "vga,original", "Protocols by which AP is measured.")
 
 
 def main(arguments: list[str]) -> int:
@@ -71,7 +71,7 @@ def main(arguments: list[str]) -> int:
 
 
 def shipped_config(config: Config) -> Config:
-    """Returns a run's config without what is of the machine and the data that it was trained on."""
+    """Returns a run's config without what belongs to the machine and data of the training."""
     packaged = load_config(config.model.backbone)
     return replace(
         config,
@@ -83,9 +83,9 @@ def shipped_config(config: Config) -> Config:
 
 
 def write_half(source: Path, destination: Path) -> None:
-    """Copies a file of weights, its kernels in float16.
+    """Copies a weights file, with its kernels in float16.
 
-    Biases and batch norms are few, and variances may be too large for float16: they stay.
+    Biases and batch norms stay, as they are few, and variances may be too large for float16.
 
     Raises:
         InputError: the file is too large for the package.
@@ -112,7 +112,7 @@ def _copy_half(old: h5py.Group, new: h5py.Group) -> None:
 
 
 def measure(trained: Any, shipped: Any, config: Config) -> tuple[dict[str, Ap], int]:
-    """Measures AP of the shipped network by protocol, and on how many images; prints both's."""
+    """Measures the AP of the shipped network by protocol; prints that of both networks."""
     from retinaface_tf.api import evaluate
     from retinaface_tf.runtimes.network import NetworkDetector
 
@@ -139,7 +139,7 @@ def recipe(config: Config) -> str:
 
 
 def provenance(config: Config, weights: Path) -> dict[str, Any]:
-    """Reads what a run trained on, and how long until these weights.
+    """Reads on what a run trained, and for how many steps until these weights.
 
     Raises:
         InputError: the labels are no longer those that the run had.

@@ -1,13 +1,13 @@
-r"""Finds faces of every size: AP of photos enlarged as a phone would have taken them, and the time.
+r"""Measures AP and time on photos enlarged to the size of a phone's, with one pass and with all.
 
     python benchmarks/sizes.py --cfg configs/mobilenet025.yaml --set data.root=... \
         --weights retinaface_mobilenet025.pth
 
-Images of the validation set are enlarged by SCALES (bicubic) and detected in one pass at their own
-size, which is protocol `original`, and in all passes, protocol `all_sizes`. Printed are AP of both,
-the share of faces above 300 pixels (before enlarging) that are found, and the number of boxes that
-show a part of such a face. Then both are timed in turns, at about one megapixel and at the largest
-scale. The claims are those of docs/faces-of-every-size.md.
+Images of the validation set are enlarged by SCALES (bicubic) and processed in one pass at their own
+size, which is protocol `original`, and in all passes, protocol `all_sizes`. The script prints the AP
+of both, the share of faces above 300 pixels (before enlarging) that are found, and the number of
+boxes that show a part of such a face. Then both are timed in turns, at about one megapixel and at
+the largest scale. The claims are those of docs/faces-of-every-size.md.
 """
 
 from collections.abc import Mapping
@@ -27,15 +27,15 @@ from retinaface_tf.evaluation.average_precision import GroundTruth, evaluate_pre
 SCALES = (1, 2, 4)
 TALL = 300  # pixels of a face before enlarging
 SURE = 0.5  # score of a box
-OVERLAP = 0.5  # IoU of a face that is found
-INSIDE = 0.7  # part of a box that lies in a face
+OVERLAP = 0.5  # lowest IoU of a face that is found
+INSIDE = 0.7  # lowest part of a box that lies in a face
 ONE_PASS, ALL_PASSES = "original", "all_sizes"
-# Claims: AP that may be lost beside the unenlarged images, and beside one pass.
+# Claims: the most AP that may be lost compared with unenlarged images, and with one pass.
 LOST_BY_SCALE, LOST_BY_PASSES = 0.01, 0.003
 SLOWER = {1: 1.4, 4: 1.5}  # at most, by scale
 
 _WEIGHTS = flags.DEFINE_string("weights", None, "Weights of the network.")
-_STRIDE = flags.DEFINE_integer("stride", 1, "Takes every n-th image.", lower_bound=1)
+_STRIDE = flags.DEFINE_integer("stride", 1, "Takes every nth image.", lower_bound=1)
 _TIMED = flags.DEFINE_integer("timed", 8, "Images to time.", lower_bound=1)
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Turns of each.", lower_bound=1)
 flags.mark_flags_as_required(["weights"])
@@ -78,7 +78,7 @@ def _read(path: Any, scale: int) -> Any:
 def _measure(
     detector: Any, images: Mapping[str, Any], truth: Mapping[str, GroundTruth], scale: int
 ) -> dict[str, dict[str, float]]:
-    """Returns AP by protocol and set, and prints it."""
+    """Measures AP by protocol and set, and prints it."""
     from retinaface_tf.evaluation.predict import rows
 
     found: dict[str, dict[str, Detections]] = {ONE_PASS: {}, ALL_PASSES: {}}
@@ -100,7 +100,7 @@ def _measure(
 
 
 def _detect(detector: Any, pixels: Any) -> tuple[Detections, Detections]:
-    """Detects in the pass at the image's own size, and in all."""
+    """Detects faces in the pass at the image's own size, and in all passes."""
     from retinaface_tf.runtimes.all_sizes import detect_all_sizes
 
     passes = []

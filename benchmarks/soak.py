@@ -1,10 +1,11 @@
-"""Trains for a while, killed at random, beside the same run left alone: nothing may be lost.
+"""Trains while being killed at random, beside the same run undisturbed: nothing may be lost.
 
     python benchmarks/soak.py --minutes 30 --kills 12
 
-Both train on two logical CPU devices, drawn faces, `train.deterministic`. One is killed by SIGKILL
-at random times and started again each time. At the end both must hold the same bits, and the
-memory of the one left alone must not have grown after its first third. Exit code 2 if not.
+Both runs train on two logical CPU devices with drawn faces and `train.deterministic`. One is killed
+by SIGKILL at random times and started again each time. At the end both must be equal bit for bit,
+and the memory of the undisturbed run must not have grown after its first third; otherwise the exit
+code is 2.
 """
 
 import random
@@ -24,12 +25,12 @@ from retinaface_tf.errors import DOES_NOT_HOLD
 from retinaface_tf.runtimes.run_folder import saved_checkpoints
 
 MOST_GROWTH = 1.05
-STEPS_PER_SECOND = 12  # to begin with; only the length of the soak depends on it
+STEPS_PER_SECOND = 12  # a first guess, on which only the length of the soak depends
 BATCH, IMAGES = 8, 64
 
 _MINUTES = flags.DEFINE_float("minutes", 30, "About how long to train.", lower_bound=0.5)
 _KILLS = flags.DEFINE_integer("kills", 12, "How often to kill, at least.", lower_bound=1)
-_SEED = flags.DEFINE_integer("seed", 1, "Of the times of the kills.")
+_SEED = flags.DEFINE_integer("seed", 1, "Seed of the times of the kills.")
 
 
 def main(arguments: list[str]) -> int:
@@ -47,7 +48,7 @@ def main(arguments: list[str]) -> int:
         killed.watch()
         time.sleep(0.5)
     print(f"{(time.monotonic() - began) / 60:.1f} minutes, {killed.count} kills, {epochs} epochs")
-    # The last samples are of a process that is ending.
+    # The last samples are from a process that is ending.
     steady = np.array(rss[len(rss) // 3 : -4])
     growth = steady.max() / steady[: max(1, len(steady) // 10)].max()
     peak = steady.max()
@@ -61,7 +62,7 @@ def main(arguments: list[str]) -> int:
 
 
 class Killed:
-    """The run that is killed at random times, on average so that all kills fall into the soak."""
+    """Runs and kills a run at random times, spaced so that all kills fall into the soak."""
 
     def __init__(self, folder: Path, epochs: int):
         self.folder, self.epochs, self.count = folder, epochs, 0
@@ -73,7 +74,7 @@ class Killed:
         return self.process.poll() is None
 
     def watch(self) -> None:
-        """Kills the process if its time has come, and starts the next."""
+        """Kills the process when it is time, and starts the next."""
         if self.is_running and time.monotonic() > self.until:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
@@ -115,7 +116,7 @@ def start(folder: Path, name: str, epochs: int) -> "subprocess.Popen[bytes]":
 
 
 def resident(pid: int) -> float:
-    """Returns MiB of memory that a process holds; 0 once it has ended."""
+    """Returns the memory of a process in MiB; 0 once it has ended."""
     try:
         text = Path(f"/proc/{pid}/status").read_text()
     except OSError:
@@ -132,7 +133,7 @@ def same_bits(workdir: Path, other: Path) -> bool:
     names = [
         name
         for name in readers[0].get_variable_to_shape_map()
-        # How often a run was saved is not part of what was trained.
+        # The number of saves is not part of what was trained.
         if "VARIABLE_VALUE" in name and "save_counter" not in name
     ]
     return len(names) > 300 and all(

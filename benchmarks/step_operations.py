@@ -1,11 +1,12 @@
-"""Counts the operations that a training step executes, and how often the host waits in it.
+"""Counts the operations that a training step executes, and how often the host waits.
 
     python benchmarks/step_operations.py --batch 1 --batch 8 --batch 32
 
-On a GPU each operation outside of the network is a launch, and each wait empties its queue: sizes
-that depend on data, predicates of branches and loops. Counted from a profile of a step of MobileNet
-on drawn faces, which is the same on a CPU. Images are small, since their size changes no count;
-with `--set train.xla=true` the step is to be one compiled cluster. Exit code 2 above the limits.
+On a GPU each operation outside the network is a launch, and each wait, for a size that depends on
+data or the predicate of a branch or loop, drains the queue. The counts are from a profile of a
+MobileNet step on drawn faces, and are the same on a CPU. Images are small, as their size changes no
+count; with `--set train.xla=true`, the step must be one compiled cluster. The exit code is 2 above
+the limits.
 """
 
 from absl import flags
@@ -13,8 +14,8 @@ from absl import flags
 from retinaface_tf import cli
 from retinaface_tf.errors import DOES_NOT_HOLD
 
-_BATCH = flags.DEFINE_multi_integer("batch", [1, 8, 32], "Images a step.", lower_bound=1)
-_FACES = flags.DEFINE_integer("faces", 16, "Faces an image.", lower_bound=0)
+_BATCH = flags.DEFINE_multi_integer("batch", [1, 8, 32], "Images per step.", lower_bound=1)
+_FACES = flags.DEFINE_integer("faces", 16, "Faces per image.", lower_bound=0)
 _SET = flags.DEFINE_multi_string("set", [], "Further settings, key=value.")
 
 

@@ -1,12 +1,12 @@
-r"""Trains biubug6's PyTorch RetinaFace as it is, on the CPU: the peer of a run of our own.
+r"""Trains biubug6's PyTorch RetinaFace as it is, on the CPU, as a peer of a run of our own.
 
     python benchmarks/train_pytorch.py CHECKOUT --labels data/widerface/train/label.txt \
         --pretrained mobilenetV1X0.25_pretrain.tar --workdir runs/peer
 
-Runs the checkout's own train.py, MobileNetV1 x0.25, unmodified: size, batch, epochs and decays go
-into its `cfg_mnet`, `.cuda()` is made to do nothing, and its random number generators are seeded.
-Needs torch, torchvision, opencv and numpy, not this package. The weights come out as
-`WORKDIR/mobilenet0.25_Final.pth`, which `eval.py --weights` takes.
+Runs the checkout's own train.py for MobileNetV1 x0.25, unmodified: size, batch, epochs and decays
+are set in its `cfg_mnet`, `.cuda()` is made to do nothing, and its random number generators are
+seeded. Needs torch, torchvision, opencv and numpy, but not this package. The weights are written to
+`WORKDIR/mobilenet0.25_Final.pth`, which `eval.py --weights` accepts.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import torch
 def main() -> None:
     flags = _parse_flags()
     workdir, labels = flags.workdir.resolve(), flags.labels.resolve()
-    # Where it looks for the backbone, below the working folder.
+    # Where train.py looks for the backbone, below the working folder.
     backbone = workdir / "weights" / "mobilenetV1X0.25_pretrain.tar"
     backbone.parent.mkdir(parents=True, exist_ok=True)
     backbone.unlink(missing_ok=True)

@@ -1,15 +1,15 @@
-r"""The training step, from a batch in memory to new weights, against its limit and the peers.
+r"""Times the training step, from a batch in memory to new weights, beside its limit and peers.
 
     python benchmarks/train_step.py --cfg configs/mobilenet025.yaml --set data.root=... --batch 8 \
         --set data.image_size=640 --biubug6 CHECKOUT
     python benchmarks/train_step.py --cfg configs/res50.yaml --set data.root=... --batch 2 \
         --set data.image_size=640 --biubug6 CHECKOUT --peteryux CHECKOUT
 
-A piece is a step on one of a few batches of the training set, augmented by the config. The limit is
-the bare network: forward, a sum, backward, and Keras' own SGD. Peers are checkouts that the user
-names (see peers.py); peteryuX's has ResNet-50 only, of which it makes the strides elsewhere. The
-precision of the config is ours; peers compute in float32, biubug6's once more by PyTorch's autocast
-where ours is bfloat16. Below the table: what matching and loss take of the step.
+A piece of work is a step on one of a few batches of the training set, augmented as in the config.
+The limit is the bare network: forward, a sum, backward, and Keras' own SGD. Peers are checkouts that
+the user names (see peers.py); peteryuX's has only ResNet-50, with its strides in other layers. Ours
+has the precision of the config; peers compute in float32, and biubug6's also with PyTorch's autocast
+if ours is bfloat16. Below the table is the share of matching and loss in the step.
 """
 
 import os
@@ -29,12 +29,12 @@ from retinaface_tf.structures import Batch
 
 BATCHES = 6
 
-_BATCH = flags.DEFINE_integer("batch", 8, "Images a step.", lower_bound=1)
+_BATCH = flags.DEFINE_integer("batch", 8, "Images per step.", lower_bound=1)
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Turns of each.", lower_bound=1)
 _BIUBUG6 = flags.DEFINE_string("biubug6", None, "A checkout of biubug6/Pytorch_Retinaface.")
 _PETERYUX = flags.DEFINE_string("peteryux", None, "A checkout of peteryuX/retinaface-tf2.")
 
-os.environ["TF_USE_LEGACY_KERAS"] = "1"  # peteryuX's needs it; nothing of ours says tf.keras
+os.environ["TF_USE_LEGACY_KERAS"] = "1"  # for peteryuX's; none of ours uses tf.keras
 
 
 def main(arguments: list[str]) -> int:
@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _ours(config: Config) -> tuple[list[Batch], Callable[[], turns.Piece]]:
-    """Returns some batches, and the whole step on them."""
+    """Returns some batches, and the whole step on these batches."""
     from retinaface_tf.data.dataset import training_set
     from retinaface_tf.data.pipeline import TrainingData
     from retinaface_tf.doctor.machine import make_step
@@ -100,7 +100,7 @@ def _bare(config: Config, batches: Sequence[Batch]) -> Callable[[], turns.Piece]
 
 
 def biubug6_batch(batch: Batch) -> tuple[Any, Any]:
-    """Returns a batch of ours as the peer's collate function makes it."""
+    """Converts a batch of ours to the form of the peer's collate function."""
     import torch
 
     blue_first = batch.images.numpy()[..., ::-1].transpose(0, 3, 1, 2).astype(np.float32)
@@ -122,13 +122,13 @@ def _peteryux(config: Config) -> Callable[[], turns.Piece]:
 
 
 def count_operations(name: str, forward: Callable[[], Any]) -> None:
-    """Prints the floating-point operations of a forward pass, an image."""
+    """Prints the floating-point operations of a forward pass, per image."""
     billions = float_operations.count(forward) / _BATCH.value / 1e9
-    print(f"{name}: {billions:.2f} billion operations forward, an image")
+    print(f"{name}: {billions:.2f} billion operations forward, per image")
 
 
 def _report_parts(config: Config, batches: Sequence[Batch], whole: list[turns.Turn]) -> None:
-    """Reports what matching and loss take of the step, run alone on the same batches."""
+    """Reports the share of matching and loss in the step, run alone on the same batches."""
     import tensorflow as tf
 
     from retinaface_tf.geometry.anchors import make_anchors
@@ -161,7 +161,7 @@ def _report_parts(config: Config, batches: Sequence[Batch], whole: list[turns.Tu
         "mining and loss": turns.over(targets, lose),
     }
     faces = np.mean([batch.faces.valid.numpy().sum() / _BATCH.value for batch in batches])
-    print(f"\nof the step, at {faces:.1f} faces an image:")
+    print(f"\nof the step, at {faces:.1f} faces per image:")
     for name, each in turns.take_turns(parts, rounds=_ROUNDS.value, pieces=BATCHES).items():
         wall = turns.median(each).wall
         share = wall / turns.median(whole).wall

@@ -1,4 +1,4 @@
-"""Measures contestants in turns within one run, since machines are noisy, and compares them."""
+"""Measures contestants in turns within one run, as machines are noisy, and compares them."""
 
 import itertools
 import statistics
@@ -8,15 +8,15 @@ from typing import Any, NamedTuple
 
 # Threads of one contestant may still spin, waiting for work, when the next one's turn begins.
 PAUSE = 0.3
-WARM_UP = 3  # pieces of each turn before the clock runs: buffers fill, caches warm
+WARM_UP = 3  # untimed pieces at the start of each turn: buffers fill, caches warm up
 
 # Does one piece of work: a batch, a step, an image.
 Piece = Callable[[], object]
 
 
 class Turn(NamedTuple):
-    wall: float  # seconds that a piece took
-    cpu: float  # the same, of all threads of this process
+    wall: float  # seconds per piece
+    cpu: float  # CPU seconds per piece, of all threads of this process
 
 
 def take_turns(
@@ -26,10 +26,10 @@ def take_turns(
     pieces: int,
     warm_up: int = WARM_UP,
 ) -> dict[str, list[Turn]]:
-    """Lets each contestant do `pieces` of its work in turn, `rounds` times.
+    """Has each contestant do `pieces` pieces of its work in turn, `rounds` times.
 
-    A contestant makes itself ready, which is not timed, and returns what does a piece; when that is
-    dropped, so must be all that goes on behind it.
+    A contestant prepares itself, which is not timed, and returns a function that does a piece. When
+    that function is dropped, all background work must end, too.
     """
     turns: dict[str, list[Turn]] = {name: [] for name in contestants}
     for _ in range(rounds):
@@ -48,7 +48,7 @@ def take_turns(
 
 
 def over(inputs: Sequence[Any], process: Callable[..., object]) -> Callable[[], Piece]:
-    """Returns a contestant that processes these inputs, tuples of arguments, over and over."""
+    """Returns a contestant that processes these inputs, tuples of arguments, repeatedly."""
 
     def ready() -> Piece:
         cycle = itertools.cycle(inputs)
@@ -58,9 +58,9 @@ def over(inputs: Sequence[Any], process: Callable[..., object]) -> Callable[[], 
 
 
 def report(turns: Mapping[str, list[Turn]], *, images: int) -> None:
-    """Prints medians and their spread, where a piece is of so many images.
+    """Prints medians and their spread, for pieces of `images` images.
 
-    The ratios say how many times the first contestant's time each took, by the clock and of CPUs.
+    The ratios are each contestant's time divided by the first's, by the clock and in CPU time.
     """
     columns = ("ms", "least to most", "images/s", "/CPU-s", "ratio", "of CPU")
     print("{:<24}{:>8}  {:<18}{:>9}{:>8}{:>7}{:>7}".format("", *columns))
@@ -74,5 +74,5 @@ def report(turns: Mapping[str, list[Turn]], *, images: int) -> None:
 
 
 def median(turns: list[Turn]) -> Turn:
-    """Takes the median of each figure by itself."""
+    """Returns the median of each figure separately."""
     return Turn(*(statistics.median(values) for values in zip(*turns, strict=True)))

@@ -125,8 +125,8 @@ class Detections:
             >>> Detections.none().draw(np.zeros((4, 6, 3), np.uint8)).shape
             (4, 6, 3)
 
-            Args:
-                image: the image that was given to `detect`, in any form that `detect` takes.
+        Args:
+            image: the image that was given to `detect`, in any form that `detect` takes.
 
         Returns:
             RGB uint8 [H, W, 3].
@@ -158,8 +158,8 @@ class Detections:
             image: the image that was given to `detect`, in any form that `detect` takes.
             template: a key of `alignment.TEMPLATES`.
 
-            Returns:
-                RGB uint8 [N, S, S, 3], black outside the image.
+        Returns:
+            RGB uint8 [N, S, S, 3], black outside the image.
         """
         pixels, target = as_rgb(image), TEMPLATES[template]
         aligned = np.zeros([len(self), target.side, target.side, 3], np.uint8)

@@ -1,1 +1,1 @@
-"""Holds the parts of `gpu.py`, each run in a process of its own."""
+"""Holds the parts of `gpu.py`, each of which runs in its own process."""

@@ -9,7 +9,7 @@ from gpu_parts.table import parts
 from retinaface_tf import cli
 from retinaface_tf.errors import BAD_INPUT, one_line
 
-# Of TensorFlow and of PyTorch, of which a process imports but one.
+# For TensorFlow and for PyTorch, only one of which a process imports.
 _OUT_OF_MEMORY = ("ResourceExhaustedError", "OutOfMemoryError")
 
 

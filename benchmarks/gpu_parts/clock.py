@@ -1,4 +1,4 @@
-"""Times a device that works behind the program's back, and reads its memory."""
+"""Times a device that works asynchronously, and reads its memory."""
 
 import time
 from collections.abc import Callable
@@ -14,8 +14,8 @@ class Memory:
     """Reads the memory of a device.
 
     Attributes:
-        reset: forgets the peak.
-        peak: returns the most bytes in use since then.
+        reset: resets the peak.
+        peak: returns the most bytes in use since the reset.
     """
 
     reset: Callable[[], object]
@@ -24,19 +24,19 @@ class Memory:
 
 @dataclass(frozen=True)
 class Timing:
-    ms: tuple[float, ...]  # a call, by round
-    peak_mib: float | None  # None where the device does not tell
+    ms: tuple[float, ...]  # per call, by round
+    peak_mib: float | None  # None if the device does not tell
 
 
 def measure(work: Callable[[], Any], seconds: float, memory: Memory | None) -> Timing:
-    """Measures `work` for about that long, in rounds.
+    """Measures `work` in rounds, for about `seconds`.
 
     Args:
-        work: returns a scalar, by which the device is waited for: once a round, as a training loop
-            reads its metrics once in many steps.
-        seconds: of all rounds, of which each makes one call at least; 0 makes one call to warm up
+        work: returns a scalar, which is read once per round to wait for the device, as a training
+            loop reads its metrics once in many steps.
+        seconds: for all rounds, each of which makes at least one call; 0 makes one call to warm up
             and one to measure, to see that it works.
-        memory: of the device; None where it does not tell.
+        memory: of the device; None if it does not tell.
     """
     warm_up, rounds = (WARM_UP, ROUNDS) if seconds else (1, 1)
     for _ in range(warm_up):  # traces, compiles, chooses algorithms, fills buffers
@@ -49,7 +49,7 @@ def measure(work: Callable[[], Any], seconds: float, memory: Memory | None) -> T
 
 
 def _time_calls(work: Callable[[], Any], calls: int) -> float:
-    """Returns the seconds of a call."""
+    """Returns the seconds per call."""
     start = time.perf_counter()
     for _ in range(calls):
         last = work()
@@ -58,7 +58,7 @@ def _time_calls(work: Callable[[], Any], calls: int) -> float:
 
 
 def tensorflow_memory() -> Memory | None:
-    """Returns the memory of TensorFlow's first GPU, None without one."""
+    """Returns the memory of TensorFlow's first GPU; None without a GPU."""
     import tensorflow as tf
 
     if not tf.config.list_logical_devices("GPU"):
@@ -70,7 +70,7 @@ def tensorflow_memory() -> Memory | None:
 
 
 def torch_memory() -> Memory | None:
-    """Returns the memory of PyTorch's first GPU, None without one."""
+    """Returns the memory of PyTorch's first GPU; None without a GPU."""
     import torch
 
     if not torch.cuda.is_available():

@@ -1,6 +1,6 @@
-"""Detects: with each kernel of NMS, and by the exported model.
+"""Times detection with each NMS kernel, and with the exported model.
 
-Weights are random, and the score threshold is such that so many candidates reach NMS as in a crowd.
+Weights are random, with a score threshold at which as many candidates reach NMS as in a crowd.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,17 +18,17 @@ from retinaface_tf.samples import GRACE_HOPPER
 if TYPE_CHECKING:
     from retinaface_tf.model.detector import GraphDetector
 
-# Counts the faces of each image from inputs and a score threshold [1].
+# Counts the faces of each image, given inputs and a score threshold [1].
 Count = Callable[[Any, Any], Any]
 
 SIZES = ((640, 480), (1024, 768), (1920, 1080))  # width and height
 SMOKE_SIZES = ((64, 48), (96, 64))
 BATCHES = (1, 8)
-CANDIDATES = 2000  # above the score threshold, of an image
+CANDIDATES = 2000  # per image, above the score threshold
 
 
 def detect_by_each_kernel(setting: Setting) -> Iterator[Row]:
-    """Measures detection from pixels, MobileNet, and compares what each kernel of NMS keeps."""
+    """Measures MobileNet's detection from pixels, and compares what each NMS kernel keeps."""
     from gpu_parts.nms_kernels import KERNELS
     from retinaface_tf.model.detector import GraphDetector
 
@@ -45,7 +45,7 @@ def detect_by_each_kernel(setting: Setting) -> Iterator[Row]:
 
 
 def detect_by_exported_model(backbone: str, setting: Setting) -> Iterator[Row]:
-    """Measures the SavedModel: from the bytes of a JPEG, all passes; from pixels, one pass."""
+    """Measures the SavedModel: all passes from the bytes of a JPEG, one pass from pixels."""
     import tensorflow as tf
 
     from retinaface_tf.export.formats import export_model
@@ -75,7 +75,7 @@ def _signature_counter(signature: Callable[..., Any]) -> Count:
 def _measure(
     name: str, count: Count, inputs: Any, images: Any, threshold: Any, setting: Setting
 ) -> Row:
-    """Measures a function on inputs that stand for `images` [B, H, W, 3]."""
+    """Measures a function on inputs made from `images` [B, H, W, 3]."""
     import tensorflow as tf
 
     on_host = tf.constant(inputs)
@@ -90,7 +90,7 @@ def _detector(backbone: str, setting: Setting) -> "GraphDetector":
     from retinaface_tf.model.network import build_network
 
     config = training_config(Case(backbone, "float32", 1), setting)
-    # Random weights find nothing above 1, in which the parity check of an export is sure.
+    # Random weights find nothing above 1, so that the parity check of an export passes.
     config = replace(
         config,
         detector=replace(config.detector, score_threshold=1.0),
@@ -100,7 +100,7 @@ def _detector(backbone: str, setting: Setting) -> "GraphDetector":
 
 
 def _threshold(detector: "GraphDetector", photograph: Any) -> Any:
-    """Returns the score [1] that CANDIDATES anchors of the photograph are above."""
+    """Returns the score [1] that CANDIDATES anchors of the photograph exceed."""
     import tensorflow as tf
 
     logits = detector.network(photograph[None], training=False)["logits"]

@@ -1,4 +1,4 @@
-"""Examines the machine, first: device and matrix rate; draws faces, counts a step's operations."""
+"""Examines the machine: device and matrix rate; draws faces, and counts a step's operations."""
 
 import json
 import statistics
@@ -14,14 +14,14 @@ from gpu_parts.setting import SIDES, Case, Setting, side_of, training_config
 from retinaface_tf.errors import InputError
 
 TRAIN_IMAGES, SMOKE_IMAGES = 200, 8
-VAL_IMAGES = 2  # on one of which an export is compared
+VAL_IMAGES = 2  # one of them to compare an export on
 
 
 def examine(setting: Setting) -> Iterator[Row]:
     """Writes facts.json and the data of all other parts.
 
     Raises:
-        InputError: there is no GPU, and everything is not to be tiny.
+        InputError: there is no GPU, and `setting.smoke` is not set.
     """
     from retinaface_tf.data.synthetic.scenes import draw_dataset
 
@@ -66,11 +66,11 @@ def _matrix_side(setting: Setting) -> int:
 
 
 def _multiply(setting: Setting) -> tuple[float, ...]:
-    """Returns milliseconds of `_PRODUCTS` products, one after the other."""
+    """Returns the milliseconds of `_PRODUCTS` consecutive products."""
     import tensorflow as tf
 
     side = _matrix_side(setting)
-    # Values of everyday size stay so: a card computes zeros with less power, and faster.
+    # Values keep a usual magnitude, as a card computes zeros with less power, and faster.
     factor = tf.cast(tf.random.normal([side, side]) / side**0.5, tf.bfloat16)
 
     @tf.function
@@ -83,7 +83,7 @@ def _multiply(setting: Setting) -> tuple[float, ...]:
 
 
 def _operations(backbone: str, setting: Setting) -> int:
-    """Returns the floating-point operations of a forward pass of an image."""
+    """Returns the floating-point operations of a forward pass per image."""
     import tensorflow as tf
 
     from retinaface_tf.model.network import build_network

@@ -1,7 +1,7 @@
-"""Puts TensorFlow's kernels of NMS, one by one, in the place of the detector's own.
+"""Replaces the detector's NMS kernel with TensorFlow's others, one by one.
 
-Of the kernels, V2 to V4 have an implementation for GPUs. The detector's, the fastest on a CPU, has
-none, so that a GPU sends it the candidates. V2 lacks the score threshold.
+V2 to V4 have GPU implementations. The detector's kernel, which is the fastest on a CPU, has none, so
+that a GPU sends the candidates to the host. V2 lacks the score threshold.
 """
 
 from collections.abc import Callable, Mapping
@@ -61,7 +61,7 @@ def _by_v5(image: tuple[Any, ...], limit: Any) -> tuple[Any, Any]:
 def _whole_batch(
     boxes: Any, scores: Any, score_threshold: Any, iou_threshold: Any, max_detections: int
 ) -> nms.Kept:
-    """Suppresses all images at once by operations of their own, with one threshold for all."""
+    """Suppresses all images at once with TensorFlow's batched operation and one threshold."""
     return nms.Kept(
         *tf.image.non_max_suppression_padded(
             tf.add(boxes, [0.0, 0.0, 1.0, 1.0]),
@@ -80,7 +80,7 @@ def _instead(kernel: Callable[..., Any]) -> Replace:
     return lambda: patch.object(nms, "_suppress_image", kernel)
 
 
-# While a detector is traced inside of the block, it takes that kernel.
+# A detector that is traced inside the block uses the kernel.
 KERNELS: Mapping[str, Replace] = MappingProxyType(
     {
         "CombinedNonMaxSuppression": nullcontext,

@@ -9,13 +9,13 @@ from gpu_parts.clock import measure, torch_memory
 from gpu_parts.rows import Row
 from gpu_parts.setting import Case, Setting, training_config
 
-_FACES = 12  # an image, of as many pixels as the drawn ones have
+_FACES = 12  # per image, about as many as in the drawn ones
 
 
 def train_biubug6(case: Case, setting: Setting) -> Iterator[Row]:
-    """Measures its step on one batch that the device holds: noise, and faces anywhere.
+    """Measures the peer's step on one batch that the device holds: noise, with faces anywhere.
 
-    Float32 means what PyTorch makes of it by default: TF32 in convolutions.
+    Float32 means what it means to PyTorch by default: TF32 in convolutions.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""Holds rows of the table of `gpu.py`: what a part measured, and the file that brings it back."""
+"""Holds rows of the table of `gpu.py`, and the file that returns them from a part's process."""
 
 import json
 import statistics
@@ -16,10 +16,10 @@ class Row:
 
     Attributes:
         name: what was measured.
-        images: of a step or a call.
-        ms: milliseconds of a step or a call, by round.
-        rate: floating-point operations a second, as a share of the card's bfloat16 matrix rate.
-        peak_mib: the most memory of the device that was in use while the clock ran.
+        images: per step or call.
+        ms: milliseconds per step or call, by round.
+        rate: floating-point operations per second, as a share of the card's bfloat16 matrix rate.
+        peak_mib: peak memory of the device during the measurement.
         digest: SHA-256 of what was trained.
         note: in words.
     """
@@ -44,14 +44,14 @@ class Row:
 
 
 def write_rows(file: Path, rows: Iterable[Row]) -> None:
-    """Writes each row as soon as it comes, so that a crash loses no earlier one."""
+    """Writes each row as soon as it comes, so that a crash loses no earlier row."""
     with file.open("a", encoding="utf-8") as lines:
         for row in rows:
             print(json.dumps(asdict(row)), file=lines, flush=True)
 
 
 def read_rows(file: Path) -> Iterator[Row]:
-    """Yields the rows of a file; none where there is no file, nor for a line cut short."""
+    """Yields the rows of a file, without a line cut short; none if there is no file."""
     text = file.read_text(encoding="utf-8") if file.exists() else ""
     for line in text.split("\n")[:-1]:
         values: dict[str, Any] = json.loads(line)

@@ -1,4 +1,4 @@
-"""Holds what the parts share: folder, size of everything, and what the first part found out."""
+"""Holds what the parts share: folder, sizes, and what the first part found."""
 
 import json
 import statistics
@@ -13,10 +13,10 @@ from retinaface_tf.config_file import load_config
 
 @dataclass(frozen=True)
 class Setting:
-    """Says where and how large a part works.
+    """Says where a part works, and at what size.
 
     Attributes:
-        folder: of the drawn faces, and of what parts leave for each other.
+        folder: for the drawn faces, and for files that parts pass on.
         smoke: whether everything is tiny and runs on a CPU.
         biubug6: a checkout of biubug6/Pytorch_Retinaface.
     """
@@ -27,16 +27,16 @@ class Setting:
 
     @property
     def seconds(self) -> float:
-        """How long the clock of a row runs, about."""
+        """Returns about how long the measurement of a row takes."""
         return 0.0 if self.smoke else 3.0
 
     @property
     def rows_file(self) -> Path:
-        """The file of the rows of the part that runs."""
+        """Returns the file for the rows of the running part."""
         return self.folder / "rows.jsonl"
 
     def as_arguments(self) -> list[str]:
-        """Returns what `from_arguments` takes, for the process of a part."""
+        """Returns the arguments of `from_arguments`, for the process of a part."""
         return [str(self.folder), str(self.smoke), *([self.biubug6] if self.biubug6 else [])]
 
     @classmethod
@@ -44,7 +44,7 @@ class Setting:
         return cls(Path(folder), smoke == str(True), biubug6)
 
     def training_row(self, name: str, config: Config, timing: Timing) -> Row:
-        """Returns the row of a training step, whose backward pass counts as two forward ones."""
+        """Returns the row of a training step; its backward pass counts as two forward passes."""
         facts = json.loads((self.folder / "facts.json").read_text())
         images = config.train.global_batch
         done = 3 * facts["operations"][config.model.backbone] * images
@@ -61,7 +61,7 @@ class Case:
     batch: int
     xla: bool = False
     deterministic: bool = False
-    synchronised: bool = False  # batch norm written out, as several replicas have it
+    synchronised: bool = False  # batch norm written out, as for several replicas
 
     def __str__(self) -> str:
         options = [name for name in ("xla", "deterministic", "synchronised") if getattr(self, name)]
@@ -74,7 +74,7 @@ SMOKE_SIDE, SMOKE_BATCH = 64, 2
 
 
 def training_config(case: Case, setting: Setting) -> Config:
-    """Returns the config of a case, whose data set is the drawn one."""
+    """Returns the config of a case, with the drawn data set."""
     values = {
         "data.root": setting.folder / "faces",
         "data.image_size": side_of(case.backbone, setting),

@@ -1,4 +1,4 @@
-"""Lists the parts in the order in which they run: what matters most comes first."""
+"""Lists the parts in the order in which they run, the most important first."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -12,12 +12,12 @@ from gpu_parts.setting import Case, Setting
 from gpu_parts.training import train_from_files, train_from_memory, train_to_bits
 
 USUAL, SMALL = Case("resnet50", "bfloat16", 32), Case("mobilenet025", "bfloat16", 32)
-MACHINE = "machine"  # the first part, without which no other can run
+MACHINE = "machine"  # the first part, which all others need
 
 
 @dataclass(frozen=True)
 class Part:
-    """Holds an entry of the table."""
+    """Describes a part of the table."""
 
     seconds: int  # its limit
     run: Callable[[Setting], Iterator[Row]]
@@ -25,7 +25,7 @@ class Part:
 
 
 def parts(setting: Setting) -> dict[str, Part]:
-    """Returns the parts by name; tiny, one of each kind is enough."""
+    """Returns the parts by name; a smoke run needs only one of each kind."""
     return _one_of_each(setting) | ({} if setting.smoke else _other_sizes(setting))
 
 
@@ -55,7 +55,7 @@ def _other_sizes(setting: Setting) -> dict[str, Part]:
 
 
 def _training(run: Callable[[Case, Setting], Iterator[Row]], *cases: Case) -> dict[str, Part]:
-    # XLA compiles for minutes what TensorFlow runs at once.
+    # XLA spends minutes compiling what TensorFlow runs at once.
     return {str(case): Part(120 if case.xla else 60, partial(run, case)) for case in cases}
 
 

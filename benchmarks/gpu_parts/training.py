@@ -1,4 +1,4 @@
-"""Trains: a step from memory, by the pipeline, and twice to the same bits."""
+"""Times training steps from memory and from the pipeline, and trains twice to compare bits."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from retinaface_tf.config import Config
 if TYPE_CHECKING:
     from retinaface_tf.training.step import TrainStep
 
-STEPS = 20  # to compare bits after
+STEPS = 20  # after which bits are compared
 
 
 def train_from_memory(case: Case, setting: Setting) -> Iterator[Row]:
@@ -37,9 +37,9 @@ def train_from_files(case: Case, setting: Setting) -> Iterator[Row]:
 
 
 def train_to_bits(case: Case, setting: Setting) -> Iterator[Row]:
-    """Trains for a few steps; equal digests of two such parts mean the same bits.
+    """Trains for a few steps; equal digests of two such parts mean equality bit for bit.
 
-    The rate is zero, but the optimizer's velocities hold every gradient.
+    The learning rate is zero, but the optimizer's velocities hold every gradient.
     """
     config, step, batches = _prepare(case, setting)
     for batch in batches.take(STEPS):
@@ -69,7 +69,7 @@ def _prepare(case: Case, setting: Setting) -> tuple[Config, "TrainStep", Any]:
     batches = data.batches()
     step = make_step(config, strategy, batches)
     if case.synchronised:
-        # What a layer does with several replicas, without a second one to wait for.
+        # Does what the layer does with several replicas, without waiting for a second one.
         for layer in step.network.layers:
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.synchronized = True
@@ -77,7 +77,7 @@ def _prepare(case: Case, setting: Setting) -> tuple[Config, "TrainStep", Any]:
 
 
 def _repeat(step: "TrainStep", batches: Any) -> Callable[[], Any]:
-    """Returns a step on the first batch, whose images the device holds already."""
+    """Returns a step on the first batch, whose images are already on the device."""
     import tensorflow as tf
 
     batch = next(iter(batches))

@@ -1,1 +1,1 @@
-"""Detects faces in many images, on this machine or on a cluster, however often it is stopped."""
+"""Detects faces in many images, on this machine or a cluster, and resumes after any stop."""

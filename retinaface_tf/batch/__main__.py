@@ -1,10 +1,10 @@
 """Detects faces in many images: retinaface batch SOURCE... --weights MODEL --out FOLDER.
 
-A SOURCE is an image, a folder, which is searched with all below it, a pattern such as 'a/*.jpg', a
-.txt with a path a line, or a Parquet file with a column `path`, `bytes` or `content`. The command
-writes `detections/part-*.parquet`, with a row for each image, whose schema is in
-`batch/results.py`, and `summary.json`. Started again, it does what is left. A file that is missing,
-broken or huge is a row with an error.
+A SOURCE is an image, a folder, which is searched with all its subfolders, a pattern such as
+'a/*.jpg', a .txt file with one path per line, or a Parquet file with a column `path`, `bytes` or
+`content`. The command writes `summary.json`, and `detections/part-*.parquet` with a row for each
+image, by the schema in `batch/results.py`. Run it again to finish what is left. A missing, broken
+or huge file becomes a row with an error.
 """
 
 import logging
@@ -17,12 +17,12 @@ from retinaface_tf.errors import InputError
 from retinaface_tf.extras import import_extra
 from retinaface_tf.runtimes.interface import DEFAULT_SCORE
 
-ENGINE_NAMES = ["local", "ray", "spark"]  # those of `run`, which help need not wait for
+ENGINE_NAMES = ["local", "ray", "spark"]  # keys of `run.ENGINES`, so that help need not import it
 
 _WEIGHTS = flags.DEFINE_string(
-    "weights", None, "A run's folder, a file of weights, or an exported model."
+    "weights", None, "A run's folder, a weights file, or an exported model."
 )
-_OUT = flags.DEFINE_string("out", "batch", "Folder of the results, which all workers reach.")
+_OUT = flags.DEFINE_string("out", "batch", "Folder for the results, which all workers reach.")
 _ENGINE = flags.DEFINE_enum(
     "engine",
     "local",
@@ -31,7 +31,7 @@ _ENGINE = flags.DEFINE_enum(
     "spark-submit.",
 )
 _WORKERS = flags.DEFINE_integer(
-    "workers", None, "Processes of the engine ray. Without it: one for each GPU, or each core.", 1
+    "workers", None, "Processes of the engine ray; else one for each GPU, or each core.", 1
 )
 _SCORE = flags.DEFINE_float("score", DEFAULT_SCORE, "Leaves out faces below this score.", 0.0, 1.0)
 
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
     if _WEIGHTS.value is None:
         raise InputError("--weights: expected a run's folder, weights, or an exported model")
     if _WORKERS.value is not None and _ENGINE.value != "ray":
-        raise InputError(f"--workers: is of --engine=ray, found --engine={_ENGINE.value}")
+        raise InputError(f"--workers: needs --engine=ray, found --engine={_ENGINE.value}")
     import_extra("pyarrow.dataset", "ray")
     from retinaface_tf.batch.run import run_batch
 

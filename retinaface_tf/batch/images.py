@@ -15,7 +15,7 @@ from retinaface_tf.batch.sources import ImageRef, bytes_column
 from retinaface_tf.data.decode_host import decode_bytes, read_image
 from retinaface_tf.errors import InputError, one_line
 
-WINDOW_PIXELS = 1 << 25  # of all images in memory, 100 MB, but for the last one of them
+WINDOW_PIXELS = 1 << 25  # of all images in memory, 100 MB, not counting the last one
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,12 +28,12 @@ class OpenedImage:
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Height and width."""
+        """Returns height and width."""
         return None if self.pixels is None else (self.pixels.shape[0], self.pixels.shape[1])
 
 
 def open_windows(images: Sequence[ImageRef]) -> Iterator[list[OpenedImage]]:
-    """Opens images, and yields as many together as memory is meant for."""
+    """Opens images, and yields as many together as memory allows."""
     window: list[OpenedImage] = []
     room = WINDOW_PIXELS
     for image in _open_all(images):
@@ -46,7 +46,7 @@ def open_windows(images: Sequence[ImageRef]) -> Iterator[list[OpenedImage]]:
 
 
 def _open_all(images: Iterable[ImageRef]) -> Iterator[OpenedImage]:
-    # A file holds neighbours, and is read once for all of them.
+    # Consecutive images may be in one file, which is read once for all of them.
     for file, group in groupby(images, key=lambda image: image.file):
         refs = list(group)
         if refs[0].row is None:
@@ -77,7 +77,7 @@ def _open_rows(file: str, refs: Sequence[ImageRef]) -> Iterator[OpenedImage]:
 
 
 def _read_bytes(file: str, first: int, last: int) -> Iterator[tuple[int, bytes | None]]:
-    """Yields rows by their number from the row groups that hold those between two numbers."""
+    """Yields rows with their numbers from the row groups that hold rows `first` to `last`."""
     parquet = pq.ParquetFile(file)
     column = bytes_column(parquet.schema_arrow.names)
     start = 0

@@ -7,5 +7,5 @@ from retinaface_tf.batch.worker import Job, ShardResult, Worker
 
 
 def run_locally(job: Job, shards: Sequence[Shard], workers: int | None) -> Iterator[ShardResult]:
-    """Detects shard by shard; `workers` has no meaning here."""
+    """Processes shard by shard; `workers` has no effect."""
     return map(Worker(job), shards)

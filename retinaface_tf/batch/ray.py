@@ -1,4 +1,4 @@
-"""Runs a batch on Ray Data, which spreads shards over actors and tries lost ones again."""
+"""Runs a batch on Ray Data, which spreads shards over actors and retries lost ones."""
 
 import logging
 import os
@@ -13,36 +13,36 @@ from retinaface_tf.cli import silent_stderr
 from retinaface_tf.extras import import_extra
 
 OBJECT_BYTES = 128 << 20  # that Ray shares between processes
-BLOCKS_PER_WORKER = 64  # the units that Ray schedules, where there are as many shards
+BLOCKS_PER_WORKER = 64  # the units that Ray schedules, if there are as many shards
 
 
 class Share(NamedTuple):
-    """Says what each of so many workers gets."""
+    """Holds the number of workers and what each of them gets."""
 
     workers: int
-    cpus: float  # whole ones are as many threads
+    cpus: float  # whole CPUs give as many threads
     gpus: float
 
 
 class ShardActor:
-    """Wraps a worker as Ray Data wants it: from a row of a shard to a row of its result."""
+    """Wraps a worker for Ray Data, from a row that names a shard to a row with its result."""
 
     def __init__(self, job: Job):
         """Takes the job of the worker."""
         self.worker = Worker(job)
 
     def __call__(self, shard: dict[str, Any]) -> dict[str, Any]:
-        """Does a shard."""
+        """Processes a shard."""
         return self.worker(Shard(**shard))._asdict()
 
 
 def run_on_ray(job: Job, shards: Sequence[Shard], workers: int | None) -> Iterator[ShardResult]:
-    """Detects on the cluster that RAY_ADDRESS names, or else on one that lives as long as this.
+    """Detects faces on the cluster that RAY_ADDRESS names, or else on a temporary local one.
 
     Args:
         job: of the batch.
-        shards: to do.
-        workers: how many processes; None is one for each GPU of the cluster, or else each core.
+        shards: to process.
+        workers: how many processes; None means one for each GPU of the cluster, or else each core.
 
     Raises:
         InputError: Ray is not installed.
@@ -57,7 +57,7 @@ def run_on_ray(job: Job, shards: Sequence[Shard], workers: int | None) -> Iterat
         results = rows.map(
             ShardActor,
             fn_constructor_args=(job,),
-            # One shard at a time: none waits for a busy worker while another has nothing to do.
+            # One shard at a time, so that none waits for a busy worker while another is idle.
             compute=ray.data.ActorPoolStrategy(size=share.workers, max_tasks_in_flight_per_actor=1),
             num_cpus=share.cpus,
             num_gpus=share.gpus,
@@ -69,23 +69,23 @@ def run_on_ray(job: Job, shards: Sequence[Shard], workers: int | None) -> Iterat
 
 
 def _connect(ray: ModuleType) -> None:
-    """Connects to a cluster, quietly; one that starts here reports nothing to anybody."""
+    """Connects to a cluster, quietly; a cluster started here sends no usage reports."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    # Otherwise it calls arguments of Ray Data's own actors an error.
+    # Otherwise Ray calls arguments of Ray Data's own actors an error.
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     address = os.environ.get("RAY_ADDRESS", "local")
     settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address == "local":
-        # Shards are named, not sent: little memory will do.
+        # Shards are named, not sent, so that little memory is needed.
         settings |= {"include_dashboard": False, "object_store_memory": OBJECT_BYTES}
-    with silent_stderr():  # what fails, raises
+    with silent_stderr():  # failures raise
         ray.init(address, **settings)
     ray.data.DataContext.get_current().enable_progress_bars = False
 
 
 def _share_cluster(ray: ModuleType, workers: int | None) -> Share:
-    """Shares what the cluster has among so many workers, each of which fits on every machine."""
+    """Divides the cluster among `workers` workers, each of which fits on every machine."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     cores = [int(node["CPU"]) for node in nodes if node.get("CPU")] or [1]
     gpus = sum(int(node.get("GPU", 0)) for node in nodes)

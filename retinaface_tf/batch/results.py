@@ -1,11 +1,11 @@
-"""Writes the detections of a batch as Parquet; this is their schema.
+"""Writes the detections of a batch as Parquet, by this schema.
 
 `detections/part-*.parquet` has a row for each image:
 
-    path     as the source has it
-    width, height    int32, in pixels, upright; null where there is an error
-    error    why the image could not be looked at; null where it could
-    faces    best first, an empty list where there is none; each has the keys of `detect`'s lines:
+    path     as in the source
+    width, height    int32, in pixels, upright; null if there is an error
+    error    why the image could not be processed; null if it was
+    faces    best first, an empty list if there are none; each has the keys of `detect`'s lines:
         box        [x1, y1, x2, y2] in pixels, float32
         score      0..1, float32
         landmarks  [[x, y], ...]: left eye, right eye, nose, left and right mouth corner, as seen
@@ -27,7 +27,7 @@ from retinaface_tf.detections import Detections
 from retinaface_tf.files import scratch_folder, write_text
 from retinaface_tf.wording import counted
 
-DETECTIONS, SUMMARY = "detections", "summary.json"  # in the folder of a batch
+DETECTIONS, SUMMARY = "detections", "summary.json"  # in a batch's folder
 _FLOATS = pa.list_(pa.float32())
 _FACE = pa.struct([("box", _FLOATS), ("score", pa.float32()), ("landmarks", pa.list_(_FLOATS))])
 SCHEMA = pa.schema(
@@ -43,7 +43,7 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Summary:
-    """Counts a batch.
+    """Holds the counts of a batch.
 
     Attributes:
         images: how many rows there are.
@@ -67,7 +67,7 @@ def describe(path: str, size: tuple[int, int] | None, faces: Detections) -> dict
     Args:
         path: of the image.
         size: height and width; None where it could not be decoded.
-        faces: of the image, or why there are none.
+        faces: of the image, or why it could not be processed.
     """
     height, width = size or (None, None)
     columns = faces.boxes.tolist(), faces.scores.tolist(), faces.landmarks.tolist()
@@ -77,7 +77,7 @@ def describe(path: str, size: tuple[int, int] | None, faces: Detections) -> dict
 
 
 def write_part(out: Path, name: str, rows: Sequence[dict[str, Any]]) -> None:
-    """Writes the results of a shard, whole or not at all, however many do so at once.
+    """Writes the results of a shard, whole or not at all, however many processes do so at once.
 
     Raises:
         OSError: the file cannot be written.
@@ -94,7 +94,7 @@ def finished_parts(out: Path) -> set[str]:
 
 
 def summarise(out: Path) -> Summary:
-    """Counts the results of a batch that is done, and removes what killed workers left half."""
+    """Counts the results of a finished batch, and removes what killed workers left half-written."""
     for scratch in (out / DETECTIONS).glob(".writing-*"):
         shutil.rmtree(scratch, ignore_errors=True)
     images = faces = errors = 0

@@ -1,4 +1,4 @@
-"""Runs a batch: plans it, lets an engine do what is not done yet, and counts the results."""
+"""Runs a batch: plans it, has an engine do what is left, and counts the results."""
 
 import json
 import os
@@ -20,9 +20,9 @@ from retinaface_tf.errors import InputError
 from retinaface_tf.files import write_text
 from retinaface_tf.runtimes.interface import DEFAULT_SCORE
 
-SETTINGS = "batch.json"  # in the folder of a batch: what all its rows were made with
+SETTINGS = "batch.json"  # in a batch's folder: the settings with which all rows were made
 
-# Does shards, in any order, by so many workers or as many as it sees fit.
+# Processes shards, in any order, with the given number of workers or as many as it sees fit.
 Engine = Callable[[Job, Sequence[Shard], int | None], Iterator[ShardResult]]
 ENGINES: Mapping[str, Engine] = MappingProxyType(
     {"local": run_locally, "ray": run_on_ray, "spark": run_on_spark}
@@ -38,18 +38,18 @@ def run_batch(
     workers: int | None = None,
     score_threshold: float = DEFAULT_SCORE,
 ) -> Summary:
-    """Detects faces in all images that the sources name, and goes on where it was stopped.
+    """Detects faces in all images that the sources name, and continues where it was stopped.
 
     Args:
-        sources: as of `find_images`.
+        sources: as for `find_images`.
         out: folder of the batch, which all workers reach by the same path.
-        model: as of `load_detector`.
+        model: as for `load_detector`.
         engine: a key of ENGINES.
-        workers: processes of the engine `ray`; None is as many as the cluster has GPUs or cores.
+        workers: processes of the engine `ray`; None means as many as the cluster has GPUs or cores.
         score_threshold: faces with lower scores are left out.
 
     Returns:
-        How many images, faces and errors there are, those of earlier runs included.
+        How many images, faces and errors there are, including those of earlier runs.
 
     Raises:
         InputError: nothing is at a source, there is no such model, or the folder was begun with
@@ -72,10 +72,10 @@ def run_batch(
 
 
 def _keep_settings(out: Path, job: Job) -> None:
-    """Writes what the rows are made with, or compares it with what was written.
+    """Writes the settings of the rows, or compares them with those already written.
 
     Raises:
-        InputError: the folder was begun otherwise.
+        InputError: the folder was begun with other settings.
     """
     file, settings = out / SETTINGS, {"model": job.model, "score": job.score}
     if not file.exists():
@@ -85,6 +85,6 @@ def _keep_settings(out: Path, job: Job) -> None:
     begun = json.loads(file.read_text(encoding="utf-8"))
     if begun != settings:
         raise InputError(
-            f"{file}: was begun with model {begun['model']} and score {begun['score']}; expected "
-            f"the same, or another --out; found {job.model} and {job.score}"
+            f"{file}: begun with model {begun['model']} and score {begun['score']}, found "
+            f"{job.model} and {job.score}; use the same, or another --out"
         )

@@ -1,8 +1,8 @@
-"""Cuts a batch into shards, each of which is done as a whole or not at all.
+"""Cuts a batch into shards, each of which is processed as a whole or not at all.
 
-Manifests list the images, a row for each, and their row groups are the shards. The results of a
-shard are one file, named after the shard. Manifests are only ever added: whoever does a shard
-again, after any restart, writes the same rows to the same file.
+Manifests list the images, one per row, and their row groups are the shards. The results of a shard
+are one file, named after the shard. Manifests are only ever added, so that processing a shard again,
+after any restart, writes the same rows to the same file.
 """
 
 import math
@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 from retinaface_tf.batch.sources import ImageRef
 from retinaface_tf.files import scratch_folder
 
-MANIFESTS = "manifests"  # folder of a batch
-MAX_IMAGES, MIN_SHARDS = 256, 64  # few images still keep many workers busy
-# Names of files need not be UTF-8, hence bytes.
+MANIFESTS = "manifests"  # subfolder of a batch's folder
+MAX_IMAGES, MIN_SHARDS = 256, 64  # so that few images still keep many workers busy
+# File names need not be UTF-8, hence bytes.
 _SCHEMA = pa.schema([("path", pa.string()), ("file", pa.binary()), ("row", pa.int64())])
 
 
@@ -29,8 +29,8 @@ class Shard:
 
     Attributes:
         manifest: absolute path of the manifest.
-        group: which of its row groups.
-        images: how many there are.
+        group: number of the row group in the manifest.
+        images: how many images the shard has.
     """
 
     manifest: str
@@ -39,7 +39,7 @@ class Shard:
 
     @property
     def part(self) -> str:
-        """Name of the file with the results."""
+        """Returns the name of the file with the results."""
         return f"part-{Path(self.manifest).stem}-{self.group:06d}.parquet"
 
     def read(self) -> list[ImageRef]:
@@ -52,10 +52,10 @@ class Shard:
 
 
 def plan_shards(images: Iterable[ImageRef], out: Path) -> list[Shard]:
-    """Plans the shards of all images; those that a manifest has already stay where they are.
+    """Plans the shards of all images; images already in a manifest stay where they are.
 
     Args:
-        images: of the batch; of several with one path, the first counts.
+        images: of the batch; of several with the same path, the first counts.
         out: folder of the batch.
     """
     manifests = sorted((out / MANIFESTS).glob("*.parquet"))

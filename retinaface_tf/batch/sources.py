@@ -1,4 +1,4 @@
-"""Finds the images of a batch: files, text lists of paths, Parquet of paths or of bytes."""
+"""Finds the images of a batch in files, text lists of paths, and Parquet files."""
 
 import glob
 import os
@@ -14,26 +14,26 @@ from retinaface_tf.errors import InputError, one_line
 
 LIST_SUFFIX, PARQUET_SUFFIX = ".txt", ".parquet"
 PATH_COLUMN = "path"
-# As Ray's `read_binary_files` and Spark's `binaryFile` name them.
+# The names that Ray's `read_binary_files` and Spark's `binaryFile` use.
 BYTES_COLUMNS = ("bytes", "content")
 
 
 class ImageRef(NamedTuple):
     """Names an image and where its bytes are."""
 
-    path: str  # as the source has it, by which the image is known
+    path: str  # as in the source, identifies the image
     file: str  # absolute path of the image, or of the Parquet file that holds its bytes
-    row: int | None = None  # in the Parquet file; None in an image
+    row: int | None = None  # in the Parquet file; None for an image file
 
 
 def find_images(sources: Sequence[str], out: Path) -> Iterator[ImageRef]:
     """Finds the images that the sources name, in a fixed order.
 
     Args:
-        sources: images, text lists with a path a line, Parquet files with a column `path`, `bytes`
-            or `content`, folders with images and Parquet files anywhere below, and patterns such as
-            `photos/*.jpg`. Relative paths in lists begin at the working directory.
-        out: folder of the results, which is passed over.
+        sources: images, text lists with one path per line, Parquet files with a column `path`,
+            `bytes` or `content`, folders with images and Parquet files anywhere below, and patterns
+            such as `photos/*.jpg`. Relative paths in lists start at the working directory.
+        out: folder of the results, which is skipped.
 
     Raises:
         InputError: there is nothing at a source, or a list cannot be read.
@@ -69,7 +69,7 @@ def _image(path: str) -> ImageRef:
 
 
 def _rows_of(file: Path) -> Iterator[ImageRef]:
-    """Yields the images of a Parquet file; those of bytes without a path are `FILE#ROW`."""
+    """Yields the images of a Parquet file; those without a path are named `FILE#ROW`."""
     try:
         parquet = pq.ParquetFile(file)
         columns = parquet.schema_arrow.names
@@ -95,5 +95,5 @@ def _paths_of(parquet: pq.ParquetFile) -> Iterator[str | None]:
 
 
 def bytes_column(columns: Iterable[str]) -> str | None:
-    """Returns the column that holds images; None where a Parquet file has paths alone."""
+    """Returns the column that holds images; None if a Parquet file has only paths."""
     return next((name for name in BYTES_COLUMNS if name in columns), None)

@@ -1,4 +1,4 @@
-"""Runs a batch on Spark, which spreads shards over its executors and tries lost ones again."""
+"""Runs a batch on Spark, which spreads shards over its executors and retries lost ones."""
 
 import os
 import sys
@@ -18,12 +18,12 @@ _SHARD, _RESULT = "manifest string, group int, images int", "images int, error s
 
 
 def run_on_spark(job: Job, shards: Sequence[Shard], workers: int | None) -> Iterator[ShardResult]:
-    """Detects in a task for each shard; the session's configuration says how many run at once.
+    """Processes each shard in a task; the session's configuration says how many run at once.
 
     Args:
         job: of the batch.
-        shards: to do.
-        workers: has no meaning here.
+        shards: to process.
+        workers: has no effect.
 
     Raises:
         InputError: pyspark is not installed.
@@ -32,7 +32,7 @@ def run_on_spark(job: Job, shards: Sequence[Shard], workers: int | None) -> Iter
         from pyspark.sql import SparkSession
     except ImportError as error:
         raise InputError(f"{error}; it comes with: pip install pyspark pandas pyarrow") from None
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # of the workers
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # for the workers
     session = SparkSession.builder.appName("retinaface batch").getOrCreate()
 
     def detect(frames: Iterator["pandas.DataFrame"]) -> Iterator["pandas.DataFrame"]:

@@ -1,4 +1,4 @@
-"""Detects faces in shards: what every engine runs, once opened in each of its processes."""
+"""Detects faces in shards: every engine runs a worker in each of its processes."""
 
 import math
 import os
@@ -22,15 +22,15 @@ from retinaface_tf.runtimes.locate import find_model
 from retinaface_tf.runtimes.opening import open_detector
 from retinaface_tf.runtimes.threads import thread_limit
 
-BATCH_PIXELS = 1 << 20  # of images of one size that are detected together
+BATCH_PIXELS = 1 << 20  # of images of one size that are processed together
 
 
 @dataclass(frozen=True)
 class Job:
-    """Says what every worker has to know.
+    """Holds what every worker has to know.
 
     Attributes:
-        model: as of `load_detector`.
+        model: as for `load_detector`.
         out: folder of the batch, which all workers reach by this path.
         score: faces with lower scores are left out.
     """
@@ -41,10 +41,10 @@ class Job:
 
 
 class ShardResult(NamedTuple):
-    """Says what has become of a shard."""
+    """Tells what became of a shard."""
 
-    images: int  # how many were done
-    error: str | None  # why the batch cannot go on
+    images: int  # how many were processed
+    error: str | None  # why the batch cannot continue
 
 
 class Worker:
@@ -55,9 +55,10 @@ class Worker:
         self.job = job
 
     def __call__(self, shard: Shard) -> ShardResult:
-        """Writes the results of a shard, unless they are there.
+        """Writes the results of a shard, unless they are there already.
 
-        What would stop every other shard, too, is returned: an engine would try it again.
+        An error that would stop all other shards, too, is returned, as an engine would retry if it
+        were raised.
         """
         out = Path(self.job.out)
         try:
@@ -75,7 +76,7 @@ class Worker:
         return open_with_limits(self.job.model)
 
     def _rows(self, images: list[OpenedImage]) -> list[dict[str, Any]]:
-        """Detects on all images of a window, those of one size together."""
+        """Detects faces in all images of a window, processing those of one size together."""
         answers = dict(self._detect(images))
         return [
             describe(image.path, image.size, answers[number]) for number, image in enumerate(images)
@@ -101,13 +102,13 @@ class Worker:
 
 
 def open_with_limits(model: str) -> Detector:
-    """Opens a detector that keeps to the threads that the engine leaves it.
+    """Opens a detector that keeps to the number of threads that the engine allows.
 
     Args:
-        model: as of `load_detector`.
+        model: as for `load_detector`.
 
     Raises:
-        InputError: as of `load_detector`.
+        InputError: as for `load_detector`.
     """
     threads = thread_limit()
     if threads is not None:

@@ -28,13 +28,13 @@ def as_rgb(image: ImageInput) -> NDArray[np.uint8]:
             (RGBA, whose transparency is dropped), [H, W] or [H, W, 1] (grey); or a Pillow picture
             in any mode, which is turned upright by its EXIF orientation.
 
-        Returns:
-            uint8 [H, W, 3]; an RGB array is returned itself.
+    Returns:
+        uint8 [H, W, 3]; an RGB array is returned itself.
 
-        Raises:
-            InputError: the file is not an image, the array has another shape or type, or there are
-                no pixels.
-            TypeError: `image` is neither a path nor an array nor a picture.
+    Raises:
+        InputError: the file is not an image, the array has another shape or type, or there are
+            no pixels.
+        TypeError: `image` is neither a path nor an array nor a picture.
     """
     if isinstance(image, str | os.PathLike):
         return read_image(Path(image))

@@ -50,8 +50,8 @@ def read_records(label_file: Path, *, keep_empty: bool = True, keep_flat: bool =
         keep_empty: keeps images without a face, which are otherwise dropped and counted as well.
         keep_flat: keeps faces without area, for those who want to see them.
 
-        Raises:
-            InputError: the file is missing, or a line is in none of the three formats.
+    Raises:
+        InputError: the file is missing, or a line is in none of the three formats.
     """
     lines = read_text(label_file).splitlines()
     parse = parse_headed if is_headed(lines) else parse_official
@@ -68,8 +68,8 @@ def read_attributes(label_file: Path) -> dict[str, NDArray[np.int64]]:
         By image, `event/image` without extension, int64 [G, 6], columns as in ATTRIBUTES, for every
         listed face, including those without area. Empty if the file has another format.
 
-        Raises:
-            InputError: the file is missing, or does not keep to the format that it begins in.
+    Raises:
+        InputError: the file is missing, or does not keep to the format that it begins in.
     """
     lines = read_text(label_file).splitlines()
     if is_headed(lines):

@@ -1,1 +1,1 @@
-"""Serves a page on which a detector is tried: photos dropped or pasted, and the camera."""
+"""Serves a page for trying a detector on photos, dropped or pasted, and the camera."""

@@ -1,8 +1,9 @@
-"""Shows a page to try a detector on: python -m retinaface_tf.demo --weights WEIGHTS.
+"""Serves a page for trying a detector: python -m retinaface_tf.demo --weights WEIGHTS.
 
 The page takes photos that are dropped, pasted or chosen, and the camera. It shows faces, landmarks
-and crops, thresholds to move, and the command and the JSON that give the same. Images stay on this
-machine: only programs on it reach the page, unless `--host` names another address. Ctrl-C ends it.
+and crops, sliders for the thresholds, and the JSON with the command that gives it. Images stay on
+this machine: only its own programs can reach the page, unless `--host` names another address.
+Ctrl-C ends the demo.
 """
 
 import ipaddress
@@ -17,10 +18,10 @@ from retinaface_tf.runtimes.locate import find_model
 from retinaface_tf.runtimes.opening import open_detector
 
 _WEIGHTS = flags.DEFINE_string(
-    "weights", None, "A run's folder, a file of weights, or an exported model."
+    "weights", None, "A run's folder, a weights file, or an exported model."
 )
 _HOST = flags.DEFINE_string(
-    "host", "127.0.0.1", "Address to listen on; 0.0.0.0 lets all of the network use the page."
+    "host", "127.0.0.1", "Address to listen on; 0.0.0.0 lets the whole network use the page."
 )
 _PORT = flags.DEFINE_integer("port", 8000, "Port to listen on; 0 takes a free one.", 0, 65_535)
 
@@ -29,7 +30,7 @@ def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
     weights = _WEIGHTS.value
     if not weights:
-        raise InputError("--weights: expected a run's folder, a file of weights or a model")
+        raise InputError("--weights: expected a run's folder, a weights file or a model")
     if find_model(weights).needs_tensorflow:
         cli.start_tensorflow()
     detector = open_detector(weights)
@@ -37,7 +38,7 @@ def main(arguments: list[str]) -> int:
 
     with DemoServer(detector, weights, _HOST.value, _PORT.value) as server:
         if not _is_loopback(_HOST.value):
-            logging.warning("all who reach %s may use the page", _HOST.value)
+            logging.warning("anyone who can reach %s can use the page", _HOST.value)
         say(f"open {server.url} in a browser; Ctrl-C ends it")
         try:
             server.serve_forever()

@@ -1,4 +1,4 @@
-"""Answers the demo's requests: the bytes of an image become faces."""
+"""Answers the demo's requests by finding faces in the bytes of an image."""
 
 import time
 from pathlib import Path
@@ -15,22 +15,22 @@ from retinaface_tf.printing import printable
 from retinaface_tf.runtimes.interface import Detector
 
 MAX_BYTES = 32 << 20  # of a file
-MAX_PIXELS = 33_554_432  # of an image: larger ones take minutes on a CPU
-_MAX_NAME = 200  # letters of the name of a file
+MAX_PIXELS = 33_554_432  # of an image; larger ones take minutes on a CPU
+_MAX_NAME = 200  # characters of a file name
 
 
 class Question(NamedTuple):
-    """Holds what a request asks beside the image."""
+    """Holds what a request states besides the image."""
 
     name: str  # of the file
-    nms_iou: float | None  # None is the config's
+    nms_iou: float | None  # None means the config's
 
 
 def parse_question(query: str) -> Question:
     """Parses `name=photo.jpg&nms_iou=0.4`, of which either may be missing.
 
     Raises:
-        InputError: an unknown key, one that is given twice, or an IoU not from 0 to 1.
+        InputError: a key is unknown or given twice, or the IoU is not from 0 to 1.
     """
     try:
         given = parse_qs(query, strict_parsing=bool(query), max_num_fields=2)
@@ -45,18 +45,18 @@ def parse_question(query: str) -> Question:
 
 
 def answer(detector: Detector, data: bytes, question: Question) -> dict[str, object]:
-    """Detects the faces of an image, down to the detector's own score threshold.
+    """Detects the faces in an image, with the detector's own score threshold.
 
     Args:
-        detector: of `load_detector`.
+        detector: from `load_detector`.
         data: the content of an image file.
-        question: its name and the threshold of NMS.
+        question: the file's name and the IoU of NMS.
 
     Returns:
         `line`, which `retinaface detect` would write to `detections.jsonl`, and `milliseconds`.
 
     Raises:
-        InputError: the data is no whole image, or is too large.
+        InputError: the data is not a whole image, or is too large.
     """
     start = time.perf_counter()
     pixels = decode_bytes(data, question.name)

@@ -1,8 +1,8 @@
-"""Decides which requests are answered: those that come from the page itself.
+"""Decides which requests are answered: only those from the page itself.
 
-Any web page that is open in the same browser may send requests to a server on this machine. Its own
-scripts may even read the answers if it has its own name resolve to 127.0.0.1 (DNS rebinding). The
-headers `Host` and `Origin`, which a page cannot forge, give such requests away.
+Any web page in the same browser can send requests to a server on this machine. Its scripts can even
+read the answers if the page's own name is made to resolve to 127.0.0.1 (DNS rebinding). The headers
+`Host` and `Origin`, which a page cannot forge, give such requests away.
 """
 
 import ipaddress
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 
 class Refused(Exception):
-    """Carries the status of HTTP and the line by which a request is refused."""
+    """Carries the HTTP status and the line of text with which a request is refused."""
 
     def __init__(self, status: int, message: str):
         """Takes the status, such as 403, and the reason in one line."""
@@ -22,12 +22,12 @@ class Refused(Exception):
 def check_source(hosts: Sequence[str], origins: Sequence[str], own_name: str) -> None:
     """Refuses a request that another page may have sent.
 
-    An address of IP is no name, so that nobody can have it resolve to this machine.
+    An IP address is not a name, so that nobody can make it resolve to this machine.
 
     Args:
         hosts: values of the header `Host`.
-        origins: values of the header `Origin`, which browsers send with what pages post.
-        own_name: the name or the address that the server was told to listen on.
+        origins: values of the header `Origin`, which browsers send with posts.
+        own_name: the name or address on which the server was told to listen.
 
     Raises:
         Refused: the host is another name, or the origin is another page.
@@ -35,7 +35,7 @@ def check_source(hosts: Sequence[str], origins: Sequence[str], own_name: str) ->
     if len(hosts) != 1 or not _is_own(hosts[0], own_name):
         raise Refused(403, f"expected one Host, localhost, an address or {own_name}")
     if any(origin != f"http://{hosts[0]}" for origin in origins):
-        raise Refused(403, "expected requests of the page itself, found another Origin")
+        raise Refused(403, "expected requests from the page itself, found another Origin")
 
 
 def _is_own(host: str, own_name: str) -> bool:
@@ -58,11 +58,11 @@ def parse_length(lengths: Sequence[str], max_bytes: int) -> int:
     """Parses the header `Content-Length`.
 
     Args:
-        lengths: its values.
-        max_bytes: of the body.
+        lengths: values of the header.
+        max_bytes: the limit.
 
     Raises:
-        Refused: there is not exactly one, it is no number above 0, or more than `max_bytes`.
+        Refused: there is not exactly one value, or it is not a number from 1 to `max_bytes`.
     """
     if len(lengths) != 1 or not (lengths[0].isascii() and lengths[0].isdecimal()):
         raise Refused(411, "expected the length of the image")

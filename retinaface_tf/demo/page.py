@@ -1,4 +1,4 @@
-"""Makes the files of the demo's page, which the server holds in memory by their paths."""
+"""Makes the files of the demo's page, which the server keeps in memory by path."""
 
 import shlex
 from collections.abc import Mapping
@@ -15,18 +15,18 @@ _PACKAGE = "retinaface_tf.demo"
 
 
 class Content(NamedTuple):
-    """Holds what a path is answered with."""
+    """Holds the answer to a request for a path."""
 
-    type: str  # of MIME
+    type: str  # MIME type
     data: bytes
 
 
 def make_files(detector: Detector, weights: str) -> Mapping[str, Content]:
-    """Makes the page, its style and script, and the sample photographs, by their paths.
+    """Makes the page, its style and script, and the sample photographs, by path.
 
     Args:
-        detector: of these weights; the page begins with its thresholds.
-        weights: as `--weights` names them.
+        detector: made from the weights; the page starts with its thresholds.
+        weights: as named by `--weights`.
     """
     limits = detector.config.detector
     page = fill(
@@ -37,7 +37,7 @@ def make_files(detector: Detector, weights: str) -> Mapping[str, Content]:
         score=DEFAULT_SCORE,
         min_score=limits.score_threshold,
         nms_iou=limits.nms_iou,
-        # The command that gives the same cannot change the thresholds of an exported model.
+        # The command on the page cannot change the thresholds of an exported model.
         is_exported=find_model(weights).is_exported,
         max_bytes=MAX_BYTES,
         samples=[sample.name for sample in SAMPLES],

@@ -1,6 +1,6 @@
 """Serves the demo over HTTP: a few files from memory, and faces for posted images.
 
-No request names a file of this machine: paths are keys of a mapping.
+No request can name a file on this machine, as paths are keys of a mapping.
 """
 
 import json
@@ -18,9 +18,9 @@ from retinaface_tf.demo.page import Content, make_files
 from retinaface_tf.errors import InputError
 from retinaface_tf.runtimes.interface import Detector
 
-TIMEOUT = 30  # seconds that a client may keep silent, or wait for the images of others
+TIMEOUT = 30  # seconds for which a client may be silent, or wait for others' images
 
-# The page may use its own files alone, and no other page may frame it.
+# The page may only use its own files, and no other page may frame it.
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self'; base-uri 'none'; "
@@ -37,8 +37,8 @@ log = logging.getLogger(__name__)
 class DemoServer(socketserver.ThreadingTCPServer):
     """Serves the demo of a detector until `shutdown`.
 
-    Connections have threads, as browsers open some that they do not use; images are detected one at
-    a time.
+    Each connection has a thread, as browsers open some that they do not use; images are processed
+    one at a time.
     """
 
     allow_reuse_address = daemon_threads = True
@@ -47,13 +47,13 @@ class DemoServer(socketserver.ThreadingTCPServer):
         """Listens on an address.
 
         Args:
-            detector: of the weights.
-            weights: as `--weights` names them.
+            detector: made from the weights.
+            weights: as named by `--weights`.
             host: a name or an address of this machine.
             port: 0 takes a free one.
 
         Raises:
-            InputError: the address cannot be listened on.
+            InputError: the server cannot listen on the address.
         """
         self.detector, self.host = detector, host
         self.files = make_files(detector, weights)
@@ -63,16 +63,16 @@ class DemoServer(socketserver.ThreadingTCPServer):
         except (OSError, OverflowError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or error
             raise InputError(
-                f"--host {host} --port {port}: cannot be listened on ({reason})"
+                f"--host {host} --port {port}: cannot listen there ({reason})"
             ) from None
 
     @property
     def url(self) -> str:
-        """The address of the page."""
+        """Returns the address of the page."""
         return f"http://{self.host}:{self.server_address[1]}/"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Stays silent where the browser has closed the connection; all else is a bug."""
+        """Ignores connections that the browser has closed; all else is a bug."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             log.exception("a request failed")
 
@@ -89,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._respond(self._detect)
 
     def _respond(self, make: Callable[[], Content]) -> None:
-        """Sends what `make` returns, or the reason why there is no answer as one line of JSON."""
+        """Sends what `make` returns, or, as JSON, the reason why there is no answer."""
         status = 200
         try:
             check_source(self._all("Host"), self._all("Origin"), self.server.host)
@@ -129,7 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self.headers.get_all(header, [])
 
     def log_message(self, format: str, *values: object) -> None:
-        """Logs a request where somebody asked for that."""
+        """Logs a request at level DEBUG."""
         log.debug(format, *values)
 
 

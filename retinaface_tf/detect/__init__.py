@@ -1,1 +1,1 @@
-"""Detects faces in images, folders, videos, cameras and streams, and writes what was found."""
+"""Detects faces in images, folders, videos, cameras and streams, and writes the results."""

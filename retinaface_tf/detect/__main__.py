@@ -1,10 +1,10 @@
 """Detects faces: python -m retinaface_tf.detect PATH... [--out DIR].
 
-A PATH is an image, a video, a folder, which is searched with all below it, a camera (`0` or
+A PATH is an image, a video, a folder, which is searched with all its subfolders, a camera (`0` or
 `/dev/video0`), or a stream (`http://camera/video.mjpg`). Without `--weights`, `--cfg` or
-`--workdir` the weights are those of this package, mobilenet025. The command writes
-`detections.jsonl` and `detections.csv`, whose schema is in `detect/results.py`, and a picture or
-video of each with its faces. Cameras and streams go on until Ctrl-C, or for `--max_frames`.
+`--workdir` the command uses the package's own weights, mobilenet025. It writes `detections.jsonl`
+and `detections.csv`, whose schema is in `detect/results.py`, and a picture or video of each input
+with its faces. Cameras and streams run until Ctrl-C, or for `--max_frames`.
 """
 
 import logging
@@ -27,33 +27,33 @@ from retinaface_tf.samples import SAMPLES
 _WEIGHTS = flags.DEFINE_string(
     "weights",
     None,
-    "A name in `retinaface weights list`, a run's folder, a file of weights, or an exported model; "
+    "A name in `retinaface weights list`, a run's folder, a weights file, or an exported model; "
     "instead of --cfg's.",
 )
 _SAVED_MODEL = flags.DEFINE_string(
     "saved_model", None, "An exported model: a folder, an .onnx or a .tflite file."
 )
-_SAMPLE = flags.DEFINE_bool("sample", False, "Detects in the two photographs of the package, too.")
-_OUT = flags.DEFINE_string("out", "detections", "Folder of the results.")
+_SAMPLE = flags.DEFINE_bool("sample", False, "Also uses the package's two photographs.")
+_OUT = flags.DEFINE_string("out", "detections", "Folder for the results.")
 _SCORE = flags.DEFINE_float("score", DEFAULT_SCORE, "Leaves out faces below this score.", 0.0, 1.0)
 _BATCH = flags.DEFINE_integer(
-    "batch", DEFAULT_BATCH, "Images or frames of one size to detect together.", 1
+    "batch", DEFAULT_BATCH, "Images or frames of one size to process together.", 1
 )
 _MAX_FRAMES = flags.DEFINE_integer(
-    "max_frames", None, "Frames to read of a video, camera or stream.", 1
+    "max_frames", None, "Frames to read of each video, camera or stream.", 1
 )
 _PICTURES = flags.DEFINE_bool("pictures", True, "Writes pictures or videos with the faces.")
-_BLUR = flags.DEFINE_bool("blur", False, "Makes faces unrecognisable there, instead of boxes.")
-_CROP = flags.DEFINE_bool("crop", False, "Writes each face as a picture of its own.")
-_MARGIN = flags.DEFINE_float("margin", 0.2, "Of a crop, on each side, by the box's size.", 0.0)
+_BLUR = flags.DEFINE_bool("blur", False, "Pixelates faces in these, instead of boxes.")
+_CROP = flags.DEFINE_bool("crop", False, "Writes each face as a separate picture.")
+_MARGIN = flags.DEFINE_float("margin", 0.2, "On each side of a crop, in box sizes.", 0.0)
 _ALIGN = flags.DEFINE_enum(
     "align", None, list(TEMPLATES), "Writes each face aligned by its landmarks."
 )
-# absl's own -v is a number, and sets its own log.
+# absl's own -v takes a number, and sets absl's own log.
 _VERBOSE = flags.DEFINE_bool(
     "verbose",
     False,
-    "Says the passes over each image, by the size at which they see it.",
+    "Logs the passes over each image, by the scale at which they see it.",
     short_name="v",
     allow_override=True,
 )
@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> int:
     if not paths:
         raise InputError("expected images, videos or folders: retinaface detect PATH...")
     if _BLUR.value and (_CROP.value or _ALIGN.value):
-        raise InputError("--blur: its faces would be seen in those of --crop and --align")
+        raise InputError("--blur: --crop and --align would show the faces that it hides")
     if _VERBOSE.value:
         cli.show_details(run.__name__)
     options = OutputOptions(_PICTURES.value, _BLUR.value, _CROP.value, _MARGIN.value, _ALIGN.value)

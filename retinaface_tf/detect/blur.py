@@ -5,12 +5,12 @@ import cv2
 from retinaface_tf.detections import Detections
 from retinaface_tf.drawing import Picture, window_around
 
-BLUR_CELLS = 6  # pixels that are left of a face's longer side
-BLUR_MARGIN = 0.15  # of the box, on each side: ears and chin tell a person too
+BLUR_CELLS = 6  # pixels that remain along a face's longer side
+BLUR_MARGIN = 0.15  # of the box, on each side, as ears and chin identify a person, too
 
 
 def blur_faces(image: Picture, faces: Detections) -> Picture:
-    """Returns a copy in which each face is a few pixels made large, which cannot be undone.
+    """Returns a copy in which each face is reduced to a few large pixels, irreversibly.
 
     Args:
         image: RGB uint8 [H, W, 3].

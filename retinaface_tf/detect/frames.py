@@ -1,4 +1,4 @@
-"""Yields what there is to detect: images, and the frames of videos, cameras and streams."""
+"""Reads images, and the frames of videos, cameras and streams."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +14,12 @@ from retinaface_tf.detect.sources import Source
 
 
 class Frame(NamedTuple):
-    """Holds an image, or a frame of a video, and where it is from."""
+    """Holds an image, or a frame of a video, and its source."""
 
     source: Source
-    number: int | None  # from 0; None in an image
-    seconds: float | None  # since the start of the video; None in an image
-    rate: float  # frames a second
+    number: int | None  # from 0; None for an image
+    seconds: float | None  # since the start of the video; None for an image
+    rate: float  # frames per second
     pixels: NDArray[np.uint8]  # RGB [H, W, 3], upright
 
 
@@ -28,7 +28,7 @@ def read_frames(source: Source, max_frames: int | None = None) -> Iterator[Frame
 
     Args:
         source: of any kind.
-        max_frames: how many frames to read at most of what is no image.
+        max_frames: how many frames to read at most, unless the source is an image.
 
     Raises:
         InputError: the source cannot be read.

@@ -1,4 +1,4 @@
-"""Writes the faces of a frame: pictures or a video, faces cut out, results."""
+"""Writes results, pictures or videos with faces, and faces that are cut out."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +12,19 @@ from retinaface_tf.detections import Detections
 from retinaface_tf.drawing import Picture, make_parents, write_picture
 from retinaface_tf.errors import InputError
 
-CROPS, ALIGNED = "crops", "aligned"  # folders of results
+CROPS, ALIGNED = "crops", "aligned"  # folders for results
 
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """Selects what to write beside the results.
+    """Selects what to write besides the results.
 
     Attributes:
-        pictures: of each image, or a video of each video, with its faces.
-        blur: makes faces unrecognisable in them, instead of drawing boxes.
-        crop: each face as a picture of its own.
-        margin: of a crop, on each side, by the box's own width and height.
-        align: a key of `alignment.TEMPLATES`: each face aligned by its landmarks.
+        pictures: writes a picture of each image, or a video of each video, with the faces.
+        blur: pixelates faces in these, instead of drawing boxes.
+        crop: writes each face as a separate picture.
+        margin: on each side of a crop, in widths and heights of the box.
+        align: a key of `alignment.TEMPLATES`; writes each face aligned by its landmarks.
     """
 
     pictures: bool = True
@@ -35,7 +35,7 @@ class OutputOptions:
 
     @property
     def names_files(self) -> bool:
-        """Tells whether files are written that are named after each input."""
+        """Tells whether files are written that are named after the inputs."""
         return self.pictures or self.crop or self.align is not None
 
 
@@ -43,12 +43,12 @@ class Output:
     """Writes a folder of results.
 
     Attributes:
-        results: what was detected.
-        errors: the pictures and videos that could not be written, each as a line.
+        results: the detections.
+        errors: a line for each picture or video that could not be written.
     """
 
     def __init__(self, folder: Path, options: OutputOptions):
-        """Opens the folder, which is made."""
+        """Opens the folder, creating it if absent."""
         self.folder, self.options = folder, options
         self.results = Results(folder)
         self.errors: list[str] = []
@@ -62,7 +62,7 @@ class Output:
         self.results.__exit__()
 
     def write(self, frame: Frame, faces: Detections) -> None:
-        """Adds a frame; the names of files that cannot be written are null in the results."""
+        """Adds a frame; file names that cannot be written are null in the results."""
         cut_outs = [self._cut_out(frame, number, face) for number, face in enumerate(faces)]
         self.results.write(frame, faces, cut_outs)
         if self.options.pictures:
@@ -70,7 +70,7 @@ class Output:
             self._write_picture(frame, draw(frame.pixels, faces))
 
     def _cut_out(self, frame: Frame, number: int, face: Detections) -> CutOut:
-        """Writes what is asked for of one face."""
+        """Writes what was requested of one face."""
         name = _name_of_face(frame, number)
         crop = aligned = matrix = None
         if self.options.crop:
@@ -100,7 +100,7 @@ class Output:
                 self._video = file, None
 
     def _write_image(self, path: Path, image: Picture) -> str | None:
-        """Writes RGB below the folder, and returns the path there; None where that fails."""
+        """Writes an RGB image below the folder, and returns its path there; None if that fails."""
         try:
             write_picture(self.folder / path, image)
         except InputError as error:
@@ -131,10 +131,10 @@ def _draw_faces(image: Picture, faces: Detections) -> Picture:
 
 
 def _name_of_face(frame: Frame, number: int) -> Path:
-    """Names the file of a face, by its number in the image, and in a video by the frame's too."""
+    """Names the file of a face by its number in the image and, in a video, the frame's number."""
     place = "" if frame.number is None else f"_{frame.number:06d}"
     name = frame.source.picture
     if not frame.source.is_live:
         name = name.with_name(Path(frame.source.path).name)
-    # Other suffixes stay: a.jpg and a.jpeg are two, as are a.mp4 and a.jpg.
+    # Other suffixes stay, as a.jpg and a.jpeg are two files, and so are a.mp4 and a.jpg.
     return name.with_name(f"{name.name.removesuffix('.jpg')}{place}_{number}.jpg")

@@ -1,20 +1,20 @@
-"""Writes detections as JSON lines and CSV; this is their schema.
+"""Writes detections as JSON lines and CSV, by this schema.
 
 `detections.jsonl` has a line for each image or frame, always with the same keys:
 
     file     as it was given, but without the user and password of a stream's address
-    frame    its number in the video, from 0; null in an image
-    seconds  since the first frame of the video; null in an image
+    frame    number in the video, from 0; null for an image
+    seconds  since the first frame of the video; null for an image
     width, height    in pixels, upright
-    faces    best first, an empty list where there is none; each has
+    faces    best first, an empty list if there are none; each has
         box        [x1, y1, x2, y2] in pixels
         score      0..1
         landmarks  [[x, y], ...]: left eye, right eye, nose, left and right mouth corner, as seen
-        crop       file of the face cut out, below the folder of results; null if not asked for
-        aligned    file of the face aligned; likewise
-        matrix     [2][3] that took pixels of the image to those of `aligned`; likewise
+        crop       file of the cut-out face, below the folder of results; null if not requested
+        aligned    file of the aligned face, below the folder of results; null if not requested
+        matrix     [2][3] that maps pixels of the image to those of `aligned`; null without it
 
-`detections.csv` has a line for each face, its columns being CSV_COLUMNS.
+`detections.csv` has a line for each face, with the columns CSV_COLUMNS.
 """
 
 import csv
@@ -44,24 +44,24 @@ class CutOut(NamedTuple):
 
     crop: str | None = None
     aligned: str | None = None
-    matrix: NDArray[np.float64] | None = None  # [2, 3], see above
+    matrix: NDArray[np.float64] | None = None  # [2, 3], see the schema above
 
 
 class Results:
-    """Writes both files as detections come: what was found stays if the rest does not.
+    """Writes both files as detections come, so that they are kept if a later input fails.
 
     Attributes:
         images: how many images and frames were added.
-        frames: how many of them are frames of videos and cameras.
-        faces: how many faces they have.
+        frames: how many of these are frames of videos and cameras.
+        faces: how many faces these have.
     """
 
     def __init__(self, folder: Path):
-        """Opens the files in a folder, which is made."""
+        """Opens the files in a folder, creating it if absent."""
         folder.mkdir(parents=True, exist_ok=True)
         self.images = self.frames = self.faces = 0
         self._lines = (folder / LINES_FILE).open("w", encoding="utf-8")
-        # Names of files need not be UTF-8.
+        # File names need not be UTF-8.
         self._csv = (folder / CSV_FILE).open(
             "w", encoding="utf-8", errors="backslashreplace", newline=""
         )
@@ -85,9 +85,9 @@ class Results:
         """Adds an image or a frame.
 
         Args:
-            frame: where the faces are.
+            frame: in which the faces are.
             faces: of the frame.
-            cut_outs: of each face.
+            cut_outs: one for each face.
         """
         line = as_line(frame, faces, cut_outs)
         self._lines.write(json.dumps(line) + "\n")
@@ -99,7 +99,7 @@ class Results:
 
 
 def as_line(frame: Frame, faces: Detections, cut_outs: Sequence[CutOut]) -> dict[str, Any]:
-    """Returns the line of `detections.jsonl` for an image or a frame; arguments as of `write`."""
+    """Returns the line of `detections.jsonl` for an image or frame; arguments as for `write`."""
     described = [_as_json(*each) for each in zip(faces, cut_outs, strict=True)]
     return _about(frame) | {"faces": described}
 

@@ -1,4 +1,4 @@
-"""Detects faces in files, folders, videos, cameras and streams, and writes what it finds."""
+"""Detects faces in files, folders, videos, cameras and streams, and writes the results."""
 
 import itertools
 import logging
@@ -31,19 +31,19 @@ def detect_paths(
     """Detects faces in all images, videos, cameras and streams that the paths name.
 
     Args:
-        detector: of `load_detector`.
-        paths: as of `find_sources`.
-        out: folder of the results.
-        options: what to write beside the results.
+        detector: from `load_detector`.
+        paths: as for `find_sources`.
+        out: folder for the results.
+        options: what to write besides the results.
         score_threshold: faces with lower scores are left out.
-        batch_size: images or frames of one size to detect together.
-        max_frames: how many frames to read of each video or camera.
+        batch_size: images or frames of one size to process together.
+        max_frames: how many frames to read of each video, camera or stream.
 
     Returns:
         How many images and faces there were.
 
     Raises:
-        InputError: there is nothing at a path; or, after all others were done, what could not be
+        InputError: there is nothing at a path; or, after all else was done, something could not be
             read or written.
     """
     sources = find_sources(paths, out, named=options.names_files)
@@ -66,19 +66,19 @@ def detect_paths(
                     else:
                         reader.errors.append(f"{frame.source.name}: {faces.error}")
                     bar.update()
-        except KeyboardInterrupt:  # how one leaves a camera; what was found is kept
+        except KeyboardInterrupt:  # the way to stop a camera; results are kept
             log.info("stopped")
-    errors = dict.fromkeys(reader.errors + output.errors)  # each once, not of every frame
+    errors = dict.fromkeys(reader.errors + output.errors)  # each once, not for every frame
     if errors:
         raise InputError(
-            f"{len(errors)} of {len(sources)} unread or unwritten, the rest is done "
+            f"{len(errors)} of {len(sources)} could not be read or written, the rest is done "
             f"({output.results}): {'; '.join(errors)}"
         )
     return output.results
 
 
 def _progress(sources: Sequence[Source], max_frames: int | None) -> tqdm:
-    """Returns a bar that counts images, or frames where there is a video."""
+    """Returns a bar that counts images, or frames if there is a video."""
     return tqdm(
         total=count_frames(sources, max_frames),
         unit="image" if all(source.kind == "image" for source in sources) else "frame",
@@ -88,7 +88,7 @@ def _progress(sources: Sequence[Source], max_frames: int | None) -> tqdm:
 
 
 class _Reader:
-    """Reads sources one after the other, and goes on where one cannot be read."""
+    """Reads sources one after the other, and continues if one cannot be read."""
 
     def __init__(self, max_frames: int | None):
         self.errors: list[str] = []

@@ -1,4 +1,4 @@
-"""Finds images, videos, cameras and streams by the paths that a command is given."""
+"""Finds images, videos, cameras and streams by the paths given to a command."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -19,30 +19,30 @@ class Source(NamedTuple):
 
     path: str  # of a file, a camera's number or device, or a stream's address
     kind: str  # image, video, camera or stream
-    picture: Path  # where it is drawn, below the folder of results
+    picture: Path  # file to draw to, below the folder of results
 
     @property
     def name(self) -> str:
-        """Its path as it may be shown and kept: a stream's without user and password."""
+        """Returns the path as it may be shown and stored, without a stream's user and password."""
         return without_password(self.path)
 
     @property
     def is_live(self) -> bool:
-        """Whether it may have no end, and its frames should not wait for each other."""
+        """Tells whether the source may have no end, so that frames should not wait for others."""
         return self.kind in ("camera", "stream")
 
 
 def find_sources(paths: Sequence[str], out: Path, *, named: bool = True) -> list[Source]:
-    """Finds the images, videos, cameras and streams of paths; in folders all that lie below.
+    """Finds the images, videos, cameras and streams that paths name; folders are searched.
 
     Args:
         paths: of images, videos and folders; numbers or devices of cameras; addresses of streams.
-        out: folder of the results; what an earlier run has left there is no input.
-        named: whether files are written that are named after each input.
+        out: folder of the results; files that an earlier run has left there are not used as input.
+        named: whether files are written that are named after the inputs.
 
     Raises:
-        InputError: a path does not exist or lies in the folder of results, there is nothing in any,
-            or two would get one picture.
+        InputError: a path does not exist or is in the folder of results, no path has any input, or
+            two inputs would be drawn to the same file.
     """
     for path in paths:
         _refuse_results(path, out)
@@ -61,10 +61,10 @@ def find_sources(paths: Sequence[str], out: Path, *, named: bool = True) -> list
 
 
 def _refuse_results(path: str, out: Path) -> None:
-    """Refuses a path that is the folder of results, or lies in it.
+    """Refuses a path that is the folder of results, or is in that folder.
 
     Raises:
-        InputError: so it is.
+        InputError: the path is refused.
     """
     place, folder = Path(path).resolve(), out.resolve()
     if Path(path).exists() and folder in (place, *place.parents):
@@ -91,7 +91,7 @@ def _sources_of(path: str, out: Path) -> Iterator[Source]:
 
 
 def _source(file: Path, name: Path) -> Source:
-    """Names the picture, a JPEG or an MP4; other suffixes stay, as a.png and a.jpg are two."""
+    """Names the picture, a JPEG or an MP4; other suffixes stay, to keep a.png and a.jpg apart."""
     is_video = file.suffix.lower() in VIDEOS
     kept, suffix = ((".mp4",), ".mp4") if is_video else ((".jpg", ".jpeg"), ".jpg")
     picture = name if file.suffix.lower() in kept else name.with_name(f"{name.name}{suffix}")
@@ -99,7 +99,7 @@ def _source(file: Path, name: Path) -> Source:
 
 
 def count_frames(sources: Sequence[Source], max_frames: int | None) -> int | None:
-    """Counts the frames to come, for a progress bar; None where one may have no end."""
+    """Counts the frames to come, for a progress bar; None if a source may have no end."""
     total = 0
     for source in sources:
         if source.is_live and max_frames is None:

@@ -1,1 +1,1 @@
-"""Examines a data set, a machine, and batches that a run has kept."""
+"""Examines data sets, machines, and batches that a run has kept."""

@@ -1,16 +1,16 @@
-"""Examines data, a machine, or what a run kept: python -m retinaface_tf.doctor data | env | replay.
+"""Examines data, a machine, or a bad batch: python -m retinaface_tf.doctor data | env | replay.
 
-`data ROOT` examines the data set in ROOT, or that of `--cfg`: images that cannot be read, that EXIF
-turns, that train and val share; faces and landmarks that cannot be right; which faces the anchors
-cannot match at `data.image_size`. It prints a summary and writes `data.json` and `data.html`, a
-contact sheet, to `--out`. The exit code is 2 if something in it blocks training.
+`data ROOT` examines the data set in ROOT, or that of `--cfg`. It finds images that cannot be read,
+that EXIF turns, or that are in both train and val; faces and landmarks that cannot be right; and
+faces that anchors cannot match at `data.image_size`. It prints a summary and writes `data.json` and
+`data.html`, a contact sheet, to `--out`. The exit code is 2 if something blocks training.
 
-`env` prints versions, devices and what might be installed, and how many images a second a run with
-the config of `--cfg` gets from its input alone, from its step alone and from both together.
+`env` prints versions, devices and what could be installed, and how many images per second a run
+with the config of `--cfg` gets from the input alone, the step alone, and both together.
 `env --seconds 0` prints what a bug report needs, without data.
 
-`replay FILE` prints the losses of each image of a batch that a run has skipped, by the weights kept
-beside it, and the norm of the gradient; the exit code is 2 if any is not finite.
+`replay FILE` prints the losses of each image in a batch that a run has skipped, with the weights
+kept beside the batch, and the norm of the gradient. The exit code is 2 if any is not finite.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ from retinaface_tf.printing import say
 _SECONDS = flags.DEFINE_float(
     "seconds", 10, "How long to measure each part; 0 measures no speed.", lower_bound=0
 )
-_OUT = flags.DEFINE_string("out", "doctor", "Folder of what `data` found, as JSON and HTML.")
+_OUT = flags.DEFINE_string("out", "doctor", "Folder for the findings of `data`, as JSON and HTML.")
 
 
 def main(arguments: list[str]) -> int:

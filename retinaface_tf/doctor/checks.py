@@ -10,19 +10,19 @@ from retinaface_tf.doctor.findings import Finding, Split
 from retinaface_tf.geometry.boxes import iou
 
 MIN_SIDE = 32  # pixels: the largest stride of the anchors
-MAX_ASPECT_RATIO = 4.0  # long side by short side; training pads all to squares
+MAX_ASPECT_RATIO = 4.0  # long side by short side; training pads images to squares
 SAME_FACE_IOU = 0.9
-MIN_CROSSING = 0.1  # of the face's size, by which points have to be on the wrong side
-MAX_TURN = 45.0  # degrees from upright, up to which it is plain what is left and what is right
-MAX_OUTSIDE = 0.25  # of the box's size; noses of profiles do reach out a little
+MIN_CROSSING = 0.1  # of the face's size, by which points must be on the wrong side
+MAX_TURN = 45.0  # degrees from upright, up to which left and right are unambiguous
+MAX_OUTSIDE = 0.25  # of the box's size, as the nose of a profile may reach out a little
 
 
 def check_images(split: Split, faults: Mapping[int, str]) -> Iterator[Finding]:
-    """Finds images that are unreadable, turned, listed twice, of an odd size, or without faces.
+    """Finds images that are unreadable, turned, listed twice, of unusual size, or without faces.
 
     Args:
         split: to check.
-        faults: why images cannot be read, by their numbers.
+        faults: why images cannot be read, by index.
     """
     records, facts = split.records, split.images
     first: dict[str, int] = {}
@@ -45,7 +45,7 @@ def check_images(split: Split, faults: Mapping[int, str]) -> Iterator[Finding]:
 
 
 def _check_turned(split: Split, image: int) -> Finding:
-    """Tells whether the faces of an image fit it only before EXIF turns it."""
+    """Tells whether the faces of an image fit only before EXIF turns the image."""
     records, facts = split.records, split.images
     boxes = records.boxes[records.splits[image] : records.splits[image + 1]]
     orientation = int(facts.orientations[image])
@@ -59,9 +59,9 @@ def _check_turned(split: Split, image: int) -> Finding:
 
 
 def check_boxes(split: Split) -> Iterator[Finding]:
-    """Finds faces without area, outside of their image, or over its border.
+    """Finds faces without area, outside their image, or reaching beyond it.
 
-    Images that cannot be read have no size, and none of their faces is outside.
+    The faces of images that cannot be read, whose size is unknown, count as inside.
     """
     records, image_of_face = split.records, split.image_of_face
     sizes = np.where(split.images.readable[:, None], split.images.sizes, 1 << 30)[image_of_face]
@@ -69,7 +69,7 @@ def check_boxes(split: Split) -> Iterator[Finding]:
     centre = (top_left + bottom_right) / 2
     is_flat = (bottom_right <= top_left).any(axis=1)
     is_outside = ~is_flat & ((centre <= 0) | (centre >= sizes)).any(axis=1)
-    # By over a pixel, as corners are rounded.
+    # By more than a pixel, as corners are rounded.
     reaches_over = ((top_left < -1) | (bottom_right > sizes + 1)).any(axis=1)
     is_over = ~is_flat & ~is_outside & reaches_over
     masks = {"no area": is_flat, "outside": is_outside, "over the border": is_over}
@@ -95,7 +95,7 @@ def check_duplicates(split: Split) -> Iterator[Finding]:
 
 
 def check_landmarks(split: Split) -> Iterator[Finding]:
-    """Finds landmarks in another order or far outside of their box."""
+    """Finds landmarks in another order or far outside their box."""
     records, image_of_face = split.records, split.image_of_face
     extent = records.boxes[:, 2:] - records.boxes[:, :2]
     rows = np.flatnonzero(records.has_landmarks & (extent > 0).all(axis=1))
@@ -109,15 +109,15 @@ def check_landmarks(split: Split) -> Iterator[Finding]:
         kind = "landmark order" if upright[row] else "not upright"
         yield Finding(kind, int(image_of_face[rows[row]]), int(rows[row]), text)
     for row in np.flatnonzero(outside > MAX_OUTSIDE):
-        text = f"{outside[row]:.0%} of the box {_columns(records, rows[row])} outside of it"
+        text = f"outside the box {_columns(records, rows[row])} by {outside[row]:.0%} of it"
         yield Finding("landmark outside", int(image_of_face[rows[row]]), int(rows[row]), text)
 
 
 def is_crossed(points: NDArray[np.float32], size: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Tells which landmarks have eyes or mouth corners on the wrong sides.
 
-    Sides are seen along the line from the eyes to the mouth, so that a head may be upside down.
-    Profiles, whose points nearly coincide, are let pass.
+    Sides are relative to the line from the eyes to the mouth, so that a head may be upside down.
+    Profiles, whose points nearly coincide, pass.
 
     Args:
         points: [N, 5, 2], pixels.
@@ -137,9 +137,9 @@ def is_crossed(points: NDArray[np.float32], size: NDArray[np.float32]) -> NDArra
 
 
 def is_upright(points: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Tells which faces, by landmarks [N, 5, 2], are turned by MAX_TURN at most: bool [N].
+    """Tells which faces, by landmarks [N, 5, 2], are turned by at most MAX_TURN: bool [N].
 
-    In others, some people call left what is left in the image, and others what is in the face.
+    In other faces, left may mean left in the image to some people, and left in the face to others.
     """
     right, down = _eyes_to_mouth(points).T
     return np.abs(right) <= np.tan(np.radians(MAX_TURN)) * down
@@ -150,6 +150,6 @@ def _eyes_to_mouth(points: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _columns(records: Records, face: int) -> str:
-    """Formats a box as label files have it."""
+    """Formats a box as in label files."""
     x1, y1, x2, y2 = records.boxes[face]
     return f"{x1:g} {y1:g} {x2 - x1:g} {y2 - y1:g}"

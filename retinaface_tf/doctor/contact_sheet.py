@@ -1,4 +1,4 @@
-"""Writes the doctor's findings as one HTML page, with the thumbnails inside of the file."""
+"""Writes the doctor's findings as one HTML page that includes the thumbnails."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ from retinaface_tf.tiles import Box, Point, Tile, landmark_points, make_tile
 from retinaface_tf.wording import counted
 
 MAX_EXAMPLES = 24  # of each kind
-SAMPLES = 12  # images of each split as training reads it
-MARGIN, MIN_SIDE = 0.75, 40  # of the window around a face: in sides of the face; pixels
+SAMPLES = 12  # images of each split, as training reads them
+MARGIN, MIN_SIDE = 0.75, 40  # of the window around a face: in sides of the face, and in pixels
 
 
 @dataclass(frozen=True)
 class Example:
-    """An image to show: with a finding, or as training reads it."""
+    """Holds an image to show, with a finding or as training reads it."""
 
-    tiles: list[Tile]  # of a pair that looks alike both; none of an unreadable image
+    tiles: list[Tile]  # two for a pair that looks alike; none for an unreadable image
     where: str
     name: str  # of the image
     text: str
@@ -33,7 +33,7 @@ class Example:
 
 @dataclass(frozen=True)
 class KindSection:
-    """The findings of a kind."""
+    """Holds the findings of a kind."""
 
     title: str
     count: int
@@ -43,19 +43,19 @@ class KindSection:
 
 @dataclass(frozen=True)
 class SplitSection:
-    """A split: its faces by height, its findings, and images as training reads them."""
+    """Holds a split: its faces by height, its findings, and images as training reads them."""
 
     name: str
     populations: dict[Population, int]
     heights: list[HeightRow]
-    max_faces: int  # of a row of heights
+    max_faces: int  # in any row of heights
     unmatchable: int
     kinds: list[KindSection]
     samples: list[Example]
 
 
 def write_contact_sheet(file: Path, diagnosis: Diagnosis) -> None:
-    """Writes the page, which needs no other file and no network."""
+    """Writes the page, which needs neither other files nor a network."""
     write_page(
         file,
         "retinaface_tf.doctor",
@@ -99,7 +99,7 @@ def _example(split: Split, finding: Finding) -> Example:
 
 
 def _samples(split: Split) -> list[Example]:
-    """Returns images that can be read, evenly spread."""
+    """Returns readable images, evenly spread."""
     records, readable = split.records, np.flatnonzero(split.images.readable)
     places = np.linspace(0, len(readable) - 1, min(SAMPLES, len(readable))).round().astype(int)
     return [
@@ -114,7 +114,7 @@ def _samples(split: Split) -> list[Example]:
 
 
 def _tiles(split: Split, image: int, face: int | None) -> list[Tile]:
-    """Shows an image with its faces, or the surroundings of one; none if it cannot be read."""
+    """Shows an image with its faces, or the surroundings of one; nothing if it is unreadable."""
     if not split.images.readable[image]:
         return []
     pixels = read_image(split.records.path(image))
@@ -126,7 +126,7 @@ def _tiles(split: Split, image: int, face: int | None) -> list[Tile]:
 
 
 def _labels(split: Split, image: int, subject: int | None) -> tuple[list[Box], list[Point]]:
-    """Lists the faces of an image and their landmarks, the face that is shown first."""
+    """Lists the faces of an image and their landmarks, with the subject first."""
     records = split.records
     faces = sorted(
         range(records.splits[image], records.splits[image + 1]), key=lambda face: face != subject

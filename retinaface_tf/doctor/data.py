@@ -1,4 +1,4 @@
-"""Examines a data set before it is trained on: images, labels, and what anchors can match."""
+"""Examines a data set before training: images, labels, and what anchors can match."""
 
 import time
 from collections.abc import Iterator
@@ -21,15 +21,15 @@ from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.geometry.boxes import to_corners
 from retinaface_tf.geometry.matcher import best_overlaps
 
-# Bits of 256 in which fingerprints of one picture may differ. Of 202 images of WIDER FACE made half
-# as large and saved at JPEG quality 50, or made grey, all stayed within; of those saved at quality
-# 30 or made brighter, 99 %; of those cropped by 2 %, 46 %. The nearest two different images of
-# 1,102 differ in 66.
+# Bits of 256 in which fingerprints of the same picture may differ. Of 202 WIDER FACE images, all
+# stayed within this limit when halved and saved at JPEG quality 50, or made grey; 99 % when saved
+# at quality 30 or brightened; 46 % when cropped by 2 %. The two most similar of 1,102 different
+# images differ in 66 bits.
 SAME_PICTURE_BITS = 32
 
 
 def examine(config: Config) -> Diagnosis:
-    """Examines train and val below `data.root`, of which one may be missing.
+    """Examines train and val below `data.root`; one of them may be missing.
 
     Raises:
         InputError: both are missing, or labels cannot be parsed or evaluated.
@@ -54,7 +54,7 @@ def examine(config: Config) -> Diagnosis:
 def _inspect(name: str, label_file: Path) -> Split:
     records = read_records(label_file, keep_flat=True)
     if name == "val":
-        records.files()  # refused here as evaluation would refuse it
+        records.files()  # refused here, as evaluation would refuse it
     paths = [str(records.path(i)) for i in range(len(records))]
     return Split(name, records, inspect_images(paths, name))
 
@@ -69,7 +69,7 @@ def _find(split: Split) -> list[Finding]:
 
 
 def _unreadable(split: Split) -> dict[int, str]:
-    """Returns why images cannot be read, by their numbers."""
+    """Returns why images cannot be read, by index."""
     faults = find_faults(split.records)
     for i in np.flatnonzero(~split.images.readable).tolist():
         if i not in faults:
@@ -79,10 +79,10 @@ def _unreadable(split: Split) -> dict[int, str]:
 
 
 def _matchable(split: Split, config: Config) -> NDArray[np.bool_]:
-    """Tells which faces [N] an anchor can match where the network sees the whole image.
+    """Tells which faces [N] an anchor can match when the network sees the whole image.
 
-    Training pads images to squares and brings them to `data.image_size`; its crops also show
-    faces larger. Faces of images that cannot be read, or without area, count as matchable.
+    Training pads images to squares and resizes them to `data.image_size`; crops also show faces
+    larger. Faces without area, and faces in images that cannot be read, count as matchable.
     """
     side = split.images.sizes.max(axis=1)[split.image_of_face]
     boxes = split.records.boxes
@@ -94,10 +94,10 @@ def _matchable(split: Split, config: Config) -> NDArray[np.bool_]:
 
 
 def _find_overlap(train: Split, val: Split) -> Iterator[Finding]:
-    """Finds images of train that val has too, be it in another size or saved anew.
+    """Finds images of train that are also in val, even in another size or saved again.
 
-    Pictures before a plain background are not compared: they are so flat that different ones look
-    alike.
+    Pictures with a plain background are not compared: their fingerprints are so flat that different
+    ones look alike.
     """
     train_rows, val_rows = _comparable(train), _comparable(val)
     pairs = find_alike(
@@ -112,6 +112,6 @@ def _find_overlap(train: Split, val: Split) -> Iterator[Finding]:
 
 
 def _comparable(split: Split) -> NDArray[np.int64]:
-    """Returns the numbers of the images whose fingerprints tell something."""
+    """Returns the indices of the images whose fingerprints can be compared."""
     flat = is_flat(split.images.fingerprints, SAME_PICTURE_BITS)
     return np.flatnonzero(split.images.readable & ~flat)

@@ -1,4 +1,4 @@
-"""The diagnosis of a data set: findings, which of them block training, as text and as JSON."""
+"""Holds the diagnosis of a data set, as text and JSON: findings, and which block training."""
 
 import json
 from collections import Counter
@@ -17,11 +17,11 @@ from retinaface_tf.wording import counted
 
 MIN_MATCHABLE = 0.5  # fraction of faces; WIDER FACE at 640 pixels has 0.65
 ANCHORS_REMEDY = "faces are too small or too large: raise data.image_size, or set anchors.sizes"
-EXAMPLES = 3  # of each kind on a terminal
+EXAMPLES = 3  # of each kind, on a terminal
 
 
 class HeightRow(NamedTuple):
-    """Faces of a class of heights."""
+    """Holds the faces of a height class."""
 
     name: str  # of the class, in pixels
     faces: int
@@ -30,7 +30,7 @@ class HeightRow(NamedTuple):
 
 @dataclass(frozen=True)
 class SplitDiagnosis:
-    """A split of the data set and what was found in it."""
+    """Holds a split of the data set and its findings."""
 
     split: Split
     findings: list[Finding]
@@ -80,7 +80,7 @@ class Diagnosis:
         return "\n".join([*lines, *self._closing_lines()])
 
     def _closing_lines(self) -> Iterator[str]:
-        """Yields what blocks training and how that is mended, or that nothing does."""
+        """Yields what blocks training and how to correct it, or that nothing does."""
         blocking = self.blocking()
         if not blocking:
             yield "ready to train"
@@ -90,7 +90,7 @@ class Diagnosis:
             yield f"  {kind}: {KINDS[kind].remedy if kind in KINDS else ANCHORS_REMEDY}"
 
     def save(self, file: Path) -> None:
-        """Writes the whole diagnosis as JSON, and the folder that the file needs."""
+        """Writes the whole diagnosis as JSON, creating missing folders."""
         content = {
             "root": self.config.data.root,
             "image_size": self.config.data.image_size,
@@ -134,7 +134,7 @@ def _lines_of_split(diagnosis: SplitDiagnosis, image_size: int) -> Iterator[str]
     for name, faces, matchable in diagnosis.heights():
         fraction = f"{matchable / faces:.0%}" if faces else "-"
         yield f"  {name:<8}{faces:>8}  {matchable} ({fraction})"
-    yield f"  {counted(unmatchable, 'face')} no anchor can match, unless a crop shows them larger"
+    yield f"  {counted(unmatchable, 'face')} that no anchor can match, unless a crop enlarges them"
     blocking = diagnosis.blocking()
     for name, kind in KINDS.items():
         if found := diagnosis.of_kind(name):

@@ -1,4 +1,4 @@
-"""Kinds of findings in a data set, how serious each is, and the split that they are found in."""
+"""Defines kinds of findings in a data set, how serious each is, and the split that has them."""
 
 import math
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from retinaface_tf.data.records import Records
 from retinaface_tf.doctor.inspection import ImageFacts
 
-# WIDER FACE's own labels have single faults; from this fraction on, faces teach something wrong.
+# WIDER FACE's own labels have a few faults; from this fraction on, labels teach something wrong.
 SYSTEMATIC_FRACTION = 0.01
 PREVALENT_FRACTION = 0.5
-# Fewer say nothing about the rest, unless there is no rest: one face is over 1 % of a small set.
+# Fewer say nothing about the rest, unless all are faulty: one face is over 1 % of a small set.
 MIN_SYSTEMATIC = 5
 
 
 class Severity(Enum):
-    """How many findings of a kind make a data set unfit to train on."""
+    """Says how many findings of a kind make a data set unfit for training."""
 
     FATAL = "one"
     SYSTEMATIC = "one in a hundred"
@@ -27,7 +27,7 @@ class Severity(Enum):
     HARMLESS = "no number"
 
     def is_blocking(self, count: int, population: int) -> bool:
-        """Tells whether `count` findings among so many images or faces are too many."""
+        """Tells whether `count` findings among `population` images or faces are too many."""
         least = min(MIN_SYSTEMATIC, population)
         needed = {
             Severity.FATAL: 1,
@@ -38,7 +38,7 @@ class Severity(Enum):
 
 
 class Population(StrEnum):
-    """The things among which findings of a kind are counted."""
+    """Lists the things among which findings of a kind are counted."""
 
     IMAGES = "images"
     FACES = "faces"
@@ -47,12 +47,12 @@ class Population(StrEnum):
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of finding."""
+    """Describes a kind of finding."""
 
     title: str
     population: Population
     severity: Severity
-    remedy: str = ""  # what to do where such findings block training
+    remedy: str = ""  # what to do if such findings block training
 
 
 KINDS = {
@@ -64,13 +64,13 @@ KINDS = {
         "--set data.unreadable=skip",
     ),
     "overlap": Kind(
-        "Images of train that look like one of val",
+        "Images of train that look like an image of val",
         Population.IMAGES,
         Severity.FATAL,
         "take these images out of the labels of train",
     ),
     "sideways": Kind(
-        "Labels of the image as stored, not as EXIF turns it",
+        "Labels that fit the image as stored, not as EXIF turns it",
         Population.IMAGES,
         Severity.FATAL,
         "label the images upright, or remove their EXIF orientation",
@@ -88,34 +88,34 @@ KINDS = {
         "write boxes as x y width height in pixels, and take out those without area",
     ),
     "outside": Kind(
-        "Faces centred outside of the image",
+        "Faces centred outside the image",
         Population.FACES,
         Severity.SYSTEMATIC,
         "write boxes as x y width height in pixels of the image as it is stored here",
     ),
     "over the border": Kind(
-        "Faces that reach over the image's border", Population.FACES, Severity.HARMLESS
+        "Faces that reach beyond the image", Population.FACES, Severity.HARMLESS
     ),
     "duplicate": Kind(
         "Faces that are labelled twice",
         Population.FACES,
         Severity.SYSTEMATIC,
-        "take out one line of each two",
+        "remove one line of each pair",
     ),
     "landmark order": Kind(
         "Landmarks in another order",
         Population.LANDMARKS,
         Severity.SYSTEMATIC,
-        "write left eye, right eye, nose, left and right mouth corner, as seen",
+        "write left eye, right eye, nose, left and right mouth corner, as seen in the image",
     ),
     "not upright": Kind(
         "Faces on their side or upside down, or landmarks in another order",
         Population.LANDMARKS,
         Severity.PREVALENT,
-        "unless the faces lie, write left eye, right eye, nose, left and right mouth corner",
+        "if faces are upright, write left eye, right eye, nose, left and right mouth corner",
     ),
     "landmark outside": Kind(
-        "Landmarks far outside of their box",
+        "Landmarks far outside their box",
         Population.LANDMARKS,
         Severity.SYSTEMATIC,
         "write landmarks as x y in pixels of the image, or -1 for faces without",
@@ -125,18 +125,18 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """A fault, or something to know, of an image or of a face."""
+    """Describes a fault, or something worth knowing, of an image or a face."""
 
     kind: str  # a key of KINDS
-    image: int  # number in the records
-    face: int | None  # row in the records, if it is about one
+    image: int  # index in the records
+    face: int | None  # row in the records, if the finding is about a face
     text: str
     lookalike: Path | None = None  # the other image that this one looks like
 
 
 @dataclass(frozen=True)
 class Split:
-    """Train or val: its labels, faces without area included, and facts of its images."""
+    """Holds train or val: labels, including faces without area, and facts of images."""
 
     name: str
     records: Records
@@ -144,7 +144,7 @@ class Split:
 
     @property
     def image_of_face(self) -> NDArray[np.int64]:
-        """Returns the number of each face's image, [N]."""
+        """Returns the index of each face's image, [N]."""
         return np.repeat(np.arange(len(self.records)), np.diff(self.records.splits))
 
     @property
@@ -157,11 +157,11 @@ class Split:
         }
 
     def where(self, finding: Finding) -> str:
-        """Returns label file and line of what a finding is about."""
+        """Returns the label file and line of a finding."""
         if finding.face is None:
             return self.records.where(finding.image)
         return f"{self.records.label_file}:{self.records.face_lines[finding.face]}"
 
     def image_of(self, finding: Finding) -> str:
-        """Returns the name of the image that a finding is about."""
+        """Returns the name of the image of a finding."""
         return str(self.records.images[finding.image])

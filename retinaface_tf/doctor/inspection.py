@@ -1,7 +1,7 @@
 """Inspects the pixels of all images of a data set.
 
-Each image is decoded whole, as training would: a JPEG that is decoded reduced may hide where it
-breaks.
+Each image is decoded in full, as decoding a JPEG at reduced size may not reach the place where it
+is broken.
 """
 
 import sys
@@ -16,13 +16,13 @@ from tqdm import tqdm
 from retinaface_tf.data.decode import decode_fully
 from retinaface_tf.data.exif import TRANSPOSED, exif_orientation
 
-# Grey pixels of which a fingerprint compares neighbours: 16 x 16 comparisons, 256 bits.
+# Grey pixels whose neighbours a fingerprint compares: 16 x 16 comparisons, 256 bits.
 ROWS, COLUMNS = 16, 17
 
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """Facts of images, meaningless where an image is not readable."""
+    """Holds facts of images, which are meaningless for unreadable images."""
 
     readable: NDArray[np.bool_]  # [I]
     sizes: NDArray[np.int64]  # [I, 2], width and height, upright
@@ -37,7 +37,7 @@ class ImageFacts:
 
 
 def inspect_images(paths: Sequence[str], name: str) -> ImageFacts:
-    """Decodes images on all cores, with a progress bar of that name on a terminal."""
+    """Decodes images on all cores, with a progress bar named `name` on a terminal."""
     facts = ImageFacts(
         readable=np.zeros(len(paths), np.bool_),
         sizes=np.zeros((len(paths), 2), np.int64),
@@ -72,15 +72,15 @@ def _inspect(number: tf.Tensor, path: tf.Tensor) -> tuple[tf.Tensor, ...]:
 def fingerprint(grey: NDArray[np.float32]) -> NDArray[np.uint64]:
     """Returns the difference hash (dHash) of grey pixels [16, 17].
 
-    Each of its 256 bits, uint64 [4], tells whether a pixel is darker than the next one. The
-    libraries that have it read files by another decoder (imagehash, by Pillow) or are in no
-    headless wheel (cv2.img_hash).
+    Each of the 256 bits, uint64 [4], tells whether a pixel is darker than the next one. Libraries
+    with this hash use another decoder (imagehash: Pillow) or are in no headless wheel
+    (cv2.img_hash).
     """
     return np.packbits(grey[:, 1:] > grey[:, :-1]).view(np.uint64)
 
 
 def is_flat(fingerprints: NDArray[np.uint64], max_bits: int) -> NDArray[np.bool_]:
-    """Tells which of fingerprints [N, 4] have at most `max_bits` set: too few to compare."""
+    """Tells which fingerprints [N, 4] have at most `max_bits` bits set: too few to compare."""
     return np.bitwise_count(fingerprints).sum(axis=1) <= max_bits
 
 
@@ -90,7 +90,7 @@ def find_alike(
     """Finds pairs of fingerprints [N, 4] and [M, 4] that differ in at most `max_bits` bits.
 
     Returns:
-        Their rows in `first` and in `second`.
+        The rows of the pairs in `first` and in `second`.
     """
     pairs = []
     for i, one in enumerate(first):

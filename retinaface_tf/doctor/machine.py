@@ -25,16 +25,16 @@ from retinaface_tf.training.step import INPUT_WAIT, TrainStep
 
 T = TypeVar("T")
 
-WARM_UP, MIN_BATCHES = 2, 2  # before the clock runs, and on it
-NEGLIGIBLE_WAIT = 0.05  # of the time
+WARM_UP, MIN_BATCHES = 2, 2  # before and during the measurement
+NEGLIGIBLE_WAIT = 0.05  # fraction of the time
 
 
 def examine_machine(config: Config, seconds: float) -> Iterator[str]:
-    """Yields lines on versions, devices, what might be installed, and speed.
+    """Yields lines on versions, devices, what could be installed, and speed.
 
     Args:
         config: of the run whose speed is measured.
-        seconds: how long to measure each part; 0 does not.
+        seconds: how long to measure each part; 0 measures no speed.
     """
     packages = [f"{name} {version(name)}" for name in PACKAGES]
     yield ", ".join([f"Python {platform.python_version()}", *packages])
@@ -56,7 +56,7 @@ def _speed_lines(config: Config, seconds: float) -> Iterator[str]:
 
 
 def advice(has_gpu: bool, has_driver: bool, missing: Mapping[str, list[str]]) -> Iterator[str]:
-    """Yields what to install: for a GPU that is not seen, and for each extra what is missing."""
+    """Yields what to install for a GPU that TensorFlow does not see, and for each extra."""
     if has_driver and not has_gpu:
         yield (
             "an NVIDIA driver is here, but TensorFlow sees no GPU: "
@@ -68,7 +68,7 @@ def advice(has_gpu: bool, has_driver: bool, missing: Mapping[str, list[str]]) ->
 
 
 def _missing() -> dict[str, list[str]]:
-    """Returns the names of the packages of each extra that are not installed."""
+    """Returns, for each extra, the names of its packages that are not installed."""
     missing: dict[str, list[str]] = {}
     for requirement in requires("retinaface-tf") or ():
         found = re.match(r"([\w.-]+).*extra == [\"'](\w+)[\"']", requirement)
@@ -85,34 +85,34 @@ def _is_installed(package: str) -> bool:
 
 
 def bottleneck(ratio: float, input_wait: float) -> str:
-    """Says whether a run waits for its input or its step.
+    """Says whether the input or the step limits the speed of a run.
 
     Args:
-        ratio: speed of the input alone by speed of the step alone.
+        ratio: speed of the input alone, divided by speed of the step alone.
         input_wait: fraction (0..1) of the time that training waited for a batch.
     """
     if ratio < 1:
         return (
-            f"bound by the input, which could feed {ratio:.1f} of such a step: it needs more CPU "
-            f"cores, a faster disk, or smaller images on it"
+            f"limited by the input, which could feed {ratio:.1f} such steps: it needs more CPU "
+            f"cores, a faster disk, or smaller images on disk"
         )
     if input_wait > NEGLIGIBLE_WAIT:
         return (
-            f"input and step take each other's CPU: alone, the input could feed {ratio:.1f} steps"
+            f"input and step compete for the CPU: alone, the input could feed {ratio:.1f} steps"
         )
-    return f"bound by the step; the input could feed {ratio:.1f} of such a step"
+    return f"limited by the step; the input could feed {ratio:.1f} such steps"
 
 
 @dataclass(frozen=True)
 class Speed:
-    input: float  # images a second of the pipeline alone, from files to batches
-    step: float  # of the step alone, its batch in memory
+    input: float  # images per second of the pipeline alone, from files to batches
+    step: float  # of the step alone, with its batch in memory
     training: float  # of both together
     input_wait: float  # fraction (0..1) of the time that training waited for a batch
 
 
 def measure_speed(config: Config, seconds: float) -> Speed:
-    """Measures a run with this config, each part for `seconds`; writes nothing to the workdir."""
+    """Measures the speed of a run, each part for `seconds`; writes nothing to the workdir."""
     images = config.train.global_batch
     strategy = make_strategy(config.train)  # before anything else uses a device
     data = TrainingData(
@@ -131,7 +131,7 @@ def measure_speed(config: Config, seconds: float) -> Speed:
 
         def train() -> float:
             metrics = step.several(iterator, 1)
-            metrics["loss"].numpy()  # waits until a GPU has done the step
+            metrics["loss"].numpy()  # waits until a GPU has finished the step
             return float(metrics[INPUT_WAIT][0])
 
         return train
@@ -149,17 +149,17 @@ def measure_speed(config: Config, seconds: float) -> Speed:
 def make_step(
     config: Config, strategy: tf.distribute.Strategy, batches: tf.data.Dataset
 ) -> TrainStep:
-    """Makes a step for these batches that trains random weights."""
+    """Makes a step that trains random weights on these batches."""
     with strategy.scope():
         network = build_network(config)
-        optimizer = make_optimizer(config.optimizer, np.zeros(1))  # at no rate: nothing diverges
+        optimizer = make_optimizer(config.optimizer, np.zeros(1))  # rate 0: nothing diverges
         optimizer.build(network.trainable_variables)
     spec = strategy.experimental_distribute_dataset(batches).element_spec
     return TrainStep(network, optimizer, config, strategy, spec)
 
 
 def repeat(batch: Batch, batches: tf.data.Dataset) -> tf.data.Dataset:
-    """Repeats a batch in memory for ever, with shapes as little known as those of `batches`."""
+    """Repeats a batch in memory for ever, with shapes as open as those of `batches`."""
 
     def hide_shapes(batch: Batch) -> Batch:
         return tf.nest.map_structure(
@@ -172,8 +172,8 @@ def repeat(batch: Batch, batches: tf.data.Dataset) -> tf.data.Dataset:
 
 
 class _Timing(NamedTuple, Generic[T]):
-    seconds: float  # a batch
-    results: list[T]  # of each call
+    seconds: float  # per batch
+    results: list[T]  # one for each call
 
 
 def _measure(process: Callable[[], T], seconds: float) -> _Timing[T]:

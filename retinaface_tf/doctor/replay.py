@@ -1,4 +1,4 @@
-"""Replays a batch that a run has skipped and kept, with the weights of that moment."""
+"""Replays a batch that a run has skipped and kept, with the weights of that step."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,14 +23,14 @@ from retinaface_tf.structures import Array, Batch, Faces, Predictions, Targets
 class Replay:
     """Holds the losses of a kept batch, image by image."""
 
-    names: list[str]  # of its images [B]
-    faces: NDArray[np.int64]  # how many each has [B]
-    losses: dict[str, NDArray[np.float64]]  # by the name of the term, [B]
+    names: list[str]  # of the images [B]
+    faces: NDArray[np.int64]  # in each image [B]
+    losses: dict[str, NDArray[np.float64]]  # by name of the term, [B]
     gradient_norm: float
 
     @property
     def num_broken(self) -> int:
-        """Counts the images that have a loss that is not finite."""
+        """Counts the images with a loss that is not finite."""
         return int(np.count_nonzero(~np.isfinite(list(self.losses.values())).all(axis=0)))
 
     @property
@@ -53,10 +53,10 @@ def replay(file: Path) -> Replay:
     """Computes the losses of a kept batch with the weights kept beside it.
 
     Args:
-        file: `bad_batches/step-N.npz` of a run's folder.
+        file: `bad_batches/step-N.npz` in a run's folder.
 
     Raises:
-        InputError: no such file, or not one that a run kept.
+        InputError: the file is missing, or not one that a run kept.
     """
     names, batch = read_batch(file)
     config = load_config(file.resolve().parent.parent / RUN_CONFIG)
@@ -68,7 +68,7 @@ def read_batch(file: Path) -> tuple[list[str], Batch]:
     """Reads a kept batch and the names of its images.
 
     Raises:
-        InputError: no such file, or not one that a run kept.
+        InputError: the file is missing, or not one that a run kept.
     """
     try:
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as kept:
@@ -76,7 +76,7 @@ def read_batch(file: Path) -> tuple[list[str], Batch]:
             names, images = kept["names"], kept["images"]
             _check_shapes(names, images, faces)
             return names.tolist(), Batch(images, faces, np.arange(len(names)))
-    except Exception as error:  # NumPy, zipfile and zlib each have their own for a damaged file
+    except Exception as error:  # NumPy, zipfile and zlib each raise their own for a damaged file
         reason = one_line(error)
         raise InputError(f"{file}: not a batch that a run has kept: {reason}") from None
 
@@ -105,7 +105,7 @@ def read_network(file: Path, config: Config) -> keras.Model:
     """Builds the network with the weights kept beside a batch, finite or not.
 
     Raises:
-        InputError: there are none, or they are of another network than that of `config`.
+        InputError: there are no weights, or they are for a different network than the config's.
     """
     network = build_network(config)
     load_saved(network, file.with_suffix(SUFFIX))
@@ -117,10 +117,10 @@ def replay_batch(
 ) -> tuple[dict[str, NDArray[np.float64]], float]:
     """Computes each loss term image by image, and the norm of the gradient of their sum.
 
-    Losses are summed over anchors and divided by nothing.
+    Losses are summed over anchors and not divided.
 
     Returns:
-        The losses of each image [B], by the name of the term; and the norm.
+        The losses of each image [B], by name of the term; and the norm.
     """
     side = batch.images.shape[1]
     anchors = make_anchors(side, side, config.anchors)

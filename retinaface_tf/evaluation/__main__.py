@@ -25,7 +25,7 @@ _WEIGHTS = flags.DEFINE_string(
     "weights",
     None,
     "A name in `retinaface weights list`, a run's folder, a weights file, or an exported model; "
-    "instead of the config's.",
+    "instead of --cfg's.",
 )
 _SAVED_MODEL = flags.DEFINE_string(
     "saved_model", None, "An exported model: a folder, an .onnx or a .tflite file."

@@ -73,12 +73,12 @@ def evaluate_predictions(
 
     Args:
         predictions: image ("event/name", without extension) -> [N, 5], x y w h in pixels and
-                score, in any order. Missing images count as having no detections.
-            ground_truth: image -> its faces. Predictions for other images are ignored.
-            iou: the smallest overlap at which a detection matches a face.
+            score, in any order. Missing images count as having no detections.
+        ground_truth: image -> its faces. Predictions for other images are ignored.
+        iou: the smallest overlap at which a detection matches a face.
 
-            Raises:
-                InputError: predictions for an image are not finite numbers [N, 5].
+    Raises:
+        InputError: predictions for an image are not finite numbers [N, 5].
     """
     curves = precision_recall(predictions, ground_truth, iou)
     return {name: average_precision(curve) for name, curve in curves.items()}

@@ -33,12 +33,12 @@ def evaluate(
         source: path of the detector's weights or model.
         timed: whether to time the stages of detection on a sample, too.
 
-        Returns:
-            The evaluation, and the predictions that it scored.
+    Returns:
+        The evaluation, and the predictions that it scored.
 
-        Raises:
-            InputError: a file is not an image; or the protocol is ms_flip and the detector has no
-                method `candidates`.
+    Raises:
+        InputError: a file is not an image; or the protocol is ms_flip and the detector has no
+            method `candidates`.
     """
     start = time.perf_counter()
     predictions = predict(detect, data.files, config)

@@ -40,11 +40,11 @@ def read_mat(file: Path, names: Collection[str]) -> dict[str, Value]:
         file: its path.
         names: of the wanted variables; those that are missing are left out.
 
-        Returns:
-            Name -> value; cells as a list, in the file's order.
+    Returns:
+        Name -> value; cells as a list, in the file's order.
 
-        Raises:
-            ValueError: the file has another format, is damaged, or has a value of another class.
+    Raises:
+        ValueError: the file has another format, is damaged, or has a value of another class.
         OSError: the file cannot be read.
     """
     data = file.read_bytes()

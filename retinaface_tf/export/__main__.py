@@ -19,7 +19,7 @@ _FOLDERS = ", ".join(entry.folder for entry in FORMATS.values())
 _WEIGHTS = flags.DEFINE_string(
     "weights",
     None,
-    "A name in `retinaface weights list`, a run's folder or a weights file; instead of the config's.",
+    "A name in `retinaface weights list`, a run's folder or a weights file; instead of --cfg's.",
 )
 _FORMAT = flags.DEFINE_enum("format", "savedmodel", list(FORMATS), "Format of the export.")
 _OUT = flags.DEFINE_string("out", None, f"Folder for the model's versions; by format {_FOLDERS}.")

@@ -42,9 +42,9 @@ def write_onnx_version(
     Returns:
         The parity figures over all passes.
 
-        Raises:
-            InputError: the extra `onnx` is not installed.
-            DoesNotHold: the export's answers differ from the detector's.
+    Raises:
+        InputError: the extra `onnx` is not installed.
+        DoesNotHold: the export's answers differ from the detector's.
     """
     exported = OnnxDetector(write_onnx(detector, version.folder, metadata))
     source, export = decode_and_detect(detector), decode_and_detect(exported)

@@ -31,8 +31,8 @@ def detect_all_sizes(
         config: sizes of anchors.
         limits: IoU of NMS and number of detections after merging.
 
-        Returns:
-            The faces of each image, in pixels of the image.
+    Returns:
+        The faces of each image, in pixels of the image.
     """
     passes = []
     for level in range(plan.last + 1):

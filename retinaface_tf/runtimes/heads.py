@@ -52,8 +52,8 @@ def detect_faces(
         pixels: width and height of the square [2], in the pixels that the answer and NMS use.
         config: thresholds and limits.
 
-        Returns:
-            The faces, best first, in the same pixels.
+    Returns:
+        The faces, best first, in the same pixels.
     """
     scores = np.exp(-np.logaddexp(0, heads.logits[:, 0] - heads.logits[:, 1]))  # softmax
     best = np.argsort(-scores, kind="stable")[: np.sum(scores > config.score_threshold)]
@@ -73,8 +73,8 @@ def suppress(boxes: Floats, scores: Floats, config: DetectorConfig) -> NDArray[n
         scores: [N].
         config: `nms_iou`, and `score_threshold`, which scores have to exceed.
 
-        Returns:
-            Positions of the kept boxes, best first.
+    Returns:
+        Positions of the kept boxes, best first.
     """
     # x y w h; a box includes its first and last pixel.
     sizes = boxes[:, 2:] - boxes[:, :2] + 1

@@ -93,15 +93,15 @@ class Detector(Protocol):
         Args:
             image: the path of an image file; an array uint8 of shape [H, W, 3] (RGB, not OpenCV's
                 BGR), [H, W, 4] (RGBA, whose transparency is dropped), [H, W] or [H, W, 1] (grey);
-                    or a Pillow picture in any mode, which is turned upright by its EXIF orientation.
-                score_threshold: faces with lower scores are left out, as are those below
-                    `config.detector.score_threshold`.
-                nms_iou: instead of `config.detector.nms_iou`.
+                or a Pillow picture in any mode, turned upright by its EXIF orientation.
+            score_threshold: faces with lower scores are left out, as are those below
+                `config.detector.score_threshold`.
+            nms_iou: instead of `config.detector.nms_iou`.
 
-                Raises:
-                    InputError: the image is a broken file, has no pixels, or is an array of another type
-                        or shape; or as for a call.
-                    TypeError: the image is none of these.
+        Raises:
+            InputError: the image is a broken file, has no pixels, or is an array of another type
+                or shape; or as for a call.
+            TypeError: the image is none of these.
         """
         return self.detect_together(as_rgb(image)[None], nms_iou)[0].above(score_threshold)
 
@@ -150,8 +150,8 @@ class Detector(Protocol):
             score_threshold: as for `detect`.
             nms_iou: as for `detect`.
 
-            Raises:
-                InputError: no frame can be read, or a stream broke off for good.
+        Raises:
+            InputError: no frame can be read, or a stream broke off for good.
         """
         for frame in read_video(str(source)):
             found = self.detect(frame.pixels, score_threshold=score_threshold, nms_iou=nms_iou)

@@ -25,8 +25,8 @@ class SavedModelDetector(Detector):
             path: of the folder.
             config: for a model that is being written; None reads it from the model's metadata.
 
-            Raises:
-                InputError: there is no such model, or it lacks the signatures.
+        Raises:
+            InputError: there is no such model, or it lacks the signatures.
         """
         if not Path(path).is_dir():
             raise InputError(

@@ -186,7 +186,7 @@ class Service(tf.Module):
         return self._answer(lambda: self.detector(images, scale, **thresholds._asdict()), errors)
 
     def _answer(self, detect: Callable[[], DetectionBatch], errors: tf.Tensor) -> Answer:
-        """Detects faces unless all images have an error [B]; those with an error get no detections."""
+        """Detects faces unless all images have an error [B]; images with an error get none."""
         intact = errors == int(ImageError.NONE)
         specs = self._specs(None)
 

@@ -52,7 +52,7 @@ def _serialize(model: str, signature: str, inputs: Inputs) -> bytes:
 
 
 def _requests() -> Iterator[tuple[str, Inputs]]:
-    """Yields signatures and inputs: images of each size, all sizes in one batch, and a non-image."""
+    """Yields signatures and inputs: images of each size, all sizes together, and a non-image."""
     images = [_draw(*size) for size in SIZES]
     files = [cv2.imencode(".jpg", image[..., ::-1])[1].tobytes() for image in images]
     for file in files:

@@ -1,5 +1,5 @@
 "use strict";
-// Wide tables: say so where one scrolls.
+// Wide tables: add a hint to those that scroll.
 for (const wide of document.querySelectorAll(".wide")) {
   const hint = document.createElement("p");
   hint.className = "scrolls quiet";
@@ -11,7 +11,7 @@ for (const wide of document.querySelectorAll(".wide")) {
   update();
   new ResizeObserver(update).observe(wide);
 }
-// Tiles: a click enlarges one; arrows go to its neighbours, Escape or a click beside it closes.
+// Tiles: a click enlarges one; arrow keys show the next, Escape or a click outside closes it.
 {
   const dialog = document.createElement("dialog");
   dialog.className = "enlarged";

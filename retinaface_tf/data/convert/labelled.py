@@ -46,11 +46,11 @@ def make_face(
         counted: whether missing the face counts as an error.
         where: file and entry, which begin the message of an error.
 
-        Returns:
-            The face, with its box rounded as in label.txt, so that all written files agree.
+    Returns:
+        The face, with its box rounded as in label.txt, so that all written files agree.
 
-        Raises:
-            InputError: box and landmarks are not four and ten numbers, each below a million.
+    Raises:
+        InputError: box and landmarks are not four and ten numbers, each below a million.
     """
     try:
         corners = np.array(box, np.float64).reshape(4)

@@ -35,8 +35,8 @@ class H264Writer:
             rate: frames per second on average.
             sound_of: the path of the video whose sound is copied; None for no sound.
 
-            Raises:
-                InputError: the file cannot be written, or the size is too large for a video.
+        Raises:
+            InputError: the file cannot be written, or the size is too large for a video.
         """
         self._file, self._step = file, 1 / rate
         self._ticks = -1

@@ -20,8 +20,8 @@ class Mpeg4Writer:
             first: its first frame, which sets the size: RGB uint8 [H, W, 3].
             rate: frames per second.
 
-            Raises:
-                InputError: the file cannot be written, or no video can have the size or rate.
+        Raises:
+            InputError: the file cannot be written, or no video can have the size or rate.
         """
         codec, name = cv2.VideoWriter.fourcc(*"mp4v"), absolute_name(str(file))
         height, width, _ = first.shape

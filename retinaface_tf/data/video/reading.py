@@ -22,9 +22,9 @@ def read_video(source: str, max_frames: int | None = None) -> Iterator[VideoFram
             stream.
         max_frames: how many to read at most; None reads to the end, and from a camera for ever.
 
-        Raises:
-            InputError: no frame can be read, a stream broke off for good, or PyAV, which streams
-                need, is not installed.
+    Raises:
+        InputError: no frame can be read, a stream broke off for good, or PyAV, which streams
+            need, is not installed.
     """
     yield from itertools.islice(_read(source), max_frames)
 

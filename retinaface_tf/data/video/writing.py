@@ -28,8 +28,8 @@ def open_writer(file: Path, first: Pixels, rate: float, sound_of: str | None = N
         rate: frames per second on average.
         sound_of: the path of the video whose sound is copied; None for no sound.
 
-        Raises:
-            InputError: the file cannot be written, or no video can have the size or rate.
+    Raises:
+        InputError: the file cannot be written, or no video can have the size or rate.
     """
     if has_pyav():
         from retinaface_tf.data.video.h264 import H264Writer

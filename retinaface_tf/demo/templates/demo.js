@@ -1,22 +1,22 @@
 "use strict";
 const SVG = "http://www.w3.org/2000/svg";
 const LANDMARKS = [{% for name, _, _ in landmarks %}"{{ name }}"{% if not loop.last %}, {% endif %}{% endfor %}];
-const MARGIN = 0.2; // of a crop, on each side, by the box's size: that of `retinaface detect --crop`
-const LIVE_SIDE = 1280; // of a camera's frame, at most
+const MARGIN = 0.2; // on each side of a crop, in box sizes, as in `retinaface detect --crop`
+const LIVE_SIDE = 1280; // of a camera's frame at most
 const byId = (id) => document.getElementById(id);
 const settings = document.body.dataset;
 
-// What is shown: the photo, its name, and the answer of the server.
+// What is shown: the photo, its name, and the server's answer.
 let photo = null;
 let shown = { name: "", line: null, milliseconds: 0 };
-let asked = 0; // the newest request: answers to others are dropped
+let asked = 0; // the newest request; answers to others are dropped
 
 const say = (text, isBad = false) => {
   byId("status").textContent = text;
   byId("status").classList.toggle("bad", isBad);
 };
 
-let stream = null; // of the camera, while it is looked at
+let stream = null; // of the camera, while it is in use
 
 // Asking the server.
 const ask = async (blob, name) => {
@@ -27,7 +27,7 @@ const ask = async (blob, name) => {
   try {
     response = await fetch(`/detect?${query}`, { method: "POST", body: blob });
   } catch {
-    throw new Error("The server does not answer: does `retinaface demo` still run?");
+    throw new Error("The server does not answer: is `retinaface demo` still running?");
   }
   const answer = await response.json();
   if (!response.ok) throw new Error(answer.error);
@@ -35,7 +35,7 @@ const ask = async (blob, name) => {
 };
 
 const decode = async (blob, name) => {
-  // The server turns JPEG alone by its EXIF orientation.
+  // The server applies EXIF orientation to JPEG only.
   const imageOrientation = blob.type === "image/jpeg" ? "from-image" : "none";
   try {
     return await createImageBitmap(blob, { imageOrientation });
@@ -50,12 +50,12 @@ const look = async (blob, name) => {
     say(`${name}: expected at most ${Number(settings.maxBytes) >> 20} MiB`, true);
     return;
   }
-  if (!stream) { // frames of a camera follow each other too fast to say so
+  if (!stream) { // frames of a camera come too fast for a message
     say("Detecting\u2026");
     byId("stage").classList.add("busy");
   }
   try {
-    // First the server: it says best what is wrong with a file.
+    // The server first, as it has the best message if something is wrong with a file.
     const answer = await ask(blob, name);
     const bitmap = await decode(blob, name);
     if (number !== asked) return bitmap.close();
@@ -83,7 +83,7 @@ const element = (name, attributes, text) => {
 
 const drawFace = (face, width) => {
   const [x1, y1, x2, y2] = face.box;
-  const size = Math.max(width / 100, Math.min((y2 - y1) / 5, width / 35)); // of the letters
+  const size = Math.max(width / 100, Math.min((y2 - y1) / 5, width / 35)); // of the text
   const radius = Math.max(width / 800, (y2 - y1) / 36);
   const group = element("g", {});
   group.append(element("rect", { class: "mark detected", x: x1, y: y1, width: Math.max(0, x2 - x1), height: Math.max(0, y2 - y1) }));
@@ -147,7 +147,7 @@ const draw = () => {
   drawFaces();
 };
 
-// Whatever a threshold changes.
+// What depends on a threshold.
 const drawFaces = () => {
   if (!shown.line) return;
   const found = faces();
@@ -187,7 +187,7 @@ for (const button of document.querySelectorAll("[data-copy]")) {
       await navigator.clipboard.writeText(source.textContent);
       button.textContent = "Copied";
     } catch {
-      getSelection().selectAllChildren(source); // no clipboard without HTTPS: select it instead
+      getSelection().selectAllChildren(source); // no clipboard without HTTPS: select the text instead
       button.textContent = "Selected";
     }
     setTimeout(() => { button.textContent = "Copy"; }, 1500);
@@ -197,7 +197,7 @@ for (const button of document.querySelectorAll("[data-copy]")) {
 // Where photos come from.
 const take = (file, name) => {
   stopCamera();
-  if (!file) say("Expected a file of an image", true);
+  if (!file) say("Expected an image file", true);
   else look(file, name ?? file.name);
 };
 
@@ -218,7 +218,7 @@ addEventListener("paste", (event) => {
   const file = [...event.clipboardData.files][0];
   take(file, file && (file.name || "pasted.png"));
 });
-let depth = 0; // of elements that the dragged file is over
+let depth = 0; // of nested elements under the dragged file
 addEventListener("dragenter", () => { byId("drop-here").hidden = ++depth === 0; });
 addEventListener("dragleave", () => { byId("drop-here").hidden = --depth <= 0; });
 addEventListener("dragover", (event) => event.preventDefault());
@@ -229,7 +229,7 @@ addEventListener("drop", (event) => {
   take([...event.dataTransfer.files][0]);
 });
 
-// The camera: one frame after the other, as fast as they are answered.
+// The camera: one frame after the other, as fast as the server answers.
 const stopCamera = () => {
   for (const track of stream?.getTracks() ?? []) track.stop();
   stream = null;

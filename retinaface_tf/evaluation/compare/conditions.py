@@ -17,8 +17,8 @@ def differences(evaluation: Evaluation, first: Evaluation, *, own_truth: bool) -
         own_truth: whether both have the ground truth of their own settings. Otherwise one was named
             for both, and they can differ only in the number of images.
 
-        Returns:
-            Differences such as `protocol vga, not original`.
+    Returns:
+        Differences such as `protocol vga, not original`.
     """
     pairs = {
         "protocol": (_protocol(evaluation), _protocol(first)),

@@ -123,8 +123,8 @@ def save_weights(
         path: ends in `.weights.h5`.
         provenance: written to the attribute `provenance` of the file, as JSON.
 
-        Raises:
-            InputError: the suffix is another, or the file cannot be written.
+    Raises:
+        InputError: the suffix is another, or the file cannot be written.
     """
     path = Path(path)
     check_name(path)

@@ -42,9 +42,9 @@ def read_answer(outputs: Mapping[str, NDArray[Any]], images: int) -> list[FoundF
         outputs: by name, each [B, ...].
         images: how many were sent, B.
 
-        Raises:
-            InputError: an output is missing, has another shape or unexpected content; the message says
-                which, to follow the server's URL.
+    Raises:
+        InputError: an output is missing, has another shape or unexpected content; the message says
+            which, to follow the server's URL.
     """
     for name in OUTPUTS:
         if name not in outputs:

@@ -54,12 +54,12 @@ class Client:
             resized: has the server resize all images to one size, which is faster for large images.
                 By REST, it needs both thresholds.
 
-            Returns:
-                The faces of each image, in the order of the images.
+        Returns:
+            The faces of each image, in the order of the images.
 
-            Raises:
-                InputError: the server is absent, takes too long, refuses, or does not answer with
-                    faces.
+        Raises:
+            InputError: the server is absent, takes too long, refuses, or does not answer with
+                faces.
         """
         given = {"score_threshold": score_threshold, "nms_iou": nms_iou}
         thresholds = {name: value for name, value in given.items() if value is not None}

@@ -1,4 +1,4 @@
-// Tables: a click on a heading sorts by it, another turns the order around.
+// Tables: a click on a heading sorts by it, another click reverses the order.
 const value = (row, column) => {
   const cell = row.cells[column];
   const text = cell.dataset.sort ?? cell.textContent.trim().replaceAll(",", "");
