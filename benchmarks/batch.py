@@ -113,7 +113,7 @@ def by_loops(processes: int, threads: int) -> float:
 
 
 def loop(model: str, files: list[Path]) -> tuple[float, float]:
-    """Detects image by image; returns when the first image after WARM_UP began and the last ended."""
+    """Detects image by image; returns when the first after WARM_UP began and the last ended."""
     from retinaface_tf.batch.worker import open_with_limits
 
     detector = open_with_limits(model)

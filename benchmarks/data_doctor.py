@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
     from retinaface_tf.data.decode import find_undecodable
     from retinaface_tf.doctor.data import examine
 
-    logging.getLogger("retinaface_tf").setLevel(logging.ERROR)  # hides dropped faces, logged once per round
+    logging.getLogger("retinaface_tf").setLevel(logging.ERROR)  # hides dropped faces
     labels = (config.data.train_labels, config.data.val_labels)
     records = [read_records(config.below_root(file)) for file in labels]
     files = [str(half.path(i)) for half in records for i in range(len(half))]

@@ -3,10 +3,10 @@ r"""Times detection from the bytes of a file to boxes and landmarks, beside its 
     python benchmarks/detection.py --cfg configs/mobilenet025.yaml --set data.root=... \
         --weights retinaface_mobilenet025.pth --biubug6 CHECKOUT
 
-A piece of work is a validation image at its own size; sizes differ from image to image. Nothing is
-left out: all boxes above the threshold are returned, as in evaluation. The limits are decoding alone
-and the network alone. The peer is a checkout that the user names (see peers.py), timed as in its
-test_widerface.py, without the parts that print and write.
+A piece of work is a validation image at its own size; sizes differ from image to image. All boxes
+above the threshold are returned, as in evaluation. The limits are decoding alone and the network
+alone. The peer is a checkout that the user names (see peers.py), timed as in its test_widerface.py,
+without the parts that print and write.
 """
 
 from pathlib import Path

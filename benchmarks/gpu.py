@@ -10,8 +10,8 @@ with each NMS kernel; and the exported model. For comparison it measures biubug6
 a checkout that the user names (see peers.py).
 
 Each part runs in its own process with its own time limit, so that a crash or a lack of memory ends
-only that part. `gpu.json` is rewritten after each part. `--smoke` runs all parts tiny on a CPU, with
-MobileNet instead of ResNet-50, to see that they work. The exit code is 2 if a part failed.
+only that part. `gpu.json` is rewritten after each part. `--smoke` runs all parts tiny on a CPU,
+with MobileNet instead of ResNet-50, to see that they work. The exit code is 2 if a part failed.
 """
 
 import collections

@@ -6,8 +6,8 @@ r"""Measures training input in images per CPU-second, from file to network, besi
 A piece of work is a batch of 8. The limit is decoding whole JPEGs and nothing else. Peers are
 checkouts that the user names (see peers.py). peteryuX's pipeline also matches and encodes, so there
 is a row of ours with both; biubug6 matches in its loss, which is not counted. Ours ends where the
-network begins, at uint8, as the mean is subtracted on the device. CPU time is that of all threads of
-this process. Below the table is shown where the CPU time of a sample goes.
+network begins, at uint8, as the mean is subtracted on the device. CPU time is that of all threads
+of this process. The lines below the table show where the CPU time of a sample goes.
 """
 
 import itertools

@@ -158,7 +158,7 @@ def _runners(config: Config, folder: Path, peer: dict[str, Any]) -> Runners:
 
 
 class _Answered:
-    """Stands for a network whose outputs are known already, so that only what follows takes time."""
+    """Stands for a network with known outputs, so that only what follows takes time."""
 
     variables = ()
 

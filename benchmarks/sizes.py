@@ -4,8 +4,8 @@ r"""Measures AP and time on photos enlarged to the size of a phone's, with one p
         --weights retinaface_mobilenet025.pth
 
 Images of the validation set are enlarged by SCALES (bicubic) and processed in one pass at their own
-size, which is protocol `original`, and in all passes, protocol `all_sizes`. The script prints the AP
-of both, the share of faces above 300 pixels (before enlarging) that are found, and the number of
+size, which is protocol `original`, and in all passes, protocol `all_sizes`. The script prints the
+AP of both, the share of faces above 300 pixels (before enlarging) that are found, and the number of
 boxes that show a part of such a face. Then both are timed in turns, at about one megapixel and at
 the largest scale. The claims are those of docs/faces-of-every-size.md.
 """

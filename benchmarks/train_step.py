@@ -6,10 +6,10 @@ r"""Times the training step, from a batch in memory to new weights, beside its l
         --set data.image_size=640 --biubug6 CHECKOUT --peteryux CHECKOUT
 
 A piece of work is a step on one of a few batches of the training set, augmented as in the config.
-The limit is the bare network: forward, a sum, backward, and Keras' own SGD. Peers are checkouts that
-the user names (see peers.py); peteryuX's has only ResNet-50, with its strides in other layers. Ours
-has the precision of the config; peers compute in float32, and biubug6's also with PyTorch's autocast
-if ours is bfloat16. Below the table is the share of matching and loss in the step.
+The limit is the bare network: forward, a sum, backward, and Keras' own SGD. Peers are checkouts
+that the user names (see peers.py); peteryuX's has only ResNet-50, with its strides in other layers.
+Ours has the precision of the config; peers compute in float32, and biubug6's also with PyTorch's
+autocast if ours is bfloat16. Below the table is the share of matching and loss in the step.
 """
 
 import os

@@ -1,7 +1,7 @@
 """Replaces the detector's NMS kernel with TensorFlow's others, one by one.
 
-V2 to V4 have GPU implementations. The detector's kernel, which is the fastest on a CPU, has none, so
-that a GPU sends the candidates to the host. V2 lacks the score threshold.
+V2 to V4 have GPU implementations. The detector's kernel, which is the fastest on a CPU, has none,
+so that a GPU sends the candidates to the host. V2 lacks the score threshold.
 """
 
 from collections.abc import Callable, Mapping

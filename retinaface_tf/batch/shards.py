@@ -1,8 +1,8 @@
 """Cuts a batch into shards, each of which is processed as a whole or not at all.
 
 Manifests list the images, one per row, and their row groups are the shards. The results of a shard
-are one file, named after the shard. Manifests are only ever added, so that processing a shard again,
-after any restart, writes the same rows to the same file.
+are one file, named after the shard. Manifests are only ever added, so that a shard that is done
+again, after any restart, writes the same rows to the same file.
 """
 
 import math
