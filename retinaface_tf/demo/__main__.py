@@ -1,4 +1,4 @@
-"""Shows a page to try a detector on: python -m retinaface_tf.demo --weights WEIGHTS.
+"""Shows a page to try a detector on: python -m retinaface_tf.demo [--weights WEIGHTS].
 
 The page takes photos that are dropped, pasted or chosen, and the camera. It shows faces, landmarks
 and crops, thresholds to move, and the command and the JSON that give the same. Images stay on this
@@ -11,13 +11,15 @@ import logging
 from absl import flags
 
 from retinaface_tf import cli
-from retinaface_tf.errors import InputError
+from retinaface_tf.model.weights.zoo import DEFAULT_WEIGHTS
 from retinaface_tf.printing import say
 from retinaface_tf.runtimes.locate import find_model
 from retinaface_tf.runtimes.opening import open_detector
 
 _WEIGHTS = flags.DEFINE_string(
-    "weights", None, "A run's folder, a file of weights, or an exported model."
+    "weights",
+    DEFAULT_WEIGHTS,
+    "A name in `retinaface weights list`, a run's folder, a file of weights, or an exported model.",
 )
 _HOST = flags.DEFINE_string(
     "host", "127.0.0.1", "Address to listen on; 0.0.0.0 lets all of the network use the page."
@@ -28,8 +30,6 @@ _PORT = flags.DEFINE_integer("port", 8000, "Port to listen on; 0 takes a free on
 def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
     weights = _WEIGHTS.value
-    if not weights:
-        raise InputError("--weights: expected a run's folder, a file of weights or a model")
     if find_model(weights).needs_tensorflow:
         cli.start_tensorflow()
     detector = open_detector(weights)
