@@ -62,7 +62,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "demo": Command(
             "retinaface_tf.demo.__main__",
             "Serves a local page on which to try a detector on photos and the camera.",
-            "retinaface demo --weights runs/mine",
+            "retinaface demo",
         ),
         "doctor": Command(
             "retinaface_tf.doctor.__main__",

@@ -40,12 +40,13 @@ def read_image(file: Path) -> NDArray[np.uint8]:
     return decode_bytes(read_bytes(file), str(file))
 
 
-def decode_bytes(data: bytes, name: str) -> NDArray[np.uint8]:
+def decode_bytes(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Decodes the bytes of an image file; of an animation, the first frame.
 
     Args:
         data: the content of the file.
         name: the file's name in the message of an error.
+        max_pixels: an image that claims more is refused before it is decoded.
 
     Returns:
         uint8 [H, W, 3], RGB, turned upright by the EXIF orientation of a JPEG.
@@ -55,7 +56,7 @@ def decode_bytes(data: bytes, name: str) -> NDArray[np.uint8]:
             exceeds the limits; the message begins with `name`.
     """
     outlined = outline(data)
-    _check(outlined, name)
+    _check(outlined, name, max_pixels)
     image = _decode(data, outlined.kind)
     if image is None:
         raise InputError(f"{name}: not an image")
@@ -68,15 +69,15 @@ def decode_bytes(data: bytes, name: str) -> NDArray[np.uint8]:
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def _check(outlined: Outline, name: str) -> None:
+def _check(outlined: Outline, name: str, max_pixels: int) -> None:
     """Refuses a file, before it is decoded, that is not whole or asks for too much.
 
     Raises:
         InputError: the file is refused.
     """
     height, width = outlined.height, outlined.width
-    if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
-        limits = f"at most {MAX_PIXELS} pixels, {MAX_SIDE} on a side"
+    if max(height, width) > MAX_SIDE or height * width > max_pixels:
+        limits = f"at most {max_pixels} pixels, {MAX_SIDE} on a side"
         raise InputError(f"{name}: claims {width} x {height} pixels, expected {limits}")
     if outlined.excess:
         raise InputError(f"{name}: {outlined.excess}")

@@ -1,4 +1,4 @@
-"""Serves a page for trying a detector: python -m retinaface_tf.demo --weights WEIGHTS.
+"""Serves a page for trying a detector: python -m retinaface_tf.demo [--weights WEIGHTS].
 
 The page takes photos that are dropped, pasted or chosen, and the camera. It shows faces, landmarks
 and crops, sliders for the thresholds, and the JSON with the command that gives it. Images stay on
@@ -12,13 +12,15 @@ import logging
 from absl import flags
 
 from retinaface_tf import cli
-from retinaface_tf.errors import InputError
+from retinaface_tf.model.weights.zoo import DEFAULT_WEIGHTS
 from retinaface_tf.printing import say
 from retinaface_tf.runtimes.locate import find_model
 from retinaface_tf.runtimes.opening import open_detector
 
 _WEIGHTS = flags.DEFINE_string(
-    "weights", None, "A run's folder, a weights file, or an exported model."
+    "weights",
+    DEFAULT_WEIGHTS,
+    "A name in `retinaface weights list`, a run's folder, a weights file, or an exported model.",
 )
 _HOST = flags.DEFINE_string(
     "host", "127.0.0.1", "Address to listen on; 0.0.0.0 lets the whole network use the page."
@@ -29,8 +31,6 @@ _PORT = flags.DEFINE_integer("port", 8000, "Port to listen on; 0 takes a free on
 def main(arguments: list[str]) -> int:
     cli.expect_no(arguments)
     weights = _WEIGHTS.value
-    if not weights:
-        raise InputError("--weights: expected a run's folder, a weights file or a model")
     if find_model(weights).needs_tensorflow:
         cli.start_tensorflow()
     detector = open_detector(weights)

@@ -59,12 +59,7 @@ def answer(detector: Detector, data: bytes, question: Question) -> dict[str, obj
         InputError: the data is not a whole image, or is too large.
     """
     start = time.perf_counter()
-    pixels = decode_bytes(data, question.name)
-    height, width = pixels.shape[:2]
-    if height * width > MAX_PIXELS:
-        raise InputError(
-            f"{question.name}: {width} x {height} pixels, expected at most {MAX_PIXELS:,}"
-        )
+    pixels = decode_bytes(data, question.name, MAX_PIXELS)
     faces = detector.detect(pixels, score_threshold=0.0, nms_iou=question.nms_iou)
     source = Source(question.name, "image", Path(question.name))
     line = as_line(Frame(source, None, None, DEFAULT_RATE, pixels), faces, [CutOut()] * len(faces))

@@ -77,7 +77,10 @@ class PerStep(keras.optimizers.schedules.LearningRateSchedule):
         self.rates = tf.constant(rates, tf.float32)
 
     def __call__(self, step: tf.Tensor) -> tf.Tensor:
-        return self.rates[tf.minimum(tf.cast(step, tf.int32), tf.size(self.rates) - 1)]
+        last = tf.size(self.rates) - 1
+        # A slice instead would have XLA compile the step anew at each step: its begin is a constant
+        # of the compiled code.
+        return tf.gather(self.rates, tf.minimum(tf.cast(step, tf.int32), last))
 
     def get_config(self) -> dict[str, NDArray[np.float32]]:
         return {"rates": self.rates.numpy()}

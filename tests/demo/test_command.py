@@ -1,11 +1,14 @@
 """The command, as a user starts and ends it."""
 
+import json
 import signal
 import subprocess
 import sys
 from urllib.request import urlopen
 
 import pytest
+
+from retinaface_tf.samples import GRACE_HOPPER
 
 
 @pytest.mark.slow
@@ -24,8 +27,15 @@ def test_the_command_says_where_the_page_is_and_ctrl_c_ends_it(onnx_file):
             demo.kill()
 
 
-def test_weights_have_to_be_named(command):
-    done = command("-m", "retinaface_tf.demo")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("error: --weights: ")
-    assert done.stderr.count("\n") == 1
+@pytest.mark.slow
+def test_without_weights_those_of_the_package_find_the_faces():
+    command = [sys.executable, "-m", "retinaface_tf.demo", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as demo:
+        try:
+            _, url, *_ = demo.stdout.readline().split()
+            answer = urlopen(f"{url}detect", GRACE_HOPPER.read_bytes(), timeout=60).read()
+            best, *others = json.loads(answer)["line"]["faces"]
+            assert best["score"] > 0.9
+            assert all(face["score"] < 0.5 for face in others)
+        finally:
+            demo.kill()

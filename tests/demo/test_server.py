@@ -5,10 +5,12 @@ import socket
 import threading
 from contextlib import closing
 from http.client import HTTPConnection
+from io import BytesIO
 
 import pytest
+from PIL import Image
 
-from retinaface_tf.demo.answers import MAX_BYTES
+from retinaface_tf.demo.answers import MAX_BYTES, MAX_PIXELS
 from retinaface_tf.demo.server import DemoServer
 from retinaface_tf.errors import InputError
 from retinaface_tf.samples import GRACE_HOPPER
@@ -68,6 +70,16 @@ def test_a_broken_image_is_answered_by_a_line_that_names_it(request_, body, dete
     status, message = error_of(request_("POST", "/detect?name=a%0Ab.jpg", body))
     assert status == 400
     assert message.startswith("a b.jpg: ")
+    assert detector.asked == []
+
+
+def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(request_, detector):
+    claiming = BytesIO()
+    Image.new("1", (6000, 6000)).save(claiming, "png")
+    status, message = error_of(request_("POST", "/detect", claiming.getvalue()[:99]))
+    assert status == 400
+    assert "6000 x 6000" in message
+    assert str(MAX_PIXELS) in message
     assert detector.asked == []
 
 
