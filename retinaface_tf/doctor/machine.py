@@ -97,9 +97,7 @@ def bottleneck(ratio: float, input_wait: float) -> str:
             f"cores, a faster disk, or smaller images on disk"
         )
     if input_wait > NEGLIGIBLE_WAIT:
-        return (
-            f"input and step compete for the CPU: alone, the input could feed {ratio:.1f} steps"
-        )
+        return f"input and step compete for the CPU: alone, the input could feed {ratio:.1f} steps"
     return f"limited by the step; the input could feed {ratio:.1f} such steps"
 
 

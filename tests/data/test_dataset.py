@@ -144,7 +144,7 @@ def test_the_end_of_a_thumbnail_does_not_make_an_image_whole(root, keep):
 
 def test_a_file_of_a_thousand_scans_or_of_text_is_named(root):
     path = training_set(config_of(root)).path(1)
-    for content, reason in ((with_scans(1000), "100 scans"), (b"text", "no JPEG")):
+    for content, reason in ((with_scans(1000), "100 scans"), (b"text", "not a JPEG")):
         path.write_bytes(content)
         with pytest.raises(InputError, match=rf"{path} .*{reason}"):
             training_set(config_of(root))

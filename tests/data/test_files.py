@@ -55,7 +55,7 @@ def test_linked_folders_are_entered_once_and_a_link_to_itself_ends(tmp_path, cap
     (tmp_path / "elsewhere/deep/up").symlink_to("..")
     names = ["a.jpg", "linked/b.jpg", "linked/deep/c.jpg", "real/d.jpg"]
     assert found(tmp_path / "here") == names
-    assert "3 linked folders that are there already" in caplog.text
+    assert "3 linked folders already included" in caplog.text
 
 
 def test_links_across_each_other_are_walked_in_no_time(tmp_path):

@@ -131,7 +131,7 @@ class Fault:
 FAULTS = {
     "missing": Fault("unreadable", missing, "", name="<i>none.jpg"),
     "truncated": Fault("unreadable", cut_short, ""),
-    "garbage": Fault("unreadable", garbage_inside, "no JPEG"),
+    "garbage": Fault("unreadable", garbage_inside, "not a JPEG"),
     "overlap": Fault("overlap", same_picture_smaller, "val/label.txt:"),
     "turned": Fault("turned", turned("30 150 40 40"), "100 x 200"),
     "sideways": Fault("sideways", turned("150 30 40 40"), "100 x 200"),

@@ -24,7 +24,7 @@ def test_env_tells_versions_devices_and_speeds_and_keeps_nothing(command, drawn,
     figures = [float(re.search(r"([\d.]+) images/s", line)[1]) for line in speeds]
     assert len(figures) == 3
     assert min(figures) > 0
-    assert re.match(r"bound by the (input|step)|input and step take", bound)
+    assert re.match(r"limited by the (input|step)|input and step compete", bound)
     assert not workdir.exists()
 
 
@@ -54,9 +54,9 @@ def test_what_it_cannot_examine_is_refused(command):
 @pytest.mark.parametrize(
     ("ratio", "input_wait", "said"),
     [
-        (0.7, 0.3, "bound by the input, which could feed 0.7"),
-        (1.3, 0.2, "input and step take each other's CPU: alone, the input could feed 1.3 steps"),
-        (1.3, 0.01, "bound by the step; the input could feed 1.3"),
+        (0.7, 0.3, "limited by the input, which could feed 0.7"),
+        (1.3, 0.2, "input and step compete for the CPU: alone, the input could feed 1.3 steps"),
+        (1.3, 0.01, "limited by the step; the input could feed 1.3"),
     ],
 )
 def test_a_run_is_bound_by_what_it_waits_for(ratio, input_wait, said):

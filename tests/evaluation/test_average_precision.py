@@ -137,7 +137,7 @@ def test_predictions_of_images_without_ground_truth_are_left_out_and_reported(ca
     predictions = {"e/a": [[*FACE, 0.8], [*AWAY, 0.79999]], "e/x": [[*AWAY, 0.99], [*AWAY, 0.0]]}
     assert evaluate_predictions(predictions, images)["easy"] == 1
     assert [m.split(",")[0] for m in caplog.messages] == [
-        "1 images with predictions are not in the ground truth and left out"
+        "1 images with predictions are not in the ground truth and are left out"
     ]
 
 

@@ -78,7 +78,7 @@ def test_progress_shows_in_a_log_too(drawn_config, caplog, monkeypatch):
     files = validation_set(drawn_config).files()
     with caplog.at_level("INFO"):
         predict(lambda images, scale: detected([[0, 0, 1, 1]], [0.5]), files, drawn_config)
-    done = [re.match(r"detected in (\d) of 4 images, ", each)[1] for each in caplog.messages]
+    done = [re.match(r"(\d) of 4 images done, ", each)[1] for each in caplog.messages]
     assert done == ["1", "2", "3"]
 
 

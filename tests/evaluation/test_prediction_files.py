@@ -201,7 +201,7 @@ def test_nothing_to_read_is_an_error(tmp_path, write):
 
 
 def test_a_prediction_outside_an_events_folder_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"a.txt: not in an event's folder"):
+    with pytest.raises(InputError, match=r"a.txt: not in the folder of an event"):
         read_predictions(write_text(tmp_path, {"a.txt": GOOD}))
 
 

@@ -102,5 +102,5 @@ def test_the_config_can_tell_to_stay_alone(monkeypatch):
 
 def test_slurm_that_is_not_there_is_answered(monkeypatch):
     monkeypatch.delenv("SLURM_PROCID", raising=False)
-    with pytest.raises(InputError, match="expected a step that srun started"):
+    with pytest.raises(InputError, match="expected a step started by srun"):
         find_cluster(TrainConfig(cluster="slurm"))

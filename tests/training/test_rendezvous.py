@@ -62,12 +62,12 @@ def test_those_that_are_missing_are_named_and_given_up(addresses, in_short, capl
 
 def test_a_port_in_use_is_refused_by_its_number(addresses):
     port = int(addresses[1].split(":")[1])
-    expected = f"worker 2 of 3: cannot listen at port {port}"
+    expected = f"worker 2 of 3: cannot listen on port {port}"
     with socket.create_server(("", port)), pytest.raises(InputError, match=expected):
         await_partners(Cluster({"worker": addresses}, task=1))
 
 
 @pytest.mark.parametrize("address", ["localhost", "localhost:", ":1", "a:b", "a:0", "a:70000"])
 def test_what_is_no_address_is_refused(address):
-    with pytest.raises(InputError, match="expected addresses such as host:2222"):
+    with pytest.raises(InputError, match="expected worker addresses such as host:2222"):
         await_partners(Cluster({"worker": [address, "localhost:1"]}))

@@ -52,7 +52,7 @@ def test_a_run_without_validation_stops_for_none():
 
 def test_the_best_of_a_run_whose_checkpoints_are_gone_is_not_taken_for_this_ones(tmp_path):
     (tmp_path / "best.json").write_text("{}")
-    with pytest.raises(InputError, match=r"best\.json: is of a run whose checkpoints are gone"):
+    with pytest.raises(InputError, match=r"best\.json: left by a run whose checkpoints are gone"):
         check_workdir(tmp_path, resume=True)
 
 

@@ -112,7 +112,7 @@ def test_a_run_interrupted_hung_up_and_then_killed_while_it_saves_ends_with_the_
         process.send_signal(sent)
         _, log = process.communicate()
         assert process.returncode == 75, log
-        assert "the same command goes on" in log.splitlines()[-1]
+        assert "the same command resumes the run" in log.splitlines()[-1]
         assert "Traceback" not in log
     process = start(arguments)
     wait_for(process, tmp_path / "checkpoints", "step-*_temp")  # being written
@@ -189,7 +189,7 @@ def lose(victim: int, arguments: list[str], workdir: Path) -> None:
     os.kill([*children(process)][victim], signal.SIGKILL)
     killed = time.monotonic()
     for line in process.stderr:
-        if line.startswith("starting all again, 1 of 1 times"):
+        if line.startswith("restarting all workers, restart 1 of 1"):
             break
     assert time.monotonic() - killed < 60
     _, log = process.communicate()
@@ -215,7 +215,7 @@ def test_workers_that_get_a_sigterm_save_the_same_step_and_go_on(whole, argument
     process.terminate()
     _, log = process.communicate()
     assert process.returncode == 75, log
-    assert "all saved; the same command goes on" in log
+    assert "all saved; the same command resumes the run" in log
     process = start(command)
     _, log = process.communicate()
     assert process.returncode == 0, log
@@ -229,4 +229,4 @@ def test_a_worker_that_cannot_start_ends_the_group_with_its_own_line(arguments, 
     _, log = process.communicate()
     assert process.returncode == 1
     assert "a global batch of 4 cannot be shared by 3 devices" in log
-    assert "starting all again" not in log
+    assert "restarting all workers" not in log

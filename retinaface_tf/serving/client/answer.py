@@ -99,9 +99,7 @@ def _faces_of_image(
         rows = len(faces["scores"])
         raise InputError(f"`num_detections`: expected 0 to {rows}, found {number}")
     if error not in list(ImageError):
-        raise InputError(
-            f"`error`: unknown code {error}; a newer model needs a newer client"
-        )
+        raise InputError(f"`error`: unknown code {error}; a newer model needs a newer client")
     found = {name: values[:number] for name, values in faces.items()}
     for name, values in found.items():
         if not np.isfinite(values).all():

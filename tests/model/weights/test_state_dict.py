@@ -120,12 +120,12 @@ def test_a_file_without_tensors_is_refused(tmp_path):
 
 def test_a_file_of_keras_is_told_how_it_is_taken(tmp_path):
     (tmp_path / "model.h5").write_bytes(b"\x89HDF\r\n\x1a\n and more")
-    with pytest.raises(InputError, match=r"model\.h5: is of Keras already.*\.weights\.h5"):
+    with pytest.raises(InputError, match=r"model\.h5: is a Keras file already.*\.weights\.h5"):
         read_state_dict(tmp_path / "model.h5")
 
 
 def test_a_folder_is_no_file(tmp_path):
-    with pytest.raises(InputError, match="expected a file of weights, found a folder"):
+    with pytest.raises(InputError, match="expected a weights file, found a folder"):
         find_file(tmp_path)
 
 

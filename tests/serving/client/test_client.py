@@ -190,7 +190,7 @@ def test_the_command_draws_what_the_server_found(
 def test_images_whose_pictures_would_have_one_name_are_refused(command):
     done = command("-m", "retinaface_tf.serving.client", "a/1.jpg", "b/1.jpg", "b/2.jpg")
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("error: 1.jpg: more than one")
+    assert done.stderr.splitlines()[-1].startswith("error: 1.jpg: several images")
 
 
 def test_the_servers_config_names_the_model_as_the_client_does():
