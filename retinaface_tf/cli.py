@@ -176,7 +176,7 @@ def start_tensorflow() -> None:
     Raises:
         InputError: the Keras settings are broken.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # hides what it logs of devices
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # hides logs about devices
     with silent_stderr():
         try:
             import keras  # noqa: F401 (both read the settings of Keras)

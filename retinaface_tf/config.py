@@ -117,14 +117,14 @@ class AnchorConfig:
         return self
 
     def levels(self, height: int, width: int) -> "Levels":
-        """Returns the cells, and the anchors per cell, of each level for an image in pixels."""
+        """Returns the cells, and the anchors per cell, of each level for a size in pixels."""
         return tuple(
             (math.ceil(height / stride) * math.ceil(width / stride), len(sizes))
             for sizes, stride in zip(self.sizes, STRIDES, strict=True)
         )
 
     def count(self, height: int, width: int) -> int:
-        """Counts the anchors of an image in pixels: 29,126 at 840 x 840."""
+        """Counts the anchors of an image of `height` x `width` pixels: 29,126 at 840 x 840."""
         return sum(cells * sizes for cells, sizes in self.levels(height, width))
 
 
@@ -190,8 +190,9 @@ class ScheduleConfig:
     """Says how the learning rate changes over the epochs."""
 
     lr_type: Literal["dynamic_lr", "standard_lr", "step_lr", "cosine"] = "dynamic_lr"
-    """The shape: `dynamic_lr` warms up and follows a cosine, `standard_lr` warms up and falls in
-    steps, `step_lr` falls in steps without a warm-up, `cosine` warms up from 0 and falls to 0.
+    """The shape of the schedule: `dynamic_lr` warms up and follows a cosine, `standard_lr` warms up
+    and falls in steps, `step_lr` falls in steps without a warm-up, `cosine` warms up from 0 and
+    falls to 0.
     """
     warmup_epochs: CountOrZero = 5
     """Epochs over which `dynamic_lr` and `standard_lr` raise the learning rate."""
@@ -215,7 +216,8 @@ class TrainConfig:
     devices the run has.
     """
     min_epoch_steps: CountOrZero = 0
-    """Fewest steps of an epoch: for a small data set the batch is halved until it has as many."""
+    """Fewest steps per epoch: the batch is halved until an epoch of a small data set has as many.
+    """
     devices: tuple[CountOrZero, ...] | None = None
     """GPUs to use, by number; null uses all there are."""
     cpu_devices: Count = 1
@@ -272,7 +274,7 @@ class DetectorConfig:
     nms_iou: Fraction = 0.4
     """IoU above which NMS drops the box with the lower score."""
     top_k: Count | None = 5000
-    """Most boxes per image that an exported model passes to NMS, best first; evaluation has none.
+    """Most boxes per image that an exported model passes to NMS, best first; evaluation: no limit.
     """
     max_detections: Count | None = 750
     """Most detections per image that an exported model returns; evaluation has no limit."""

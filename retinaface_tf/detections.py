@@ -61,7 +61,7 @@ class Detections:
 
     @classmethod
     def none(cls, error: str | None = None) -> "Detections":
-        """Returns an empty Detections."""
+        """Returns detections without any face."""
         boxes, landmarks = np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32)
         return cls(boxes, np.zeros(0, np.float32), landmarks, error)
 

@@ -1,4 +1,4 @@
-"""Words the lines that users read."""
+"""Formats counts in lines that users read."""
 
 
 def counted(number: int, noun: str) -> str:

@@ -66,7 +66,7 @@ def describe(path: str, size: tuple[int, int] | None, faces: Detections) -> dict
 
     Args:
         path: of the image.
-        size: height and width; None where it could not be decoded.
+        size: height and width; None if it could not be decoded.
         faces: of the image, or why it could not be processed.
     """
     height, width = size or (None, None)

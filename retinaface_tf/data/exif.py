@@ -15,7 +15,7 @@ EXIF_MARKER = 0xE1
 # itself, after which Exif 2.3 (section 4.5.4) allows no EXIF.
 FIRST_APPLICATION_MARKER = 0xE0
 ORIENTATION_TAG = 0x0112
-# Orientations from TRANSPOSED on swap rows and columns; the lists below hold those that flip.
+# Orientations from TRANSPOSED on swap rows and columns; the tuples list those that flip.
 TRANSPOSED, MIRRORED, UPSIDE_DOWN = 5, (2, 3, 6, 7), (3, 4, 7, 8)
 
 # Reads two bytes at a position, in Intel's byte order if the second argument is true.

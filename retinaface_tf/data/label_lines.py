@@ -37,7 +37,7 @@ class Row:
 
     @property
     def has_area(self) -> bool:
-        """Tells whether the box is a face."""
+        """Tells whether the box has an area, as faces must."""
         return has_area(*self.columns[2:4])
 
 

@@ -28,7 +28,7 @@ MORE_DATA = _NOISE + b"".join(bytes([0xFF, 0xD0 + i]) + _NOISE for i in range(8)
 # Grey of pixels that a JPEG claims but does not hold: if it is RGB or grey, and if it is CMYK.
 UNFILLED = (128, 64)
 
-# Within a scan, 0xFF stands before 0 (a byte 0xFF of the data) and restart markers as well.
+# Within a scan, 0xFF also precedes 0 (for a byte 0xFF of the data) and restart markers.
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 _NO_FRAME_HEADERS = (0xC4, 0xC8, 0xCC)  # markers among those of frame headers, 0xC0 to 0xCF
 

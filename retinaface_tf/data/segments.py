@@ -30,7 +30,7 @@ def count_scans(data: tf.Tensor, limit: int) -> tf.Tensor:
         int32 scalar, exact up to the limit. A file with more than MAX_SEGMENTS segments counts as
         exceeding the limit.
     """
-    # If the whole file has so few words that start a scan, no walk is needed.
+    # If the whole file has few enough words that start a scan, no walk is needed.
     words = tf.size(tf.strings.split(data, _SCAN_WORD, maxsplit=limit + 1)) - 1
 
     def walk() -> tf.Tensor:
@@ -64,7 +64,7 @@ class _Segments:
         self.values = tf.io.decode_raw(data + bytes(_MARKER_BYTES), tf.uint8)
         self.last = tf.size(self.values) - _MARKER_BYTES
         first, second = self.values[:-1], self.values[1:]
-        # Within a scan, 0xFF stands before 0 (a byte 0xFF of the data) and restart markers as well.
+        # Within a scan, 0xFF also precedes 0 (for a byte 0xFF of the data) and restart markers.
         is_restart = (second >= 0xD0) & (second <= 0xD7)
         is_marker = (first == 0xFF) & (second != 0) & (second != 0xFF) & ~is_restart
         places = tf.cast(tf.where(is_marker)[:, 0], tf.int32)

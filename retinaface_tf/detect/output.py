@@ -62,7 +62,7 @@ class Output:
         self.results.__exit__()
 
     def write(self, frame: Frame, faces: Detections) -> None:
-        """Adds a frame; file names that cannot be written are null in the results."""
+        """Adds a frame; names of files that could not be written are null in the results."""
         cut_outs = [self._cut_out(frame, number, face) for number, face in enumerate(faces)]
         self.results.write(frame, faces, cut_outs)
         if self.options.pictures:

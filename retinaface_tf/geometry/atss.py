@@ -63,7 +63,7 @@ def _nearest_anchors(boxes: tf.Tensor, anchors: tf.Tensor, levels: Levels, cells
         boxes: faces [F, 4].
         anchors: [A, 4].
         levels: of the anchors.
-        cells: how many of each level, or all where it has fewer.
+        cells: how many of each level, or all if it has fewer.
 
     Returns:
         Numbers of anchors, int64 [F, K], the nearest of each level first.

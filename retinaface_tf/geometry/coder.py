@@ -1,4 +1,4 @@
-"""Encodes faces relative to anchors and decodes them; only here do variances apply.
+"""Encodes faces relative to anchors and decodes them; variances apply only here.
 
 `decode(encode(x)) == x` up to rounding, for boxes of positive size. Offsets of centres are divided
 by the first variance, logarithms of sizes by the second. Source: SSD (arXiv 1512.02325), section

@@ -1,4 +1,4 @@
-"""Lists the faces of a batch, so that matching does not depend on how images share them."""
+"""Lists the faces of a batch, so that matching does not depend on their spread over images."""
 
 from typing import NamedTuple
 

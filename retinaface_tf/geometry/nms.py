@@ -1,4 +1,4 @@
-"""Suppresses all but the best of boxes that overlap (non-maximum suppression)."""
+"""Suppresses all but the best of overlapping boxes (non-maximum suppression)."""
 
 from typing import NamedTuple
 
@@ -74,5 +74,5 @@ def _suppress_image(
         score_threshold=0.0,
         clip_boxes=False,
     )
-    # Padding has rank 0, which is no candidate's.
+    # Padding has rank 0, which no candidate has.
     return tf.size(scores) - tf.maximum(tf.cast(kept[0], tf.int32), 1), count[0]

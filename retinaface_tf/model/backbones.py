@@ -53,7 +53,7 @@ def resnet50(x: keras.KerasTensor) -> keras.KerasTensor:
 
 def _resnet(x: keras.KerasTensor, block: Block, counts: tuple[int, ...]) -> keras.KerasTensor:
     x = conv(x, 64, 7, stride=2, name="stem", initializer=backbone_init)
-    # Zeros pad as well as minus infinity here: the pooled values come out of a ReLU.
+    # Padding with zeros equals minus infinity here, as the pooled values come out of a ReLU.
     pool = keras.layers.MaxPooling2D(3, 2, data_format=DATA_FORMAT, name="stem_pool")
     x = pool(pad(x, 1, "stem_pool"))
     for stage, count in enumerate(counts, start=1):

@@ -117,7 +117,7 @@ def quality_focal(
     return tf.reduce_sum(tf.square(quality - tf.sigmoid(margin)) * entropy) / counts.faces
 
 
-# By name among the config's choices. To add a loss, add an entry.
+# By name, as in the config's choices. To add a loss, add an entry.
 BOX_LOSSES = {"smooth_l1": smooth_l1_boxes, "diou": diou_boxes}
 SCORE_LOSSES = {"cross_entropy": mined_cross_entropy, "quality_focal": quality_focal}
 

@@ -86,7 +86,7 @@ def _edges(length: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
 
 
 class TiledDetector(tf.Module):
-    """Detects faces in images of any size, with the memory that `detector.max_pixels` need.
+    """Detects faces in images of any size, with the memory for `detector.max_pixels` pixels.
 
     Larger images are processed in tiles, one image at a time. The detections are those of a
     detector with enough memory for the whole image.

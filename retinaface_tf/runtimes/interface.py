@@ -71,8 +71,8 @@ class Detector(Protocol):
 
         Args:
             images: uint8 [B, H, W, 3], RGB, upright.
-            scale: pixels of `images` per pixel of the original images, in which the answer is; or
-                factors for x and y, [2] or, for each image, [B, 2].
+            scale: pixels of `images` per pixel of the original images, to which the answer refers;
+                or factors for x and y, [2] or, for each image, [B, 2].
             score_threshold: instead of `config.detector.score_threshold`.
             nms_iou: instead of `config.detector.nms_iou`.
 

@@ -98,8 +98,8 @@ def find_config(source: str | Path) -> ConfigName:
     """Names the config that belongs to weights.
 
     It is the config of the run that holds the weights, the config shipped with named weights, or
-    else the package's config for the backbone, which the tensors tell. An exported model carries
-    its own; for all else, the package's first config is used with it.
+    else the package's config for the backbone, which the tensors tell. An exported model has its
+    own config of the network; for all other settings, the package's first config is named.
 
     Args:
         source: as for `find_model`.

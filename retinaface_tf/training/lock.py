@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def locked(workdir: Path) -> Iterator[None]:
-    """Locks the folder of a run for the block; creates the folder if absent.
+    """Locks a run's folder while the block runs; creates the folder if absent.
 
     The kernel holds the lock for the process and drops it when the process ends, however it ends.
     If the file system has no locks, a warning says so, and the block runs unlocked.

@@ -78,8 +78,8 @@ class PerStep(keras.optimizers.schedules.LearningRateSchedule):
 
     def __call__(self, step: tf.Tensor) -> tf.Tensor:
         last = tf.size(self.rates) - 1
-        # A slice instead would have XLA compile the step anew at each step: its begin is a constant
-        # of the compiled code.
+        # A slice would make XLA compile the step anew at every step, as the start of a slice is a
+        # constant of the compiled code.
         return tf.gather(self.rates, tf.minimum(tf.cast(step, tf.int32), last))
 
     def get_config(self) -> dict[str, NDArray[np.float32]]:

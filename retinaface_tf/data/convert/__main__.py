@@ -5,7 +5,7 @@
 X and Y are a JSON file (coco), a folder of images (yolo) or of XML files (voc), or a label file
 (widerface). Without Y, every tenth image of X is for validation. Besides `label.txt`, DIR gets
 `ground_truth/*.mat`, so that `eval.py` can measure AP on it. As these formats do not say how hard a
-face is, faces of at least 50 (easy), 30 (medium) and 10 pixels (hard) in height count.
+face is, its height decides: at least 50 pixels for easy, 30 for medium and 10 for hard.
 
 If DIR is on the same disk, its images are hard links, which take no space and outlive the
 originals; otherwise they are copies.

@@ -1,9 +1,9 @@
 """Writes labelled images as a data set in the project's layout.
 
 Besides `label.txt`, the data set gets `ground_truth/*.mat`, so that `eval.py` can measure AP on it.
-As other formats do not say how hard a face is, faces of at least 50 (easy), 30 (medium) and 10
-pixels (hard) in height count. Images are hard links if possible, which take no space and outlive
-the originals; otherwise they are copies.
+As other formats do not say how hard a face is, its height decides: at least 50 pixels for easy, 30
+for medium and 10 for hard. Images are hard links if possible, which take no space and outlive the
+originals; otherwise they are copies.
 """
 
 import os

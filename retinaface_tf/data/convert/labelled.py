@@ -23,7 +23,7 @@ class LabelledFace:
 
     @property
     def has_area(self) -> bool:
-        """Tells whether the box is a face."""
+        """Tells whether the box has an area, as faces must."""
         return has_area(*self.box[2:])
 
 

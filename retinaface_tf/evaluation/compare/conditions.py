@@ -1,4 +1,4 @@
-"""Finds conditions in which evaluations differ, so that their APs do not compare networks.
+"""Finds the conditions in which evaluations differ, which make their APs incomparable.
 
 An evaluation scored from files has the protocol of the evaluation that made them, if known.
 """

@@ -39,7 +39,7 @@ def load_weights(network: keras.Model, source: str | Path) -> None:
             repository.
 
     Raises:
-        InputError: `source` does not exist, holds no weights, or not exactly this network's.
+        InputError: `source` does not exist, or does not hold exactly this network's weights.
     """
     path = find_file(source)
     if path.name.endswith(SUFFIX):
@@ -84,7 +84,7 @@ def load_saved(network: keras.Model, path: Path) -> None:
     """Loads a file that `save_weights` wrote for the same kind of network, finite or not.
 
     Raises:
-        InputError: the file is not of this kind, for another network, or damaged.
+        InputError: the file is of another kind, for another network, or damaged.
     """
     refusal = f"{path}: not the weights of a {network.name}"
     try:
@@ -124,7 +124,7 @@ def save_weights(
         provenance: written to the attribute `provenance` of the file, as JSON.
 
     Raises:
-        InputError: the suffix is another, or the file cannot be written.
+        InputError: the path has another suffix, or the file cannot be written.
     """
     path = Path(path)
     check_name(path)

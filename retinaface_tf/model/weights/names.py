@@ -12,7 +12,7 @@ import keras
 
 from retinaface_tf.model.network import name_of_network
 
-# Parts of a tensor's name by our own: modules, then what they hold.
+# From parts of our names to parts of a tensor's name: modules, then what they hold.
 _RESNET = {
     "first_conv": "conv1",
     "first_norm": "bn1",

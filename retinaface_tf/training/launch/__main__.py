@@ -2,9 +2,9 @@
 
     python -m retinaface_tf.training.launch --workers 2 -- train.py --cfg configs/quickstart.yaml
 
-This is for trying out a set-up; on several machines, start `train.py` on each, with TF_CONFIG or
-under Slurm. What follows `--` is passed to Python, in each worker with its own TF_CONFIG. Exit
-codes are those of train.py.
+The launcher is for trying out a set-up; on several machines, start `train.py` on each, with
+TF_CONFIG or under Slurm. What follows `--` is passed to Python, in each worker with its own
+TF_CONFIG. Exit codes are those of train.py.
 """
 
 from absl import flags
