@@ -36,7 +36,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
         "train": Command(
             "retinaface_tf.training.__main__",
-            "Trains a network, or goes on with a run.",
+            "Trains a network, or resumes a run.",
             "retinaface train --cfg mobilenet025 --set train.epochs=3 --workdir runs/mine",
         ),
         "eval": Command(
@@ -92,7 +92,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
         "client": Command(
             "retinaface_tf.serving.client.__main__",
-            "Sends images to the server of an exported model and prints the faces.",
+            "Sends images to the server of an exported model, and draws the faces.",
             "retinaface client photo.jpg --url grpc://localhost:8500",
         ),
     }

@@ -174,4 +174,4 @@ def _did_you_mean(location: Sequence[Any]) -> str:
             for field in dataclasses.fields(kind)
             if field.name == location[-1]
         ]
-    return f", did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"
+    return f", did you mean {close[0]}?" if close else f"; known keys are {', '.join(known)}"

@@ -112,7 +112,7 @@ def test_an_override_of_another_form_is_answered_with_an_example(complaint, over
             "train: {learning_rate: 0.1}",
             "train.learning_rate: unknown key, did you mean optimizer.learning_rate?",
         ),
-        ("loss: {zzz: 1}", "loss.zzz: unknown key; known are box_weight, score_weight"),
+        ("loss: {zzz: 1}", "loss.zzz: unknown key; known keys are box_weight, score_weight"),
         ("3: 4", "3: keys should be strings"),
     ],
 )

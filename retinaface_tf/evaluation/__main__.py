@@ -108,7 +108,7 @@ def _detect(data: EvaluationData, config: Config, out: Path) -> tuple[Evaluation
 
 def _log_threshold(threshold: Threshold, precision: float) -> None:
     if threshold.score_threshold is None:
-        logging.warning("no score threshold has a precision of %s", precision)
+        logging.warning("no score threshold reaches a precision of %s", precision)
         return
     message = "precision %.4f and recall %.4f on hard at score %.4f"
     logging.info(message, threshold.precision, threshold.recall or 0, threshold.score_threshold)

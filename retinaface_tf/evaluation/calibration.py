@@ -114,7 +114,7 @@ def read_threshold(file: Path) -> float:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file}: not what eval.py --calibrate writes ({error!r})") from None
     if below is None:
-        raise InputError(f"{file}: no score has a precision of {target}; calibrate for a lower one")
+        raise InputError(f"{file}: no score reaches a precision of {target}; calibrate for less")
     return float(below)
 
 

@@ -94,7 +94,7 @@ def _read_cells(path: Path, variable: str, columns: int) -> dict[str, NDArray[np
         ]
         twice = [name for name, count in Counter(name for name, _ in rows).items() if count > 1]
         if twice:
-            raise ValueError(f"{twice[0]} is there twice")
+            raise ValueError(f"{twice[0]} occurs twice")
         return dict(rows)
     except ValueError as error:
         raise _unlike_wider_face(path, names, error) from None

@@ -103,5 +103,5 @@ def export_model(
     with new_version(models, keep) as version, open_parity_check(detector.config) as check:
         parity = write(detector, version, metadata, check)
         replace(metadata, parity=parity).save(version.folder)
-    log.info("%s answers as its source: %s", format, check.summary())
+    log.info("%s answers like its source: %s", format, check.summary())
     return version.folder

@@ -127,9 +127,9 @@ class ParityCheck:
         parity = self.measure(name, source, export, tolerance)
         if not parity.holds(tolerance):
             raise DoesNotHold(
-                f"{name}: answers differ from its source, expected at most {tolerance.pixels:g} px "
-                f"and {tolerance.score:g} in score apart, and boxes in only one just at a "
-                f"threshold; no version was written"
+                f"{name}: answers differ from its source's, expected at most "
+                f"{tolerance.pixels:g} px and {tolerance.score:g} in score apart, and no box in "
+                f"only one except at a threshold; no version was written"
             )
         self.held.append(parity)
         return parity

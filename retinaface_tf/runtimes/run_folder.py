@@ -63,9 +63,9 @@ def _load_run(config: Config, workdir: Path) -> tuple[str, keras.Model]:
     files = [str(best)] if is_measured else [f"{path}{SUFFIX}" for path in _saved(folder, SUFFIX)]
     if not files:
         raise InputError(
-            f"{folder}: looked for a checkpoint, found none; make one with "
-            f"`python train.py` and the same --cfg and --set, or name others with --weights, such "
-            f"as those of this package: --weights {DEFAULT_WEIGHTS}"
+            f"{folder}: no checkpoint found; make one with `python train.py` and the same --cfg "
+            f"and --set, or name other weights with --weights, such as those of this package: "
+            f"--weights {DEFAULT_WEIGHTS}"
         )
     check_same(config, MODEL_KEYS, workdir)
     network = build_network(config)

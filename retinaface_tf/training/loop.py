@@ -184,5 +184,5 @@ def _steps(run: Run, start: int) -> Iterator[tuple[int, dict[str, tf.Tensor]]]:
 def _log_stop(done: int, *, skipped: int) -> None:
     state = "all saved; the same command resumes the run"
     if skipped:
-        state = f"after {skipped} skipped steps; the same command resumes the last checkpoint"
+        state = f"after {skipped} skipped steps; the same command resumes from the last checkpoint"
     log.info("stopped at step %d, %s", done, state)

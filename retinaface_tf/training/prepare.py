@@ -68,7 +68,9 @@ def check_workdir(workdir: Path, *, resume: bool) -> None:
     """
     check_literal(workdir)
     if not resume and (workdir / CHECKPOINTS).exists():
-        raise InputError(f"{workdir}: holds a run; --noresume does not overwrite it, move it away")
+        raise InputError(
+            f"{workdir}: holds a run, which --noresume does not overwrite; move it away"
+        )
     if (workdir / BEST_FILE).exists() and not saved_checkpoints(workdir):
         raise InputError(
             f"{workdir / BEST_FILE}: left by a run whose checkpoints are gone; move it away"
@@ -94,7 +96,7 @@ def fit_batch(config: Config, images: int, replicas: int) -> Config:
     ):
         batch //= 2
     if batch < train.batch_per_device:
-        message = "%d images: train.batch_per_device is %d instead of %d, for %d steps an epoch"
+        message = "%d images: train.batch_per_device is %d instead of %d, for %d steps per epoch"
         steps = images // (batch * train.num_devices)
         log.info(message, images, batch, train.batch_per_device, steps)
     return replace(config, train=replace(train, batch_per_device=batch))

@@ -101,7 +101,7 @@ def test_an_image_that_is_there_twice_is_named(tmp_path, events, images):
     boxes = cell(*(cell(*(np.ones((1, 4)) for _ in names)) for names in images))
     names = {"event_list": cell(*events), "file_list": cell(*(cell(*each) for each in images))}
     savemat(tmp_path / "wider_face_val.mat", names | {"face_bbx_list": boxes})
-    with pytest.raises(InputError, match=r"wider_face_val\.mat: .*e/a is there twice"):
+    with pytest.raises(InputError, match=r"wider_face_val\.mat: .*e/a occurs twice"):
         load_ground_truth(tmp_path)
 
 

@@ -68,5 +68,5 @@ def make_face(
 def unknown_category(where: Path, wanted: str, existing: Collection[Any]) -> InputError:
     """Returns the error of labels that lack a category."""
     names = one_line(", ".join(sorted({str(name) for name in existing}))) or "none"
-    expected = f"expected --category to be of {names:.200}"
+    expected = f"expected --category to be one of {names:.200}"
     return InputError(f"{where}: has no category {wanted}, {expected}")

@@ -58,8 +58,8 @@ def launch(command: Sequence[str], count: int, restarts: int) -> int:
         LostWorkerError: workers died more often than `restarts` times.
     """
     log.warning(
-        "workers listen on all addresses of this machine without authentication: who reaches their "
-        "ports can read and write their files (docs/devices.md)"
+        "workers listen on all addresses of this machine without authentication: whoever reaches "
+        "their ports can read and write their files (docs/devices.md)"
     )
     relay = SignalRelay()
     for restart in range(restarts + 1):
