@@ -17,6 +17,7 @@ from retinaface_tf.config import Levels, MatchConfig
 from retinaface_tf.geometry.boxes import iou
 from retinaface_tf.geometry.flat_faces import MAX_BLOCK, FlatFaces
 
+FACES_PER_IMAGE = 8  # as many as are in a crop of WIDER FACE on average
 NO_IOU = -1.0  # below every IoU
 NO_FACE = -1.0  # below every number of a face
 
@@ -76,14 +77,15 @@ def match_blocks(
     """Matches the faces of a batch block by block, with no operation per image.
 
     Blocks have a fixed size, so that the GPU tells the host only how many there are. Usually there
-    is one. Each intermediate takes 30 MB for MAX_BLOCK faces and 29,126 anchors; 2,000 faces at
-    once would take 233 MB.
+    is one, of FACES_PER_IMAGE faces for each image. Each intermediate takes 30 MB for MAX_BLOCK
+    faces and 29,126 anchors; 2,000 faces at once would take 233 MB.
 
     Returns:
         The match of all images, then of padding.
     """
     rows = tf.shape(faces.image)[0]
-    block, numbers = tf.minimum(rows - MAX_BLOCK, MAX_BLOCK), tf.cast(tf.range(rows), tf.float32)
+    block = tf.reduce_min([FACES_PER_IMAGE * num_images, MAX_BLOCK, rows - MAX_BLOCK])
+    numbers = tf.cast(tf.range(rows), tf.float32)
 
     def compare(start: tf.Tensor, running: RunningMatch) -> tuple[tf.Tensor, RunningMatch]:
         boxes = tf.slice(faces.boxes, [start, 0], [block, 4])
