@@ -56,7 +56,7 @@ def test_no_command_is_an_error_of_one_line(retinaface):
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_every_command_is_a_module_and_its_example_begins_with_it(name):
     assert find_spec(cli.COMMANDS[name].module)
-    assert cli.COMMANDS[name].example.startswith(f"retinaface {name} ")
+    assert cli.COMMANDS[name].example.split()[:2] == ["retinaface", name]
 
 
 def test_the_wheel_installs_the_command():

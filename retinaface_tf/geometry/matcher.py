@@ -17,7 +17,7 @@ from retinaface_tf.config import Levels, MatchConfig
 from retinaface_tf.geometry.boxes import iou
 from retinaface_tf.geometry.flat_faces import MAX_BLOCK, FlatFaces
 
-FACES_PER_IMAGE = 8  # as many as are in a crop of WIDER FACE on average
+FACES_PER_IMAGE = 8  # the average number in a crop of WIDER FACE
 NO_IOU = -1.0  # below every IoU
 NO_FACE = -1.0  # below every number of a face
 
