@@ -3,8 +3,8 @@
     python benchmarks/held_out.py data/widerface/train/label.txt data/held_out
 
 The first argument is a label file of WIDER FACE train, with `images` beside it, the second a new
-folder. There, `train.txt` has the labels without the held-out images. The data sets `30` and `230`
-have as many held-out images as train, and the 100 images for measuring as val; in their ground
+folder. There, `train.txt` has the labels without the held-out images. In the data sets `30` and
+`230`, train is that many held-out images, and val is the 100 images for measuring; in their ground
 truth, a face counts by its height.
 """
 

@@ -8,10 +8,10 @@ Images are from the validation set, resized to each size and encoded again. `ser
 model that `export.py` writes is timed beside its parts, each for one pass at the image's own size:
 decoding of the JPEG, the network, and decoding of boxes with NMS. It is also timed beside the ONNX
 export in onnxruntime, the peer's PyTorch code with the same weights, as in its test_widerface.py
-(see peers.py), and OpenCV's YuNet. Ours find faces of every size, in as many passes as needed; "one
-pass" is the signature `detect_images`. All begin with the bytes and use all cores. Without
---weights, weights are random and nothing is above the threshold, so that nothing follows the
-network.
+(see peers.py), and OpenCV's YuNet. Ours finds faces of every size, in as many passes as needed;
+"one pass" is the signature `detect_images`. All begin with the bytes and use all cores. Without
+--weights, weights are random and nothing is above the threshold, so that the steps after the
+network have nothing to do.
 
 Under load, each client sends an image, waits for the answer, and sends the next.
 """

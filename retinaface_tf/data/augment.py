@@ -68,7 +68,7 @@ def augment(source: Source, seed: tf.Tensor, recipe: str, image_size: int) -> Au
 def crop_biubug6(
     source: Source, crop_seed: tf.Tensor, colour_seed: tf.Tensor, image_size: int
 ) -> Augmented:
-    """Crops 0.3 to 1 of the short side, and jitters colours."""
+    """Crops a square of 0.3 to 1 of the short side, and jitters colours."""
     window = choose_window(source.size, source.faces, crop_seed, BIUBUG6_SCALES)
     pixels, window = source.decode(window, image_size)
     faces = mask_hidden_landmarks(crop_faces(source.faces, window), window)
@@ -79,7 +79,7 @@ def crop_biubug6(
 def crop_mindspore(
     source: Source, crop_seed: tf.Tensor, _: tf.Tensor, image_size: int
 ) -> Augmented:
-    """Crops 0.3 to 1 of the short side, and keeps colours."""
+    """Crops a square of 0.3 to 1 of the short side, and keeps colours."""
     window = choose_window_mindspore(source.size, source.faces, crop_seed, image_size)
     pixels, window = source.decode(window, image_size)
     faces = drop_small_faces(crop_faces(source.faces, window), window, image_size)
@@ -89,7 +89,7 @@ def crop_mindspore(
 def crop_scrfd(
     source: Source, crop_seed: tf.Tensor, colour_seed: tf.Tensor, image_size: int
 ) -> Augmented:
-    """Crops 0.3 to 2 of the short side, with padding, and jitters colours."""
+    """Crops a square of 0.3 to 2 of the short side, with padding, and jitters colours."""
     window = choose_window(source.size, source.faces, crop_seed, SCRFD_SCALES)
     side = tf.reduce_max(window[2:])
     window = tf.concat([window[:2], [side, side]], axis=0)  # also for a whole image
