@@ -27,8 +27,8 @@ _ENGINE = flags.DEFINE_enum(
     "engine",
     "local",
     ENGINE_NAMES,
-    "This process; the cluster of RAY_ADDRESS, or else all cores of this machine; the session of "
-    "spark-submit.",
+    "local: this process; ray: the cluster of RAY_ADDRESS, or else all cores of this machine; "
+    "spark: the session of spark-submit.",
 )
 _WORKERS = flags.DEFINE_integer(
     "workers", None, "Processes of the engine ray; else one for each GPU, or each core.", 1

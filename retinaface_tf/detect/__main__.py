@@ -43,9 +43,9 @@ _MAX_FRAMES = flags.DEFINE_integer(
     "max_frames", None, "Frames to read of each video, camera or stream.", 1
 )
 _PICTURES = flags.DEFINE_bool("pictures", True, "Writes pictures or videos with the faces.")
-_BLUR = flags.DEFINE_bool("blur", False, "Pixelates faces in these, instead of boxes.")
+_BLUR = flags.DEFINE_bool("blur", False, "Pixelates faces in pictures, instead of drawing boxes.")
 _CROP = flags.DEFINE_bool("crop", False, "Writes each face as a separate picture.")
-_MARGIN = flags.DEFINE_float("margin", 0.2, "On each side of a crop, in box sizes.", 0.0)
+_MARGIN = flags.DEFINE_float("margin", 0.2, "Margin on each side of a crop, in box sizes.", 0.0)
 _ALIGN = flags.DEFINE_enum(
     "align", None, list(TEMPLATES), "Writes each face aligned by its landmarks."
 )

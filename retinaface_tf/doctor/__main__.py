@@ -26,7 +26,7 @@ from retinaface_tf.errors import DOES_NOT_HOLD, InputError
 from retinaface_tf.printing import say
 
 _SECONDS = flags.DEFINE_float(
-    "seconds", 10, "How long to measure each part; 0 measures no speed.", lower_bound=0
+    "seconds", 10, "Seconds to measure each part; 0 measures no speed.", lower_bound=0
 )
 _OUT = flags.DEFINE_string("out", "doctor", "Folder for the findings of `data`, as JSON and HTML.")
 

@@ -38,9 +38,9 @@ _PROTOCOL = flags.DEFINE_enum(
     "Protocol of image sizes, instead of eval.protocol.",
 )
 _OUT = flags.DEFINE_string("out", None, "Folder for the results, instead of eval.out.")
-_REPORT = flags.DEFINE_string("report", None, "Folder for a report page of the results.")
+_REPORT = flags.DEFINE_string("report", None, "Folder for a page that shows the results.")
 _CALIBRATE = flags.DEFINE_string(
-    "calibrate", None, "Finds the score threshold for precision=0.99, or another precision."
+    "calibrate", None, "Finds the score threshold for a precision, as in precision=0.99."
 )
 flags.mark_flags_as_mutual_exclusive(["weights", "saved_model", "predictions"], required=False)
 

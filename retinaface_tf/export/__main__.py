@@ -22,9 +22,11 @@ _WEIGHTS = flags.DEFINE_string(
     "A name in `retinaface weights list`, a run's folder or a weights file; instead of --cfg's.",
 )
 _FORMAT = flags.DEFINE_enum("format", "savedmodel", list(FORMATS), "Format of the export.")
-_OUT = flags.DEFINE_string("out", None, f"Folder for the model's versions; by format {_FOLDERS}.")
+_OUT = flags.DEFINE_string(
+    "out", None, f"Folder for the model's versions; else, by format, {_FOLDERS}."
+)
 _KEEP = flags.DEFINE_integer(
-    "keep", None, "How many of the newest versions to keep.", lower_bound=1
+    "keep", None, "How many of the newest versions to keep; else all.", lower_bound=1
 )
 _CALIBRATION = flags.DEFINE_string(
     "calibration", None, "A calibration.json of eval.py; its score threshold becomes the default."

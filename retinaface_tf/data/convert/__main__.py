@@ -34,7 +34,9 @@ _VAL_IMAGES = flags.DEFINE_string("val_images", None, "Folder of the images of -
 _VAL_EVERY = flags.DEFINE_integer(
     "val_every", 10, "Without --val, every Nth image of --train is for validation.", 2
 )
-_CATEGORY = flags.DEFINE_string("category", "face", "Category of faces; yolo: a number, else 0.")
+_CATEGORY = flags.DEFINE_string(
+    "category", "face", "Category of faces; for yolo a number, 0 without one."
+)
 _TO = flags.DEFINE_string("to", None, "Folder to create.")
 flags.mark_flags_as_required(["from", "to"])
 

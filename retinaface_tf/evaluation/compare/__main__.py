@@ -18,7 +18,9 @@ from retinaface_tf.errors import InputError
 from retinaface_tf.extras import import_extra
 from retinaface_tf.printing import say
 
-_GROUND_TRUTH = flags.DEFINE_string("ground_truth", None, "Folder; else the first run's.")
+_GROUND_TRUTH = flags.DEFINE_string(
+    "ground_truth", None, "Folder of the ground truth; else the first run's."
+)
 _RESAMPLES = flags.DEFINE_integer("resamples", 1000, "Number of resamples.", lower_bound=100)
 _SEED = flags.DEFINE_integer("seed", 1, "Seed of the resamples.", lower_bound=0)
 _REPORT = flags.DEFINE_string("report", None, "Folder for a page with table and curves.")

@@ -21,8 +21,10 @@ _URL = flags.DEFINE_string(
 _MODEL = flags.DEFINE_string("model", "retinaface", "The model's name on the server.")
 _OUT = flags.DEFINE_string("out", "answers", "Folder for the pictures.")
 _SCORE = flags.DEFINE_float("score", 0.5, "Faces below this score are left out.", 0.0, 1.0)
-_SCORE_THRESHOLD = flags.DEFINE_float("score_threshold", None, "Instead of the model's.", 0.0, 1.0)
-_NMS_IOU = flags.DEFINE_float("nms_iou", None, "Instead of the model's.", 0.0, 1.0)
+_SCORE_THRESHOLD = flags.DEFINE_float(
+    "score_threshold", None, "Score threshold, instead of the model's.", 0.0, 1.0
+)
+_NMS_IOU = flags.DEFINE_float("nms_iou", None, "IoU of NMS, instead of the model's.", 0.0, 1.0)
 _RESIZED = flags.DEFINE_bool("resized", False, "Has the server resize images to one size.")
 _BATCH = flags.DEFINE_integer("batch", 8, "Images per request.", lower_bound=1)
 _TIMEOUT = flags.DEFINE_float(
