@@ -155,7 +155,7 @@ class LossConfig:
     negatives_per_positive: Count = 7
     """Hard negatives in an image for each positive anchor."""
     min_negatives: CountOrZero = 0
-    """Hard negatives in an image without positive anchors; 0 leaves such images out."""
+    """Hard negatives in an image without positive anchors; 0 leaves out images without faces."""
     scores: Literal["cross_entropy", "quality_focal"] = "cross_entropy"
     """The loss of scores: `cross_entropy` over positive anchors and hard negatives, or
     `quality_focal` over all anchors, with the IoU of their boxes as target.
