@@ -38,7 +38,8 @@ def test_the_command_exports_a_model_that_a_server_loads(command, flags, network
     expected = GraphDetector(network, load_config(CONFIG))(images)
     assert expected.num_detections[0] > 20
     for name, rows in expected._asdict().items():
-        np.testing.assert_array_equal(answer[name], rows, err_msg=name)
+        # Batch norm is folded into the exported convolutions, which round otherwise.
+        np.testing.assert_allclose(answer[name], rows, rtol=1e-4, atol=1e-3, err_msg=name)
 
 
 @pytest.mark.slow
