@@ -17,7 +17,8 @@ from retinaface_tf.config import Levels, MatchConfig
 from retinaface_tf.geometry.boxes import iou
 from retinaface_tf.geometry.flat_faces import MAX_BLOCK, FlatFaces
 
-FACES_PER_IMAGE = 8  # the average number in a crop of WIDER FACE
+FACES_PER_IMAGE = 16  # twice as many as a crop of WIDER FACE has on average
+MIN_BLOCK = 64
 NO_IOU = -1.0  # below every IoU
 NO_FACE = -1.0  # below every number of a face
 
@@ -84,7 +85,8 @@ def match_blocks(
         The match of all images, then of padding.
     """
     rows = tf.shape(faces.image)[0]
-    block = tf.reduce_min([FACES_PER_IMAGE * num_images, MAX_BLOCK, rows - MAX_BLOCK])
+    usual = tf.maximum(FACES_PER_IMAGE * num_images, MIN_BLOCK)
+    block = tf.reduce_min([usual, MAX_BLOCK, rows - MAX_BLOCK])
     numbers = tf.cast(tf.range(rows), tf.float32)
 
     def compare(start: tf.Tensor, running: RunningMatch) -> tuple[tf.Tensor, RunningMatch]:

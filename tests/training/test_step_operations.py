@@ -19,7 +19,7 @@ def counts_of():
 
 
 def test_targets_and_loss_cost_as_many_operations_for_any_batch_up_to_a_block_of_faces(counts_of):
-    few, many = counts_of(1, 3), counts_of(8, 32)
+    few, many = counts_of(1, 3), counts_of(8, 16)
     assert few["targets"] == many["targets"]
     assert few["loss"] == many["loss"]
     assert within_limits(many)
