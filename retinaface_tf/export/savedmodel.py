@@ -15,6 +15,7 @@ from retinaface_tf.export.versions import NewVersion
 from retinaface_tf.files import check_literal
 from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.model.folding import fold_batch_norm
+from retinaface_tf.model.freezing import freeze
 from retinaface_tf.runtimes.saved_model import SavedModelDetector
 from retinaface_tf.serving.metadata import Metadata
 from retinaface_tf.serving.signatures import SIGNATURES, Service
@@ -40,7 +41,8 @@ def write_saved_model_version(
         DoesNotHold: a signature's answers differ from the detector's.
     """
     check_literal(version.folder)
-    service = Service(GraphDetector(fold_batch_norm(detector.network), detector.config))
+    network = freeze(fold_batch_norm(detector.network))
+    service = Service(GraphDetector(network, detector.config))
     functions = {name: getattr(service, name) for name in SIGNATURES}
     tf.saved_model.save(service, str(version.folder), signatures=functions)
     exported = SavedModelDetector(version.folder, detector.config)

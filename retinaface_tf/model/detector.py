@@ -11,6 +11,7 @@ from retinaface_tf.geometry.anchors import make_anchors
 from retinaface_tf.geometry.boxes import is_inside
 from retinaface_tf.geometry.coder import decode_boxes, decode_landmarks
 from retinaface_tf.geometry.nms import suppress
+from retinaface_tf.model.freezing import FrozenNetwork
 from retinaface_tf.structures import DetectionBatch, Predictions
 
 # Not the corners of the image: anchors may have their centres outside it.
@@ -43,7 +44,7 @@ class GraphDetector(tf.Module):
     detections are returned, in as many rows as the image with the most detections needs.
     """
 
-    def __init__(self, network: keras.Model, config: Config):
+    def __init__(self, network: keras.Model | FrozenNetwork, config: Config):
         super().__init__(name="detector")
         self.network = network
         self.config = config
