@@ -37,6 +37,12 @@ __all__ = [
 
 Vectors = dict[str, np.ndarray]
 
+# These take longest. They begin first, so that no process is left alone with one at the end.
+LONGEST = (
+    *("test_survival.py", "test_end_to_end.py", "test_replicas.py", "test_signatures.py"),
+    *("test_client.py", "test_api.py", "test_command.py", "test_opening.py", "test_onnx.py"),
+)
+
 # Replicas need devices, and devices are fixed once TensorFlow has started.
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 4
@@ -44,6 +50,11 @@ tf.config.set_logical_device_configuration(
 # TensorFlow's first call of each kind takes longer than any deadline.
 hypothesis.settings.register_profile("tests", deadline=None, max_examples=40, print_blob=True)
 hypothesis.settings.load_profile("tests")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
 
 
 @pytest.fixture(scope="session")
