@@ -57,8 +57,9 @@ def run_on_ray(job: Job, shards: Sequence[Shard], workers: int | None) -> Iterat
         results = rows.map(
             ShardActor,
             fn_constructor_args=(job,),
-            # One shard at a time, so that none waits for a busy worker while another is idle.
-            compute=ray.data.ActorPoolStrategy(size=share.workers, max_tasks_in_flight_per_actor=1),
+            # The next shard waits at the worker, which would idle until Ray sends it; more would wait
+            # for a busy worker while another is idle.
+            compute=ray.data.ActorPoolStrategy(size=share.workers, max_tasks_in_flight_per_actor=2),
             num_cpus=share.cpus,
             num_gpus=share.gpus,
         )

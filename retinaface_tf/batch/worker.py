@@ -22,7 +22,9 @@ from retinaface_tf.runtimes.locate import find_model
 from retinaface_tf.runtimes.opening import open_detector
 from retinaface_tf.runtimes.threads import thread_limit
 
-BATCH_PIXELS = 1 << 20  # of images of one size that are processed together
+# Of images of one size that are processed together. On a CPU, 4 to 16 images of 128 x 128 pixels
+# take 15 % less time each than one alone, and 64 take as long.
+BATCH_PIXELS = 1 << 18
 
 
 @dataclass(frozen=True)
