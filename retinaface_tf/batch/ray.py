@@ -57,8 +57,8 @@ def run_on_ray(job: Job, shards: Sequence[Shard], workers: int | None) -> Iterat
         results = rows.map(
             ShardActor,
             fn_constructor_args=(job,),
-            # The next shard waits at the worker, which would idle until Ray sends it; more would wait
-            # for a busy worker while another is idle.
+            # The next shard waits at the worker, which would idle until Ray sends it. With more of
+            # them, some would wait for a busy worker while another is idle.
             compute=ray.data.ActorPoolStrategy(size=share.workers, max_tasks_in_flight_per_actor=2),
             num_cpus=share.cpus,
             num_gpus=share.gpus,
