@@ -33,7 +33,7 @@ $(INSTALLED): $(LOCKED) pyproject.toml setup.py
 # What the README names; `make test MARKS=slow` runs the slow ones alone.
 test: MARKS ?= not slow
 test: $(INSTALLED)
-	$(IN_VENV) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "$(MARKS)"
+	$(IN_VENV) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "$(MARKS)"
 
 test-all:
 	$(MAKE) --no-print-directory test MARKS=
