@@ -26,7 +26,7 @@ NOT_RUN = {
     r"^retinaface launch|cpu_devices": "starts several devices, as tests/training does",
     r"timm/": "needs the Hugging Face hub",
     r"benchmarks/|/peer1/|held_out": "needs WIDER FACE and the code of a peer",
-    r"_pretrain\.tar|runs/ours1": "needs biubug6's ImageNet weights, and hours",
+    r"_pretrain\.tar|runs/(ours1|shipped)": "needs biubug6's ImageNet weights, and hours",
 }
 # What makes a run short; the commands themselves stay as they are.
 SMALL = {
