@@ -122,9 +122,8 @@ def _runners(config: Config, folder: Path, peer: dict[str, Any]) -> Runners:
 
     from retinaface_tf.data.decode import decode_image
     from retinaface_tf.export.formats import export_model
+    from retinaface_tf.export.savedmodel import served_network
     from retinaface_tf.model.detector import GraphDetector
-    from retinaface_tf.model.folding import fold_batch_norm
-    from retinaface_tf.model.freezing import freeze
     from retinaface_tf.model.network import build_network
     from retinaface_tf.runtimes.onnx import OnnxDetector
     from retinaface_tf.runtimes.run_folder import load_network
@@ -147,7 +146,7 @@ def _runners(config: Config, folder: Path, peer: dict[str, Any]) -> Runners:
     if _YUNET.value:
         whole["YuNet in OpenCV"] = _yunet(_YUNET.value)
     spec = tf.TensorSpec([None, None, None, 3], tf.uint8)
-    exported = freeze(fold_batch_norm(network))  # as in the SavedModel
+    exported = served_network(network)
     forward = tf.function(lambda x: exported(x, training=False), input_signature=[spec])
 
     def after_network(image: Any) -> Callable[[], Any]:

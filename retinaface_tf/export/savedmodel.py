@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from retinaface_tf.export.parity import (
@@ -15,7 +16,7 @@ from retinaface_tf.export.versions import NewVersion
 from retinaface_tf.files import check_literal
 from retinaface_tf.model.detector import GraphDetector
 from retinaface_tf.model.folding import fold_batch_norm
-from retinaface_tf.model.freezing import freeze
+from retinaface_tf.model.freezing import FrozenNetwork, freeze
 from retinaface_tf.runtimes.saved_model import SavedModelDetector
 from retinaface_tf.serving.metadata import Metadata
 from retinaface_tf.serving.signatures import SIGNATURES, Service
@@ -41,14 +42,18 @@ def write_saved_model_version(
         DoesNotHold: a signature's answers differ from the detector's.
     """
     check_literal(version.folder)
-    network = freeze(fold_batch_norm(detector.network))
-    service = Service(GraphDetector(network, detector.config))
+    service = Service(GraphDetector(served_network(detector.network), detector.config))
     functions = {name: getattr(service, name) for name in SIGNATURES}
     tf.saved_model.save(service, str(version.folder), signatures=functions)
     exported = SavedModelDetector(version.folder, detector.config)
     parity = check_saved_model(detector, exported, check)
     write_warmup(version.folder, version.model, detector.config.detector)
     return parity
+
+
+def served_network(network: keras.Model) -> keras.Model | FrozenNetwork:
+    """Returns a network as SavedModels have it: with fewer operations, and the same answers."""
+    return freeze(fold_batch_norm(network))
 
 
 def check_saved_model(
