@@ -41,7 +41,7 @@ def test_a_frozen_network_is_saved_without_variables(tmp_path):
     )
 
 
-def test_of_the_backbones_mobilenet025_alone_is_small_enough(monkeypatch):
+def test_mobilenet025_is_small_enough_and_a_larger_network_is_left_as_it_is(monkeypatch):
     mobilenet = build_network(Config(model=ModelConfig(backbone="mobilenet025")))
     assert mobilenet.count_params() <= freezing.MOST_WEIGHTS
     monkeypatch.setattr(freezing, "MOST_WEIGHTS", mobilenet.count_params() - 1)
