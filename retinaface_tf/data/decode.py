@@ -21,7 +21,7 @@ from retinaface_tf.errors import one_line
 RATIOS = (1, 2, 4, 8)  # by which a JPEG can be reduced in decoding
 
 
-@tf.function(input_signature=[tf.TensorSpec([], tf.string)])
+@tf.function(autograph=False, input_signature=[tf.TensorSpec([], tf.string)])
 def decode_image(data: tf.Tensor) -> tf.Tensor:
     """Decodes JPEG, PNG, BMP, WebP or GIF (first frame).
 
@@ -122,7 +122,7 @@ def open_image(data: tf.Tensor) -> Encoded:
     return Encoded(data, *tf.cond(tf.io.is_jpeg(data), jpeg, other))
 
 
-@tf.function(input_signature=[tf.TensorSpec([], tf.string)])
+@tf.function(autograph=False, input_signature=[tf.TensorSpec([], tf.string)])
 def read_size(data: tf.Tensor) -> tf.Tensor:
     """Reads height and width [2], int32, of the upright image."""
     return open_image(data).size

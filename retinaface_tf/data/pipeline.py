@@ -7,7 +7,7 @@ resuming means starting the counter elsewhere, and no iterator has to be saved.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import tensorflow as tf
 
@@ -65,13 +65,17 @@ class TrainingData:
 
         counters = tf.data.Dataset.counter().map(counter_of)
         threads = self.config.num_workers or tf.data.AUTOTUNE
-        samples = counters.map(self._sampler(), num_parallel_calls=threads, deterministic=True)
+        samples = counters.map(self._sample, num_parallel_calls=threads, deterministic=True)
         # padded_batch would fill the images before copying them.
         batches = samples.ragged_batch(size, drop_remainder=True).map(self._pad_faces)
         return batches.prefetch(2 * len(local))
 
-    def _sampler(self) -> Callable[[tf.Tensor], Batch]:
-        """Returns the function from a counter to its augmented image, a `Batch` without `B`."""
+    @cached_property
+    def _sample(self) -> Callable[[tf.Tensor], Batch]:
+        """Returns the function from a counter to its augmented image, a `Batch` without `B`.
+
+        Tracing takes seconds, so it is done once for all data sets.
+        """
         records, config = self.records, self.config
         paths = tf.constant([str(records.path(i)) for i in range(len(records))])
         splits = tf.constant(records.splits)
@@ -82,6 +86,7 @@ class TrainingData:
             valid=tf.ones([len(records.boxes)], tf.bool),
         )
 
+        @tf.function(autograph=False, input_signature=[tf.TensorSpec([], tf.int64)])
         def sample(counter: tf.Tensor) -> Batch:
             index = sample_index(counter, len(records), self.seed)
             first, last = splits[index], splits[index + 1]
@@ -142,10 +147,9 @@ class TrainingData:
             if reason := why_undecodable(str(self.records.path(index))):
                 return self._unreadable(index, reason)
         # An image that can be decoded may still have no window to train on.
-        sample = tf.function(self._sampler(), input_signature=[tf.TensorSpec([], tf.int64)])
         for counter, index in enumerate(images, start * self.batch):
             try:
-                sample(tf.constant(counter, tf.int64))
+                self._sample(tf.constant(counter, tf.int64))
             except tf.errors.OpError as error:
                 return self._unreadable(index, one_line(error))
         return None

@@ -61,6 +61,7 @@ def inspect_images(paths: Sequence[str], name: str) -> ImageFacts:
     return facts
 
 
+@tf.autograph.experimental.do_not_convert
 def _inspect(number: tf.Tensor, path: tf.Tensor) -> tuple[tf.Tensor, ...]:
     data = tf.io.read_file(path)
     image = decode_fully(data)

@@ -105,6 +105,7 @@ def _multi_scale(detect: Detect, config: Config) -> MultiScaleFlip:
     return MultiScaleFlip(candidates, config)
 
 
+@tf.autograph.experimental.do_not_convert
 def load_image(path: tf.Tensor, config: EvalConfig) -> tuple[tf.Tensor, tf.Tensor]:
     """Reads an image at the protocol's size, uint8 [H, W, 3], and its scale.
 

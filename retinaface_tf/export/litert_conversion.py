@@ -56,7 +56,9 @@ def write_litert(
     module = tf.Module()
     # Given the function itself, a converter would leave out the variables.
     module.variables_of_network = [variable.value for variable in network.variables]
-    module.heads = tf.function(lambda images: network(images, training=False), [spec])
+    module.heads = tf.function(
+        lambda images: network(images, training=False), autograph=False, input_signature=[spec]
+    )
     models = {}
     with tempfile.TemporaryDirectory() as scratch:
         tf.saved_model.save(module, scratch, signatures=module.heads)

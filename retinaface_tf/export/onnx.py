@@ -94,6 +94,8 @@ def _convert_candidates(detector: GraphDetector) -> Any:
     ]
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     model, _ = tf2onnx.convert.from_function(
-        tf.function(find_candidates), input_signature=inputs, opset=CONVERTER_OPSET
+        tf.function(find_candidates, autograph=False),
+        input_signature=inputs,
+        opset=CONVERTER_OPSET,
     )
     return model

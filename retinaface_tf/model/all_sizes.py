@@ -22,7 +22,7 @@ class AllSizesDetector(tf.Module):
         super().__init__(name="all_sizes_detector")
         self.tiled = tiled
 
-    @tf.function(input_signature=[_IMAGE, _SCALAR, _SCALAR])
+    @tf.function(autograph=False, input_signature=[_IMAGE, _SCALAR, _SCALAR])
     def __call__(
         self, image: tf.Tensor, score_threshold: tf.Tensor, nms_iou: tf.Tensor
     ) -> DetectionBatch:
@@ -68,22 +68,30 @@ class AllSizesDetector(tf.Module):
         self, image: tf.Tensor, plan: Plan, score_threshold: tf.Tensor, nms_iou: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the detections [N, 15] of all passes, and the pass [N] that each is from."""
-        rows, passes = tf.zeros([0, COLUMNS]), tf.zeros([0], tf.int32)
-        for number in tf.range(plan.last + 1):
-            tf.autograph.experimental.set_loop_options(
-                parallel_iterations=1,
-                shape_invariants=[
-                    (image, tf.TensorShape([None, None, 3])),
-                    (rows, tf.TensorShape([None, COLUMNS])),
-                    (passes, tf.TensorShape([None])),
-                ],
+
+        def add(
+            number: tf.Tensor, image: tf.Tensor, rows: tf.Tensor, passes: tf.Tensor
+        ) -> tuple[tf.Tensor, ...]:
+            image = tf.cond(number > 0, lambda: halve(image), lambda: image)
+            found = tf.cond(
+                number >= plan.first,
+                lambda: self._of_pass(image, number, score_threshold, nms_iou),
+                lambda: rows[:0],
             )
-            if number > 0:
-                image = halve(image)
-            if number >= plan.first:
-                found = self._of_pass(image, number, score_threshold, nms_iou)
-                rows = tf.concat([rows, found], axis=0)
-                passes = tf.concat([passes, tf.fill([tf.shape(found)[0]], number)], axis=0)
+            rows = tf.concat([rows, found], axis=0)
+            passes = tf.concat([passes, tf.fill([tf.shape(found)[0]], number)], axis=0)
+            return number + 1, image, rows, passes
+
+        *_, rows, passes = tf.while_loop(
+            lambda number, *_: number <= plan.last,
+            add,
+            (tf.constant(0), image, tf.zeros([0, COLUMNS]), tf.zeros([0], tf.int32)),
+            shape_invariants=(
+                *(tf.TensorShape([]), tf.TensorShape([None, None, 3])),
+                *(tf.TensorShape([None, COLUMNS]), tf.TensorShape([None])),
+            ),
+            parallel_iterations=1,
+        )
         return rows, passes
 
     def _of_pass(

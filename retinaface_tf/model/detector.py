@@ -112,7 +112,7 @@ class GraphDetector(tf.Module):
         """
         return self._sort_and_suppress(candidates, *self.thresholds(score_threshold, nms_iou))
 
-    @tf.function(input_signature=[_DETECTIONS, _PER_IMAGE, _PER_IMAGE])
+    @tf.function(autograph=False, input_signature=[_DETECTIONS, _PER_IMAGE, _PER_IMAGE])
     def _sort_and_suppress(
         self, candidates: DetectionBatch, score_threshold: tf.Tensor, nms_iou: tf.Tensor
     ) -> DetectionBatch:
@@ -120,7 +120,7 @@ class GraphDetector(tf.Module):
         best_first = (tf.gather(rows, order, batch_dims=1) for rows in candidates[:3])
         return self._suppress(Candidates(*best_first), score_threshold, nms_iou)
 
-    @tf.function(input_signature=[_IMAGES, _SCALES, _PER_IMAGE, _PER_IMAGE])
+    @tf.function(autograph=False, input_signature=[_IMAGES, _SCALES, _PER_IMAGE, _PER_IMAGE])
     def _detect(
         self, images: tf.Tensor, scales: tf.Tensor, score_threshold: tf.Tensor, nms_iou: tf.Tensor
     ) -> DetectionBatch:
@@ -130,7 +130,7 @@ class GraphDetector(tf.Module):
         candidates = self._decode(predictions, anchors, scores, sizes, score_threshold)
         return self._suppress(candidates, score_threshold, nms_iou)
 
-    @tf.function(input_signature=[_IMAGES, _SCALES, _REGION, _PER_IMAGE])
+    @tf.function(autograph=False, input_signature=[_IMAGES, _SCALES, _REGION, _PER_IMAGE])
     def _candidates(
         self, images: tf.Tensor, scales: tf.Tensor, region: tf.Tensor, score_threshold: tf.Tensor
     ) -> DetectionBatch:

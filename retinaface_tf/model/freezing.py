@@ -18,7 +18,7 @@ class FrozenNetwork(tf.Module):
 
     def __init__(self, network: keras.Model):
         super().__init__(name="frozen_network")
-        call = tf.function(lambda images: network(images, training=False))
+        call = tf.function(lambda images: network(images, training=False), autograph=False)
         traced = call.get_concrete_function(_IMAGES)
         self.graph = convert_variables_to_constants_v2(traced)
         self.names = sorted(traced.structured_outputs)  # the order in which TensorFlow flattens

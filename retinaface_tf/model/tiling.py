@@ -156,7 +156,7 @@ class TiledDetector(tf.Module):
         found = self.candidates_of_image(image, tf.ones([2]), score_threshold)
         return self.suppress(found, score_threshold=score_threshold, nms_iou=nms_iou)
 
-    @tf.function(input_signature=[_IMAGE, _SCALE, _SCALAR])
+    @tf.function(autograph=False, input_signature=[_IMAGE, _SCALE, _SCALAR])
     def candidates_of_image(
         self, image: tf.Tensor, scale: tf.Tensor, score_threshold: tf.Tensor
     ) -> DetectionBatch:
@@ -172,13 +172,19 @@ class TiledDetector(tf.Module):
         """
         size = tf.shape(image)[:2]
         tiles = plan_tiles(size[0], size[1], self.detector.config.detector.max_pixels)
-        found = tf.zeros([0, COLUMNS])
-        for i in tf.range(tf.shape(tiles.cores)[0]):
-            tf.autograph.experimental.set_loop_options(
-                parallel_iterations=1, shape_invariants=[(found, tf.TensorShape([None, COLUMNS]))]
-            )
+        count = tf.shape(tiles.cores)[0]
+
+        def add(i: tf.Tensor, found: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             tile = self._of_tile(image, tiles.windows[i], tiles.cores[i], scale, score_threshold)
-            found = tf.concat([found, tile], axis=0)
+            return i + 1, tf.concat([found, tile], axis=0)
+
+        _, found = tf.while_loop(
+            lambda i, _: i < count,
+            add,
+            (tf.constant(0), tf.zeros([0, COLUMNS])),
+            shape_invariants=(tf.TensorShape([]), tf.TensorShape([None, COLUMNS])),
+            parallel_iterations=1,
+        )
         return self._best_first(found)
 
     def _of_tile(

@@ -82,6 +82,7 @@ class Service(tf.Module):
         self.serving_default = _bytes_signature(self._detect_each, score, iou)
         self.detect_bytes = tf.function(
             lambda image_bytes: self.serving_default(image_bytes, score, iou),
+            autograph=False,
             input_signature=[_BYTES],
         )
         self.detect_images = _images_signature(self._detect_images, score, iou)
@@ -223,7 +224,7 @@ def _per_image(thresholds: Thresholds, count: tf.Tensor) -> Thresholds:
 
 
 def _bytes_signature(detect: Detect, score: tf.Tensor, iou: tf.Tensor) -> Signature:
-    @tf.function(input_signature=[_BYTES, *_THRESHOLDS])
+    @tf.function(autograph=False, input_signature=[_BYTES, *_THRESHOLDS])
     def signature(
         image_bytes: tf.Tensor, score_threshold: tf.Tensor = score, nms_iou: tf.Tensor = iou
     ) -> dict[str, tf.Tensor]:
@@ -233,7 +234,7 @@ def _bytes_signature(detect: Detect, score: tf.Tensor, iou: tf.Tensor) -> Signat
 
 
 def _images_signature(detect: Detect, score: tf.Tensor, iou: tf.Tensor) -> Signature:
-    @tf.function(input_signature=[_IMAGES, *_THRESHOLDS])
+    @tf.function(autograph=False, input_signature=[_IMAGES, *_THRESHOLDS])
     def signature(
         images: tf.Tensor, score_threshold: tf.Tensor = score, nms_iou: tf.Tensor = iou
     ) -> dict[str, tf.Tensor]:

@@ -1,6 +1,5 @@
 """Makes training steps, the same on one device and on many."""
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import keras
@@ -66,16 +65,17 @@ class TrainStep:
         self.anchors = make_anchors(config.data.image_size, config.data.image_size, config.anchors)
         self.run = tf.function(
             self._global_step,
+            autograph=False,
             input_signature=[batch_spec],
             jit_compile=config.train.xla or None,  # once for each number of faces: TrainingData
         )
-        self.run_several = tf.function(self._several_steps)
+        self.run_several = tf.function(self._several_steps, autograph=False)
 
     def __call__(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Trains on a global batch and returns its METRICS."""
         return self.run(batch)
 
-    def several(self, batches: Iterator[Batch], count: int) -> dict[str, tf.Tensor]:
+    def several(self, batches: tf.data.Iterator, count: int) -> dict[str, tf.Tensor]:
         """Trains on the next `count` batches without returning to Python between them.
 
         Args:
@@ -87,20 +87,31 @@ class TrainStep:
         """
         return self.run_several(batches, tf.constant(count))
 
-    def _several_steps(self, batches: Iterator[Batch], count: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _several_steps(self, batches: tf.data.Iterator, count: tf.Tensor) -> dict[str, tf.Tensor]:
         dtype = self.network.outputs[0].dtype
-        metrics = tf.TensorArray(dtype, count, element_shape=[len(METRICS)])
-        waits = tf.TensorArray(tf.float64, count, element_shape=[])
         step = self.run if self.config.train.xla else self._global_step
-        for number in tf.range(count):
+
+        def add(
+            number: tf.Tensor, metrics: tf.TensorArray, waits: tf.TensorArray
+        ) -> tuple[tf.Tensor, tf.TensorArray, tf.TensorArray]:
             before = self._clock()
             with tf.control_dependencies([before]):
-                batch = next(batches)
+                batch = batches.get_next()
             with tf.control_dependencies(
                 list(self.strategy.experimental_local_results(batch.sample))
             ):
                 waits = waits.write(number, self._clock() - before)
-            metrics = metrics.write(number, tf.stack(list(step(batch).values())))
+            return number + 1, metrics.write(number, tf.stack(list(step(batch).values()))), waits
+
+        _, metrics, waits = tf.while_loop(
+            lambda number, *_: number < count,
+            add,
+            (
+                tf.constant(0),
+                tf.TensorArray(dtype, count, element_shape=[len(METRICS)]),
+                tf.TensorArray(tf.float64, count, element_shape=[]),
+            ),
+        )
         columns = tf.unstack(metrics.stack(), len(METRICS), axis=1)
         return dict(zip(METRICS, columns, strict=True)) | {INPUT_WAIT: waits.stack()}
 
@@ -117,11 +128,12 @@ class TrainStep:
             }
             # The sums are equal on all replicas. Replicas that took different branches would wait
             # for each other for ever.
-            if tf.reduce_all(tf.math.is_finite(list(metrics.values()))):
-                norm = metrics["gradient_norm"]
-                self.strategy.run(self._update, args=(result.gradients, norm))
-            else:
-                self.strategy.run(self._skip, args=(result.statistics,))
+            norm = metrics["gradient_norm"]
+            tf.cond(
+                tf.reduce_all(tf.math.is_finite(list(metrics.values()))),
+                lambda: self.strategy.run(self._update, args=(result.gradients, norm)),
+                lambda: self.strategy.run(self._skip, args=(result.statistics,)),
+            )
         return metrics
 
     def _forward_and_backward(self, batch: Batch) -> _ReplicaResult:
