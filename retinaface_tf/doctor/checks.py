@@ -105,7 +105,7 @@ def check_landmarks(split: Split) -> Iterator[Finding]:
     outside = np.maximum(-within, within - 1).max(axis=(1, 2))
     for row in np.flatnonzero(crossed):
         text = "expected left eye, right eye, nose, left and right mouth corner as seen, found "
-        text += " ".join(f"({x:g}, {y:g})" for x, y in points[row])
+        text += " ".join(f"({x:.0f}, {y:.0f})" for x, y in points[row])
         kind = "landmark order" if upright[row] else "not upright"
         yield Finding(kind, int(image_of_face[rows[row]]), int(rows[row]), text)
     for row in np.flatnonzero(outside > MAX_OUTSIDE):

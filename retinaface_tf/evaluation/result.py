@@ -82,6 +82,11 @@ class Evaluation:
         """Returns the evaluation that made the predictions: `made_by` or, without it, this one."""
         return self.made_by or self
 
+    @property
+    def minute(self) -> str:
+        """Returns the date as pages show it, such as 2026-11-26 14:19."""
+        return self.date[:16].replace("T", " ")
+
     def save(self, folder: Path) -> None:
         """Writes `eval.json` into a folder, which is created if it does not exist.
 

@@ -71,6 +71,12 @@ def test_no_page_asks_another_host_in_a_browser(site, browser):
     assert asked == []
 
 
+def test_every_item_of_a_list_is_shown_as_one(site):
+    for page in site.rglob("*.html"):
+        prose = re.sub(r"<(pre|script).*?</\1>", "", page.read_text(encoding="utf-8"), flags=re.S)
+        assert re.findall(r"^ *[-*] .*", prose, re.MULTILINE) == [], page  # of the text before it
+
+
 def test_the_reference_has_every_setting_command_and_public_name(site):
     schema = TypeAdapter(Config).json_schema()
     sections = {key: ref["$ref"].split("/")[-1] for key, ref in schema["properties"].items()}

@@ -158,12 +158,19 @@ const drawFaces = () => {
   byId("save-hint").hidden = found.length === 0;
   drawCrops(found);
   byId("json").textContent = jsonOf(found);
-  byId("command").textContent = commandOf();
+  byId("command").replaceChildren(...commandOf().flatMap(word));
   byId("output").hidden = false;
 };
 
 // The command and the JSON.
 const quote = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'"'"'`)}'`);
+
+// A line of the command breaks between words, not within one.
+const word = (text, place) => {
+  const made = document.createElement("span");
+  made.textContent = text;
+  return place ? [" ", made] : [made];
+};
 
 const commandOf = () => {
   const name = shown.name.startsWith("-") ? `./${shown.name}` : shown.name;
@@ -171,7 +178,7 @@ const commandOf = () => {
   words.push("--score", Number(byId("score").value).toFixed(2));
   const nms = byId("nms");
   if (nms && nms.value !== nms.defaultValue) words.push("--set", `detector.nms_iou=${nms.value}`);
-  return words.join(" ");
+  return words;
 };
 
 const jsonOf = (found) => {

@@ -18,7 +18,11 @@ from retinaface_tf.evaluation.bootstrap import (
     resampled_ap,
 )
 from retinaface_tf.evaluation.compare.conditions import differences
-from retinaface_tf.evaluation.compare.settings import DifferingSetting, differing_settings
+from retinaface_tf.evaluation.compare.settings import (
+    DifferingSetting,
+    common_versions,
+    differing_settings,
+)
 from retinaface_tf.evaluation.outcome import Outcome, examine
 from retinaface_tf.evaluation.prediction_files import read_predictions
 from retinaface_tf.evaluation.result import Evaluation
@@ -64,6 +68,7 @@ class Comparison(NamedTuple):
     table: list[dict[str, Cell]]
     images: int  # on which all runs were evaluated
     settings: list[DifferingSetting]
+    versions: dict[str, str]  # those that all runs have in common
 
     def __str__(self) -> str:
         """Formats the table for a terminal."""
@@ -116,7 +121,8 @@ def compare_evaluations(
         for name, file, evaluation in zip(_names(files), files, evaluations, strict=True)
     ]
     table = _table(runs, resamples, seed)
-    return Comparison(runs, table, len(truth), differing_settings(evaluations))
+    settings, versions = differing_settings(evaluations), common_versions(evaluations)
+    return Comparison(runs, table, len(truth), settings, versions)
 
 
 def _table(runs: Sequence[Run], resamples: int, seed: int) -> list[dict[str, Cell]]:

@@ -21,6 +21,7 @@ def write_comparison(folder: Path, comparison: Comparison) -> Path:
         runs=runs,
         images=comparison.images,
         settings=comparison.settings,
+        versions=comparison.versions,
         sets=SETS,
         plots={
             name: plots.precision_recall_plot({run.name: run.curves[name] for run in runs})

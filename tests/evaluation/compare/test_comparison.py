@@ -78,6 +78,22 @@ def test_weights_and_settings_that_differ_are_listed_with_the_value_of_each_run(
     assert rows.keys() == {"weights", "SHA-256", "detector.nms_iou"}
 
 
+def test_detections_made_elsewhere_have_no_protocol_of_their_config(files):
+    elsewhere = Evaluation.load(files["good"])
+    ours = replace(elsewhere, protocol="original", config=with_eval(elsewhere, protocol="original"))
+    [row] = differing_settings([ours, elsewhere])
+    assert row == ("eval.protocol", ("original", "unknown"))
+
+
+def test_the_page_ends_with_the_versions_that_all_runs_have_in_common(files, tmp_path):
+    numpy = Evaluation.load(files["good"]).versions["numpy"]
+    older = {"python": "3.11.0", "numpy": numpy}
+    page = write_comparison(tmp_path, compare_with(files, tmp_path, versions=older)).read_text()
+    foot = page.split("<footer>")[1]
+    assert f"numpy {numpy}" in foot
+    assert "python 3" not in foot
+
+
 def compare_with(files, tmp_path, **changes):
     replace(Evaluation.load(files["good"]), **changes).save(tmp_path)
     return compare_evaluations([files["good"], tmp_path / "eval.json"], None, 100, 1)
