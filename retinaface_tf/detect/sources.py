@@ -10,7 +10,7 @@ from retinaface_tf.data.video import reading
 from retinaface_tf.data.video.names import is_camera, is_stream, without_password
 from retinaface_tf.errors import InputError
 
-VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
+VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".ts", ".mts", ".m2ts")
 NO_END = 1 << 62  # frames of a camera or a stream
 
 

@@ -1,6 +1,5 @@
 """Joins network, decoding and NMS into the detector that evaluation calls and export saves."""
 
-import math
 from typing import NamedTuple
 
 import keras
@@ -13,9 +12,6 @@ from retinaface_tf.geometry.coder import decode_boxes, decode_landmarks
 from retinaface_tf.geometry.nms import suppress
 from retinaface_tf.model.freezing import FrozenNetwork
 from retinaface_tf.structures import DetectionBatch, Predictions
-
-# Not the corners of the image: anchors may have their centres outside it.
-_NO_BOUNDS = (-math.inf, -math.inf, math.inf, math.inf)
 
 _IMAGES = tf.TensorSpec([None, None, None, 3], tf.uint8)
 _PER_IMAGE = tf.TensorSpec([None], tf.float32)  # a value for each image [B], or one for all [1]
@@ -89,10 +85,11 @@ class GraphDetector(tf.Module):
                 in it (x1 <= x < x2, y1 <= y < y2). None takes all anchors.
             score_threshold: replaces the config's; for all images or for each [B].
         """
-        region = tf.cast(_NO_BOUNDS if region is None else region, tf.float32)
         threshold, _ = self.thresholds(score_threshold, None)
-        images = tf.convert_to_tensor(images)
-        return self._candidates(images, scale_of_axes(scale), region, threshold)
+        images, scales = tf.convert_to_tensor(images), scale_of_axes(scale)
+        if region is None:
+            return self._candidates(images, scales, threshold)
+        return self._candidates_inside(images, scales, tf.cast(region, tf.float32), threshold)
 
     def suppress(
         self,
@@ -130,13 +127,29 @@ class GraphDetector(tf.Module):
         candidates = self._decode(predictions, anchors, scores, sizes, score_threshold)
         return self._suppress(candidates, score_threshold, nms_iou)
 
-    @tf.function(autograph=False, input_signature=[_IMAGES, _SCALES, _REGION, _PER_IMAGE])
+    @tf.function(autograph=False, input_signature=[_IMAGES, _SCALES, _PER_IMAGE])
     def _candidates(
+        self, images: tf.Tensor, scales: tf.Tensor, score_threshold: tf.Tensor
+    ) -> DetectionBatch:
+        return self._find_candidates(images, scales, None, score_threshold)
+
+    @tf.function(autograph=False, input_signature=[_IMAGES, _SCALES, _REGION, _PER_IMAGE])
+    def _candidates_inside(
         self, images: tf.Tensor, scales: tf.Tensor, region: tf.Tensor, score_threshold: tf.Tensor
     ) -> DetectionBatch:
+        return self._find_candidates(images, scales, region, score_threshold)
+
+    def _find_candidates(
+        self,
+        images: tf.Tensor,
+        scales: tf.Tensor,
+        region: tf.Tensor | None,
+        score_threshold: tf.Tensor,
+    ) -> DetectionBatch:
         predictions, anchors = self._predict(images)
-        size = _size(images)
-        scores = tf.where(is_inside(anchors[:, :2] * size, region), _face_scores(predictions), 0.0)
+        size, scores = _size(images), _face_scores(predictions)
+        if region is not None:
+            scores = tf.where(is_inside(anchors[:, :2] * size, region), scores, 0.0)
         sizes = size / scales[:, None]
         candidates = self._decode(predictions, anchors, scores, sizes, score_threshold)
         return _zero_past(_count_above(candidates.scores, score_threshold), candidates)

@@ -99,4 +99,4 @@ def test_a_video_that_ends_before_its_time_is_read_as_far_as_it_goes(tmp_path, c
     with caplog.at_level(logging.WARNING):
         frames = list(read_frames(source_of(file)))
     assert 0 < len(frames) < 40
-    assert f"cut.mkv: ends after {len(frames)} of 40 frames" in caplog.text
+    assert f"cut.mkv: {len(frames)} of about 40 frames can be read" in caplog.text

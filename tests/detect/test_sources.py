@@ -13,11 +13,12 @@ def touch(*files: Path) -> None:
 
 
 def test_folders_are_searched_for_images_and_videos_with_all_below(tmp_path):
-    touch(*(tmp_path / name for name in ("b/c.PNG", "a.jpg", "v.mp4", "v.avi", "notes.txt")))
+    touch(*(tmp_path / name for name in ("b/c.PNG", "a.jpg", "v.mp4", "v.avi", "v.MTS", "a.txt")))
     sources = find_sources([str(tmp_path)], tmp_path / "out")
     assert [(s.kind, str(s.picture)) for s in sources] == [
         ("image", "a.jpg"),
         ("image", "b/c.PNG.jpg"),
+        ("video", "v.MTS.mp4"),
         ("video", "v.avi.mp4"),
         ("video", "v.mp4"),
     ]

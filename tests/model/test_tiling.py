@@ -225,7 +225,7 @@ def test_sizes_are_not_traced_anew(detectors):
     for width in (5000, 6000, 7777):
         tiled(bright(*CELLS[:1], size=(1000, width)))
         tiled(bright(size=(64, width // 10)), width)
-    functions = (whole._detect, whole._candidates, whole._sort_and_suppress)
+    functions = (whole._detect, whole._candidates_inside, whole._sort_and_suppress)
     assert [each.experimental_get_tracing_count() for each in functions] == [1, 1, 1]
 
 

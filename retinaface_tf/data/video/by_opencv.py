@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import cv2
 
-from retinaface_tf.data.video.frame import DEFAULT_RATE, OpenVideo, TimedImage
+from retinaface_tf.data.video.frame import DEFAULT_RATE, Damage, OpenVideo, TimedImage
 from retinaface_tf.data.video.names import absolute_name
 from retinaface_tf.errors import InputError
 
@@ -33,7 +33,7 @@ def open_video(source: str) -> Iterator[OpenVideo]:
     try:
         rate = video.get(cv2.CAP_PROP_FPS) or DEFAULT_RATE
         length = max(int(video.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
-        yield OpenVideo(rate, length, False, _images(video))
+        yield OpenVideo(rate, length, False, False, _images(video), Damage())
     finally:
         video.release()
 

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 import av
 import numpy as np
 
-from retinaface_tf.data.video.frame import DEFAULT_RATE, OpenVideo, Pixels, TimedImage
+from retinaface_tf.data.video.frame import DEFAULT_RATE, Damage, OpenVideo, Pixels, TimedImage
 from retinaface_tf.data.video.names import absolute_name, is_stream, without_password
+from retinaface_tf.data.video.packets import decode_packets
 from retinaface_tf.errors import InputError
 
 TIMEOUT = 10.0  # seconds for which a network may be silent
@@ -39,29 +40,51 @@ def open_video(source: str) -> Iterator[OpenVideo]:
             raise InputError(
                 f"{without_password(source)}: expected a video, found no pictures of a known codec"
             )
-        stream.thread_type = "AUTO"
-        rate = float(stream.average_rate or DEFAULT_RATE)
-        length = stream.frames or round((container.duration or 0) / MICROSECONDS * rate)
-        is_live = is_stream(source) and container.duration is None
-        yield OpenVideo(rate, length, is_live, _images(container, stream))
+        # Threads for several frames would lose whole frames before a damaged end.
+        stream.thread_type = "SLICE"
+        rate, damage = float(stream.average_rate or DEFAULT_RATE), Damage()
+        yield OpenVideo(
+            rate,
+            _count(container, stream, rate),
+            stream.frames > 0,
+            is_stream(source) and container.duration is None,
+            _images(container, stream, damage),
+            damage,
+        )
+
+
+def _count(container: "av.container.InputContainer", stream: "av.VideoStream", rate: float) -> int:
+    """Returns how many frames a video has: counted, or else estimated."""
+    if stream.frames:
+        # An edit list leaves out some. An AVI that is cut short has lost its index.
+        shown = sum(not entry.is_discard for entry in stream.index_entries)
+        return shown if shown > 1 else stream.frames
+    tick = stream.time_base or 0
+    if stream.duration is not None:
+        return round(float(stream.duration * tick) * rate)
+    end = _end_by_tag(stream)
+    if end is None:
+        end = ((container.start_time or 0) + (container.duration or 0)) / MICROSECONDS
+    return round(max(end - float((stream.start_time or 0) * tick), 0) * rate)
+
+
+def _end_by_tag(stream: "av.VideoStream") -> float | None:
+    """Returns when Matroska's tag says that the pictures end, which may be before the sound."""
+    try:
+        hours, minutes, seconds = map(float, stream.metadata["DURATION"].split(":"))
+    except (KeyError, ValueError):
+        return None
+    return hours * 3600 + minutes * 60 + seconds
 
 
 def _images(
-    container: "av.container.InputContainer", stream: "av.VideoStream"
+    container: "av.container.InputContainer", stream: "av.VideoStream", damage: Damage
 ) -> Iterator[TimedImage]:
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.error.FFmpegError:  # cut short, or the network is gone
-            return
-        if packet is None:
-            return
-        try:
-            frames = packet.decode()
-        except av.error.FFmpegError:  # damaged; other frames may be whole
-            continue
-        for frame in frames:
+    for _, frames in decode_packets(container, stream):
+        if frames is None:
+            damage.lost += 1
+        for frame in frames or ():
+            damage.faulty += frame.is_corrupt
             yield TimedImage(frame.time, _upright(frame))
 
 

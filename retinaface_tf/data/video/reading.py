@@ -11,6 +11,8 @@ from retinaface_tf.data.video.pyav import has_pyav
 from retinaface_tf.errors import InputError
 from retinaface_tf.extras import import_extra
 
+SLACK = 0.1  # seconds by which sound may outlast the pictures
+
 log = logging.getLogger(__name__)
 
 
@@ -56,8 +58,24 @@ def _read_file(source: str) -> Iterator[VideoFrame]:
             count += 1
         if not count:
             raise InputError(f"{source}: expected a video or a camera, no frame can be read")
-        if count < video.length:
-            log.warning("%s: ends after %d of %d frames", source, count, video.length)
+        _report_damage(source, video, count)
+
+
+def _report_damage(source: str, video: OpenVideo, count: int) -> None:
+    """Logs how many frames could be read and how many of them have faults, unless all is well."""
+    lost, faulty = video.damage.lost, video.damage.faulty
+    missing = video.length - count
+    if video.is_counted or missing > SLACK * video.rate:
+        lost = max(lost, missing)
+    if lost or faulty:
+        expected = f"{count + lost}" if video.is_counted else f"about {count + lost}"
+        log.warning(
+            "%s: %d of %s frames can be read, %d of them with faults",
+            source,
+            count,
+            expected,
+            faulty,
+        )
 
 
 def _open(source: str) -> AbstractContextManager[OpenVideo]:
