@@ -6,6 +6,8 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+from retinaface_tf.structures import MEAN_RGB
+
 # Layout of images and features. It is passed to each layer, since users can change Keras' default.
 DATA_FORMAT = "channels_last"
 BATCH_NORM_MOMENTUM = 0.9
@@ -34,6 +36,23 @@ def depthwise_init() -> keras.initializers.Initializer:
 def neck_init() -> keras.initializers.Initializer:
     """Returns a uniform initializer within 1 / sqrt(fan-in), PyTorch's default."""
     return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
+
+
+@keras.saving.register_keras_serializable("retinaface_tf")
+class SubtractMean(keras.layers.Layer):
+    """Subtracts the mean colour MEAN_RGB from RGB pixels [B, H, W, 3].
+
+    It does so row by row: TensorFlow adds a vector of three values at a third of that speed.
+    """
+
+    def call(self, images: tf.Tensor) -> tf.Tensor:
+        shape = tf.shape(images)
+        mean = tf.tile(tf.constant(MEAN_RGB, images.dtype), shape[2:3])
+        rows = tf.reshape(images, [-1, shape[2] * len(MEAN_RGB)])
+        return tf.ensure_shape(tf.reshape(rows - mean, shape), images.shape)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return input_shape
 
 
 def relu(x: keras.KerasTensor, name: str) -> keras.KerasTensor:

@@ -12,8 +12,7 @@ import keras
 from retinaface_tf.config import Config, ModelConfig
 from retinaface_tf.errors import InputError
 from retinaface_tf.model.backbones import BACKBONES
-from retinaface_tf.model.layers import Activation, conv, head, leaky_relu, relu
-from retinaface_tf.structures import MEAN_RGB
+from retinaface_tf.model.layers import Activation, SubtractMean, conv, head, leaky_relu, relu
 
 Shape = tuple[int | None, ...]
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float64": "float64"}
@@ -59,8 +58,7 @@ def build_backbone(config: ModelConfig) -> keras.Model:
     """
     with _precision(config):
         images = keras.Input((None, None, 3), dtype="float32", name="images")
-        offset = [-float(mean) for mean in MEAN_RGB]
-        x = keras.layers.Rescaling(scale=1.0, offset=offset, name="subtract_mean")(images)
+        x = SubtractMean(name="subtract_mean")(images)
         entry = BACKBONES[config.backbone]
         whole = keras.Model(images, entry.build(x), name=config.backbone)
         taps = [whole.get_layer(name).output for name in entry.taps]
