@@ -6,8 +6,8 @@ r"""Measures AP and time on photos enlarged to the size of a phone's, with one p
 Images of the validation set are enlarged by SCALES (bicubic) and processed in one pass at their own
 size, which is protocol `original`, and in all passes, protocol `all_sizes`. The script prints the
 AP of both, the share of faces above 300 pixels (before enlarging) that are found, and the number of
-boxes that show a part of such a face. Then both are timed in turns, at about one megapixel and at
-the largest scale. The claims are those of docs/faces-of-every-size.md.
+boxes that show a part of such a face. Then both are timed in turns, at one megapixel and at the
+largest scale. The claims are those of docs/faces-of-every-size.md.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ INSIDE = 0.7  # lowest part of a box that lies in a face
 ONE_PASS, ALL_PASSES = "original", "all_sizes"
 # Claims: the most AP that may be lost compared with unenlarged images, and with one pass.
 LOST_BY_SCALE, LOST_BY_PASSES = 0.01, 0.003
-SLOWER = {1: 1.4, 4: 1.5}  # at most, by scale
+SLOWER_AT_A_MEGAPIXEL, SLOWER_ENLARGED = 1.4, 1.5  # at most
 
 _WEIGHTS = flags.DEFINE_string("weights", None, "Weights of the network.")
 _STRIDE = flags.DEFINE_integer("stride", 1, "Takes every nth image.", lower_bound=1)
@@ -63,13 +63,23 @@ def main(arguments: list[str]) -> int:
     detector = open_configured(config)
     ap = {scale: _measure(detector, images, truth, scale) for scale in SCALES}
     _claim_ap(ap)
-    for scale, at_most in SLOWER.items():
-        _time(detector, [_read(path, scale) for path in images.values()], scale, at_most)
+    timed = [*images.values()][:: max(1, len(images) // _TIMED.value)][: _TIMED.value]
+    _time(detector, [_at_a_megapixel(path) for path in timed], "1 MP", SLOWER_AT_A_MEGAPIXEL)
+    largest = SCALES[-1]
+    _time(detector, [_read(path, largest) for path in timed], f"{largest}x", SLOWER_ENLARGED)
     return 0
 
 
-def _read(path: Any, scale: int) -> Any:
+def _read(path: Any, scale: float) -> Any:
+    return _enlarge(read_image(path), scale)
+
+
+def _at_a_megapixel(path: Any) -> Any:
     pixels = read_image(path)
+    return _enlarge(pixels, (1_000_000 / (pixels.shape[0] * pixels.shape[1])) ** 0.5)
+
+
+def _enlarge(pixels: Any, scale: float) -> Any:
     if scale == 1:
         return pixels
     return cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
@@ -147,10 +157,9 @@ def _claim(what: str, found: float, at_most: float) -> None:
     print(f"{what}: {found:.4f} (at most {at_most}: {holds})")
 
 
-def _time(detector: Any, images: list[Any], scale: int, at_most: float) -> None:
+def _time(detector: Any, images: list[Any], size: str, at_most: float) -> None:
     """Times one pass and all passes in turns, over the same images."""
-    taken = [(image[None],) for image in images[:: max(1, len(images) // _TIMED.value)]]
-    taken = taken[: _TIMED.value]
+    taken = [(image[None],) for image in images]
     found = turns.take_turns(
         {
             ONE_PASS: turns.over(taken, lambda x: detector(x).boxes.numpy()),
@@ -158,11 +167,11 @@ def _time(detector: Any, images: list[Any], scale: int, at_most: float) -> None:
         },
         rounds=_ROUNDS.value,
         pieces=len(taken),
-        warm_up=len(taken) if scale == 1 else 1,
+        warm_up=len(taken),
     )
     turns.report(found, images=1)
     ratio = turns.median(found[ALL_PASSES]).wall / turns.median(found[ONE_PASS]).wall
-    _claim(f"time of all passes beside one at {scale}x", ratio, at_most)
+    _claim(f"time of all passes beside one at {size}", ratio, at_most)
 
 
 if __name__ == "__main__":

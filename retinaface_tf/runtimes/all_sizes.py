@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,13 @@ OnePass = Callable[[Pixels], list[Detections]]
 
 
 def detect_all_sizes(
-    one_pass: OnePass, images: Pixels, plan: Plan, config: Config, limits: DetectorConfig
+    one_pass: OnePass,
+    images: Pixels,
+    plan: Plan,
+    config: Config,
+    limits: DetectorConfig,
+    *,
+    at_once: bool = False,
 ) -> list[Detections]:
     """Detects faces of every size.
 
@@ -30,16 +37,24 @@ def detect_all_sizes(
         plan: the passes over images of this size.
         config: sizes of anchors.
         limits: IoU of NMS and number of detections after merging.
+        at_once: makes all passes at the same time, each in a thread, over images that need no
+            tiles.
 
     Returns:
         The faces of each image, in pixels of the image.
     """
-    passes = []
-    for level in range(plan.last + 1):
-        if level >= plan.first:
-            passes.append([faces.scaled(2**level) for faces in one_pass(images)])
-        if level < plan.last:
-            images = np.stack([halve(image) for image in images])
+    pyramid = [images]
+    for _ in range(plan.last):
+        pyramid.append(np.stack([halve(image) for image in pyramid[-1]]))
+    pyramid = pyramid[plan.first :]
+    if at_once and len(pyramid) > 1 and np.prod(images.shape[1:3]) <= limits.max_pixels:
+        with ThreadPoolExecutor(len(pyramid)) as threads:
+            found = [*threads.map(one_pass, pyramid)]
+    else:
+        found = [*map(one_pass, pyramid)]
+    passes = [
+        [faces.scaled(2**level) for faces in each] for level, each in enumerate(found, plan.first)
+    ]
     return [merge_passes(found, plan, config, limits) for found in zip(*passes, strict=True)]
 
 

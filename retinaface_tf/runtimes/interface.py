@@ -4,7 +4,7 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,10 +54,12 @@ class Detector(Protocol):
     Attributes:
         config: settings of the network and its thresholds.
         source: path of the weights or the exported model.
+        at_once: whether several passes over an image take less time if made at the same time.
     """
 
     config: Config
     source: str
+    at_once: ClassVar[bool] = False
 
     def __call__(
         self,
@@ -176,7 +178,7 @@ class Detector(Protocol):
 
         plan = self.plan_passes(*images.shape[1:3])
         limits = with_thresholds(self.config.detector, None, nms_iou)
-        return detect_all_sizes(one_pass, images, plan, self.config, limits)
+        return detect_all_sizes(one_pass, images, plan, self.config, limits, at_once=self.at_once)
 
     def plan_passes(self, height: int, width: int) -> Plan:
         """Plans the passes that `detect` makes over an image of this size in pixels."""

@@ -20,6 +20,8 @@ class NetworkDetector(Detector):
         graph: network, decoding and NMS as one graph, which `export_model` saves.
     """
 
+    at_once = True  # TensorFlow leaves cores idle during a pass
+
     def __init__(self, network: "keras.Model", config: Config, source: str = "a network"):
         """Takes a network from `build_network`."""
         self.config, self.source = config, source

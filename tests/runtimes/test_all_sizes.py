@@ -1,5 +1,7 @@
 """Faces of every size with published weights: one of 16 pixels and one as tall as a photo."""
 
+from threading import Barrier, BrokenBarrierError
+
 import cv2
 import numpy as np
 import pytest
@@ -7,6 +9,8 @@ import pytest
 from retinaface_tf.api import load_detector
 from retinaface_tf.data.decode_host import read_image
 from retinaface_tf.detections import Detections
+from retinaface_tf.geometry.passes import plan_passes
+from retinaface_tf.runtimes.all_sizes import detect_all_sizes
 
 PHOTO = "9--Press_Conference/9_Press_Conference_Press_Conference_9_141.jpg"
 FACE = (248, 295, 546, 716)  # x y w h there
@@ -44,3 +48,23 @@ def test_a_face_of_16_pixels_and_one_of_3000_are_found_once_each(shared, photo):
     # One pass answers with fragments of the large one.
     one_pass = Detections.of_batch(detector(photo[None]))[0].above(0.5)
     assert len(one_pass) > 3
+
+
+@pytest.mark.parametrize(("width", "meet"), [(4096, True), (4098, False)])
+def test_passes_are_made_at_once_over_images_that_need_no_tiles(config, width, meet):
+    assert config.detector.max_pixels == 2048 * 4096
+    images = np.zeros([1, 2048, width, 3], np.uint8)
+    plan = plan_passes(2048, width, config)
+    others = Barrier(plan.last + 1, timeout=0.5)
+    met = []
+
+    def one_pass(pixels):
+        try:
+            others.wait()
+            met.append(True)
+        except BrokenBarrierError:
+            met.append(False)
+        return [Detections.none() for _ in pixels]
+
+    detect_all_sizes(one_pass, images, plan, config, config.detector, at_once=True)
+    assert met == [meet] * (plan.last + 1)
