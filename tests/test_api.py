@@ -86,12 +86,15 @@ def test_the_example_of_load_detector_holds(folder):
 
 
 def test_the_example_of_train_holds(folder):
-    def load_small(name):
-        return load_config(name, SMALL)
+    results = []
+
+    def train_small(config):
+        results.append(train(config))
+        return results[-1]
 
     with tiny_backbone():
-        run_example("train", load_config=load_small)
-        result = train(load_small("quickstart"))
+        run_example("train", load_config=lambda name: load_config(name, SMALL), train=train_small)
+    [result] = results
     assert (result.complete, result.steps, result.workdir) == (True, 2, Path("runs/quickstart"))
     assert set(result.best_ap) == {"easy", "medium", "hard"}
 
