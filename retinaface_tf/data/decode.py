@@ -210,10 +210,12 @@ def why_undecodable(path: str) -> str | None:
 
 def find_undecodable(paths: Sequence[str]) -> list[int]:
     """Decodes all files, and returns the indices of those that cannot be decoded."""
+
+    @tf.autograph.experimental.do_not_convert
+    def decode(number: tf.Tensor, path: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return number, tf.size(decode_fully(tf.io.read_file(path)))
+
     files = tf.data.Dataset.from_tensor_slices(tf.constant(paths, tf.string)).enumerate()
-    sizes = files.map(
-        lambda number, path: (number, tf.size(decode_fully(tf.io.read_file(path)))),
-        num_parallel_calls=tf.data.AUTOTUNE,
-    )
+    sizes = files.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
     decoded = {int(number) for number, _ in sizes.ignore_errors(log_warning=False)}
     return [number for number in range(len(paths)) if number not in decoded]

@@ -58,6 +58,7 @@ class TrainingData:
         size = self.batch // replicas
         local_size = size * len(local)
 
+        @tf.autograph.experimental.do_not_convert
         def counter_of(number: tf.Tensor) -> tf.Tensor:
             """Returns the run's counter of the sample that is `number`-th here."""
             batch = start + number // local_size
@@ -102,6 +103,7 @@ class TrainingData:
 
         return sample
 
+    @tf.autograph.experimental.do_not_convert
     def _pad_faces(self, batch: Batch) -> Batch:
         """Pads faces to the largest number in the batch, or to the next of FACE_COUNTS."""
         faces = Faces(*(part.to_tensor() for part in batch.faces))

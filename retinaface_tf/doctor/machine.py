@@ -159,6 +159,7 @@ def make_step(
 def repeat(batch: Batch, batches: tf.data.Dataset) -> tf.data.Dataset:
     """Repeats a batch in memory for ever, with shapes as open as those of `batches`."""
 
+    @tf.autograph.experimental.do_not_convert
     def hide_shapes(batch: Batch) -> Batch:
         return tf.nest.map_structure(
             lambda rows, spec: tf.compat.v1.placeholder_with_default(rows, spec.shape),

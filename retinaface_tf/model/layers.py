@@ -38,7 +38,6 @@ def neck_init() -> keras.initializers.Initializer:
     return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
 
 
-@keras.saving.register_keras_serializable("retinaface_tf")
 class SubtractMean(keras.layers.Layer):
     """Subtracts the mean colour MEAN_RGB from RGB pixels [B, H, W, 3].
 

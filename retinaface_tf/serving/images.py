@@ -118,6 +118,7 @@ def _or_broken(open_image: Callable[..., Opened], *inputs: tf.Tensor) -> Opened:
     which takes longer the more operations the function has.
     """
     broken = Opened(_no_pixels(), tf.constant(int(ImageError.BROKEN)))
+    open_image = tf.autograph.experimental.do_not_convert(open_image)
     opened = tf.data.Dataset.from_tensors(inputs).map(open_image).ignore_errors(log_warning=False)
     # The pipeline lasts for one element, for which no optimisation pays off.
     options = tf.data.Options()

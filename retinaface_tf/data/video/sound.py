@@ -9,7 +9,7 @@ from typing import Final, TypeAlias, cast
 
 import av
 
-from retinaface_tf.data.video.by_pyav import open_video
+from retinaface_tf.data.video.by_pyav import MICROSECONDS, open_video
 from retinaface_tf.data.video.names import absolute_name
 from retinaface_tf.data.video.packets import decode_packets
 from retinaface_tf.errors import InputError, one_line
@@ -19,7 +19,6 @@ CODEC: Final = "aac"  # copied as it is; other sound is encoded as AAC
 RATE = 48_000  # samples per second of encoded sound
 RUN_UP = 0.1  # seconds of sound before 0, for decoders to settle; players skip them
 TAIL = 1.0  # seconds for which a video, and its sound, may continue after the last picture
-MICROSECONDS = 1_000_000  # of a container's duration
 
 Packet: TypeAlias = "av.Packet[av.AudioStream]"
 
