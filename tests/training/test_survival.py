@@ -140,7 +140,7 @@ def test_a_signal_before_the_first_step_is_one_line_and_code_75(arguments, tmp_p
 def test_a_run_goes_on_with_other_devices_as_if_with_the_first(whole, arguments, command, tmp_path):
     arguments = [*arguments, *EXACT, f"--workdir={tmp_path}"]
     process = start(arguments)
-    wait_for(process, tmp_path / "checkpoints", "step-3.index")
+    wait_for(process, tmp_path / "checkpoints", "step-4.index")
     process.kill()
     process.communicate()
     refused = command(*arguments, "--set=train.cpu_devices=3")
@@ -169,7 +169,7 @@ def test_a_disk_that_is_full_ends_in_one_line_and_keeps_the_last_checkpoint(
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
     assert last.startswith(f"error: {tmp_path / 'checkpoints'}: ")
-    assert "step 5" in last
+    assert "step 6" in last
     assert "Traceback" not in done.stderr
     for file, content in before.items():
         assert file.read_bytes() == content
