@@ -4,11 +4,12 @@ r"""Climbs a ladder of recipes: trains each rung with several seeds, and prints 
         --cfg configs/mobilenet025.yaml --set data.root=... --set model.pretrained=...
 
 A ladder is a YAML file with `bench`, the settings of every rung, and `rungs`, each with a `name`,
-the settings that it adds (`set`), and the rung to which it adds them (`to`; by default the one
-before). Runs go one after the other, at low priority, into OUT/NAME/SEED. The same command resumes
-interrupted runs and skips evaluated ones, so that rungs and seeds may be added. The table has means
-over the seeds with their standard errors, and the difference of each rung from its base, with the
-95 % interval of a bootstrap over the images.
+the settings that it adds (`set`), the rung to which it adds them (`to`; by default the one before),
+and the number of seeds if it should have fewer than others (`seeds`). Runs go one after the other,
+at low priority, into OUT/NAME/SEED. The same command resumes interrupted runs and skips evaluated
+ones, so that rungs and seeds may be added. The table has means over seeds with their standard
+errors, and the difference of each rung from its base and from the first rung, with the 95 %
+interval of a bootstrap over the images. `OUT/ladder.svg` shows the APs (needs matplotlib).
 """
 
 import os
@@ -18,8 +19,10 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 from absl import flags
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -56,6 +59,7 @@ class Rung:
     name: str
     set: tuple[str, ...] = ()  # settings, as for --set
     to: str | None = None  # the rung to which the settings are added; None is the one before
+    seeds: int | None = Field(default=None, ge=1)  # the most seeds to train; None is no limit
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -82,10 +86,13 @@ def main(arguments: list[str]) -> int:
         raise InputError("expected one ladder: python benchmarks/recipe.py LADDER.yaml")
     ladder = read_ladder(Path(*arguments) if arguments else ROOT / "benchmarks" / "recipe.yaml")
     out, seeds = Path(_OUT.value), range(1, _SEEDS.value + 1)
-    for seed in seeds:  # gives a first table after the first seed
+    for seed in seeds:  # all rungs, before the next seed of any
         for rung in ladder.rungs:
-            run(ladder.settings(rung), out / rung.name / str(seed), seed)
-    print_table(ladder, out, seeds)
+            if seed in seeds[: rung.seeds]:
+                run(ladder.settings(rung), out / rung.name / str(seed), seed)
+    results = {rung.name: Result(rung, out, seeds[: rung.seeds]) for rung in ladder.rungs}
+    print_table(ladder, results)
+    plot([*results.values()], out / "ladder.svg")
     return 0
 
 
@@ -172,32 +179,55 @@ def ap_of(outcome: Outcome) -> list[float]:
     return sets + [subset.ap for subset in ap_by_height(outcome, THRESHOLD)]
 
 
-def print_table(ladder: Ladder, out: Path, seeds: Sequence[int]) -> None:
+def print_table(ladder: Ladder, results: Mapping[str, Result]) -> None:
     """Prints a Markdown table of all rungs."""
-    results = {rung.name: Result(rung, out, seeds) for rung in ladder.rungs}
     print(f"| rung | {' | '.join(COLUMNS)} | seconds |")
     print("|---" * (len(COLUMNS) + 2) + "|")
     for rung in ladder.rungs:
         result, base = results[rung.name], ladder.base(rung)
-        cells = [f"{m:.4f} ± {e:.4f}" for m, e in zip(result.mean, result.error, strict=True)]
+        cells = map(with_error, result.mean, result.error)
         print(f"| {rung.name} | {' | '.join(cells)} | {result.seconds:.0f} |")
-        if base is not None:
-            print(
-                f"| beside {base.name} | {' | '.join(differences(result, results[base.name]))} | |"
-            )
+        if base is None:
+            continue
+        for other in dict.fromkeys((base.name, ladder.rungs[0].name)):
+            cells = differences(result, results[other])
+            print(f"| less {other} | {' | '.join(cells)} | |")
 
 
-def differences(result: Result, base: Result) -> list[str]:
-    """Formats differences from another rung: with intervals for sets, errors for heights."""
-    error = np.hypot(result.error, base.error)
-    cells = [f"{d:+.4f} ± {e:.4f}" for d, e in zip(result.mean - base.mean, error, strict=True)]
+def with_error(value: float, error: float, form: str = ".4f") -> str:
+    return f"{value:{form}}" + (f" ± {error:.4f}" if np.isfinite(error) else "")
+
+
+def differences(result: Result, other: Result) -> list[str]:
+    """Formats differences from another rung, with their errors, and for sets their intervals."""
+    error = np.hypot(result.error, other.error)
+    cells = [
+        with_error(*each, "+.4f") for each in zip(result.mean - other.mean, error, strict=True)
+    ]
     for i, name in enumerate(SETS):
-        runs = [*result.counts[name], *base.counts[name]]
+        runs = [*result.counts[name], *other.counts[name]]
         ap = resampled_ap(runs, RESAMPLES, seed=0)
         seeds = len(result.counts[name])
         low, high = interval(ap[:seeds].mean(axis=0) - ap[seeds:].mean(axis=0))
         cells[i] += f" ({low:+.4f} to {high:+.4f})"
     return cells
+
+
+def plot(results: Sequence[Result], file: Path) -> None:
+    """Draws the AP of each rung: a dot for each seed, a line for the mean."""
+    with mpl.rc_context({"svg.hashsalt": "retinaface_tf"}):  # equal plots have equal bytes
+        figure = Figure(figsize=(9, 1 + 0.4 * len(results)), layout="constrained")
+        panels = figure.subplots(1, len(SETS), sharey=True)
+        rows = range(len(results))
+        for panel, (i, name) in zip(panels, enumerate(SETS), strict=True):
+            for row, result in zip(rows, results, strict=True):
+                panel.plot(result.ap[:, i], [row] * len(result.ap), "o", color="tab:blue")
+                panel.plot(result.mean[i], row, "|", color="black", markersize=16)
+            panel.set(xlabel=f"AP {name}")
+            panel.grid(axis="x", alpha=0.3)
+        panels[0].set_yticks(rows, [result.name for result in results])
+        panels[0].invert_yaxis()
+        figure.savefig(file, metadata={"Date": None})
 
 
 if __name__ == "__main__":
