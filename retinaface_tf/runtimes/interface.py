@@ -18,7 +18,7 @@ from retinaface_tf.geometry.passes import Plan, plan_passes
 from retinaface_tf.runtimes.all_sizes import detect_all_sizes
 from retinaface_tf.structures import Array, DetectionBatch
 
-DEFAULT_SCORE = 0.5
+DEFAULT_SCORE = 0.4
 DEFAULT_BATCH = 8
 
 Pixels = NDArray[np.uint8]

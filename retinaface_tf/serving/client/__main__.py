@@ -20,7 +20,7 @@ _URL = flags.DEFINE_string(
 )
 _MODEL = flags.DEFINE_string("model", "retinaface", "The model's name on the server.")
 _OUT = flags.DEFINE_string("out", "answers", "Folder for the pictures.")
-_SCORE = flags.DEFINE_float("score", 0.5, "Faces below this score are left out.", 0.0, 1.0)
+_SCORE = flags.DEFINE_float("score", 0.4, "Faces below this score are left out.", 0.0, 1.0)
 _SCORE_THRESHOLD = flags.DEFINE_float(
     "score_threshold", None, "Score threshold, instead of the model's.", 0.0, 1.0
 )
