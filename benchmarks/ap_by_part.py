@@ -15,9 +15,10 @@ from pathlib import Path
 from retinaface_tf import cli
 from retinaface_tf.errors import InputError
 from retinaface_tf.evaluation.average_precision import SETS, GroundTruth, evaluate_predictions
+from retinaface_tf.evaluation.compare.comparison import kept_predictions
 from retinaface_tf.evaluation.outcome import Outcome, examine
-from retinaface_tf.evaluation.prediction_files import read_predictions
 from retinaface_tf.evaluation.result import Evaluation
+from retinaface_tf.evaluation.scoring import Predictions
 from retinaface_tf.evaluation.subsets import ap_by_event, ap_by_height
 from retinaface_tf.evaluation.wider import load_ground_truth
 
@@ -27,9 +28,15 @@ THRESHOLD = 0.5  # for the recall that comes with the subsets but is not printed
 def main(arguments: list[str]) -> int:
     if not arguments:
         raise InputError("expected one or more eval.json files")
-    evaluations = {name: Evaluation.load(Path(name)) for name in arguments}
-    halves = {name: ap_by_half(evaluation) for name, evaluation in evaluations.items()}
-    outcomes = {name: outcome_of(evaluation) for name, evaluation in evaluations.items()}
+    halves: dict[str, list[Mapping[str, float]]] = {}
+    outcomes: dict[str, Outcome] = {}
+    for name in arguments:
+        evaluation = Evaluation.load(Path(name))
+        truth = load_ground_truth(evaluation.config.ground_truth_folder)
+        predictions = kept_predictions(Path(name), evaluation)
+        iou = evaluation.config.eval.iou
+        halves[name] = [*ap_by_half(predictions, truth, iou), evaluation.ap]
+        outcomes[name] = examine(predictions, truth, iou)
     print_halves(halves)
     print_heights(outcomes)
     print_events(outcomes)
@@ -41,27 +48,15 @@ def half_of(image: str) -> int:
     return hashlib.sha256(image.encode()).digest()[0] % 2
 
 
-def ap_by_half(evaluation: Evaluation) -> list[Mapping[str, float]]:
-    """Computes AP on each half of the images, and on all."""
-    truth = load_ground_truth(evaluation.config.ground_truth_folder)
-    predictions = read_predictions(checked(evaluation))
-
-    def ap(truth: Mapping[str, GroundTruth]) -> Mapping[str, float]:
-        return evaluate_predictions(predictions, truth, evaluation.config.eval.iou)
-
+def ap_by_half(
+    predictions: Predictions, truth: Mapping[str, GroundTruth], iou: float
+) -> list[dict[str, float]]:
+    """Computes AP on each half of the images."""
     halves = [{k: v for k, v in truth.items() if half_of(k) == half} for half in (0, 1)]
-    return [ap(part) for part in (*halves, truth)]
-
-
-def outcome_of(evaluation: Evaluation) -> Outcome:
-    truth = load_ground_truth(evaluation.config.ground_truth_folder)
-    return examine(read_predictions(checked(evaluation)), truth, evaluation.config.eval.iou)
-
-
-def checked(evaluation: Evaluation) -> Path:
-    if evaluation.predictions is None:
-        raise InputError(f"{evaluation.source}: this evaluation kept no detections")
-    return evaluation.predictions
+    return [
+        evaluate_predictions({k: predictions[k] for k in part if k in predictions}, part, iou)
+        for part in halves
+    ]
 
 
 def print_table(columns: Sequence[str], rows: Mapping[str, Sequence[str]]) -> None:

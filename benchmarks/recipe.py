@@ -36,8 +36,8 @@ from retinaface_tf.evaluation.average_precision import (
     precision_recall_of,
 )
 from retinaface_tf.evaluation.bootstrap import ImageCounts, count_by_image, interval, resampled_ap
+from retinaface_tf.evaluation.compare.comparison import kept_predictions
 from retinaface_tf.evaluation.outcome import Outcome, examine
-from retinaface_tf.evaluation.prediction_files import read_predictions
 from retinaface_tf.evaluation.result import EVAL_FILE, Evaluation
 from retinaface_tf.evaluation.subsets import ap_by_height
 from retinaface_tf.evaluation.wider import load_ground_truth
@@ -165,9 +165,10 @@ class Result:
 
 
 def outcome_of(folder: Path) -> Outcome:
-    evaluation = Evaluation.load(folder / "eval" / EVAL_FILE)
+    file = folder / "eval" / EVAL_FILE
+    evaluation = Evaluation.load(file)
     truth = load_ground_truth(evaluation.config.ground_truth_folder)
-    return examine(read_predictions(evaluation.predictions), truth, evaluation.config.eval.iou)
+    return examine(kept_predictions(file, evaluation), truth, evaluation.config.eval.iou)
 
 
 def ap_of(outcome: Outcome) -> list[float]:

@@ -16,6 +16,9 @@ from retinaface_tf.structures import LANDMARKS, DetectionBatch
 if TYPE_CHECKING:
     import supervision
 
+# Lowest score of the faces that the commands and the API return.
+DEFAULT_SCORE = 0.4
+
 Floats = NDArray[np.float32]
 Index = NDArray[np.bool_] | NDArray[np.integer] | slice | list[int] | list[bool] | int | np.integer
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from absl import flags
 
 from retinaface_tf import cli
+from retinaface_tf.detections import DEFAULT_SCORE
 from retinaface_tf.errors import InputError
 from retinaface_tf.extras import import_extra
-from retinaface_tf.runtimes.interface import DEFAULT_SCORE
 
 ENGINE_NAMES = ["local", "ray", "spark"]  # keys of `run.ENGINES`, so that help need not import it
 

@@ -16,9 +16,9 @@ from retinaface_tf.batch.shards import Shard, plan_shards
 from retinaface_tf.batch.sources import find_images
 from retinaface_tf.batch.spark import run_on_spark
 from retinaface_tf.batch.worker import Job, ShardResult
+from retinaface_tf.detections import DEFAULT_SCORE
 from retinaface_tf.errors import InputError
 from retinaface_tf.files import write_text
-from retinaface_tf.runtimes.interface import DEFAULT_SCORE
 
 SETTINGS = "batch.json"  # in a batch's folder: the settings with which all rows were made
 

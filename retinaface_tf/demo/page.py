@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from retinaface_tf import __version__
 from retinaface_tf.demo.answers import MAX_BYTES
+from retinaface_tf.detections import DEFAULT_SCORE
 from retinaface_tf.html_page import fill
-from retinaface_tf.runtimes.interface import DEFAULT_SCORE, Detector
+from retinaface_tf.runtimes.interface import Detector
 from retinaface_tf.runtimes.locate import find_model
 from retinaface_tf.samples import SAMPLES
 

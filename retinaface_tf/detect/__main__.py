@@ -17,9 +17,10 @@ from retinaface_tf.alignment import TEMPLATES
 from retinaface_tf.config_flags import read_config
 from retinaface_tf.detect import run
 from retinaface_tf.detect.output import OutputOptions
+from retinaface_tf.detections import DEFAULT_SCORE
 from retinaface_tf.errors import InputError
 from retinaface_tf.model.weights.zoo import DEFAULT_WEIGHTS
-from retinaface_tf.runtimes.interface import DEFAULT_BATCH, DEFAULT_SCORE, Detector
+from retinaface_tf.runtimes.interface import DEFAULT_BATCH, Detector
 from retinaface_tf.runtimes.locate import find_model
 from retinaface_tf.runtimes.opening import find_config, open_configured, open_exported
 from retinaface_tf.samples import SAMPLES

@@ -12,8 +12,9 @@ from retinaface_tf.detect.frames import Frame, read_frames
 from retinaface_tf.detect.output import Output, OutputOptions
 from retinaface_tf.detect.results import Results
 from retinaface_tf.detect.sources import Source, count_frames, find_sources
+from retinaface_tf.detections import DEFAULT_SCORE
 from retinaface_tf.errors import InputError
-from retinaface_tf.runtimes.interface import DEFAULT_BATCH, DEFAULT_SCORE, Detector
+from retinaface_tf.runtimes.interface import DEFAULT_BATCH, Detector
 
 log = logging.getLogger(__name__)
 

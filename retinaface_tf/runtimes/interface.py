@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from retinaface_tf.config import Config, DetectorConfig
 from retinaface_tf.data.image_input import ImageInput, as_rgb
 from retinaface_tf.data.video.reading import read_video
-from retinaface_tf.detections import Detections
+from retinaface_tf.detections import DEFAULT_SCORE, Detections
 from retinaface_tf.errors import InputError
 from retinaface_tf.geometry.passes import Plan, plan_passes
 from retinaface_tf.runtimes.all_sizes import detect_all_sizes
 from retinaface_tf.structures import Array, DetectionBatch
 
-DEFAULT_SCORE = 0.4
 DEFAULT_BATCH = 8
 
 Pixels = NDArray[np.uint8]

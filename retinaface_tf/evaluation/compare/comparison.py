@@ -115,7 +115,7 @@ def compare_evaluations(
     runs = [
         _run(
             name,
-            examine(_predictions(file, evaluation), truth, ious[0]),
+            examine(kept_predictions(file, evaluation), truth, ious[0]),
             differences(evaluation, first, own_truth=ground_truth is None),
         )
         for name, file, evaluation in zip(_names(files), files, evaluations, strict=True)
@@ -162,7 +162,12 @@ def _names(paths: Sequence[Path]) -> list[str]:
     return names
 
 
-def _predictions(file: Path, evaluation: Evaluation) -> Predictions:
+def kept_predictions(file: Path, evaluation: Evaluation) -> Predictions:
+    """Reads the detections that an evaluation scored.
+
+    Raises:
+        InputError: they were not kept, as the message says of `file`, or cannot be read.
+    """
     if evaluation.predictions is None:
         raise InputError(
             f"{file}: its detections were not kept; evaluate again with "

@@ -11,6 +11,7 @@ from absl import flags
 
 from retinaface_tf import cli
 from retinaface_tf.data.decode_host import decode_bytes
+from retinaface_tf.detections import DEFAULT_SCORE
 from retinaface_tf.drawing import draw_faces, write_picture
 from retinaface_tf.errors import ImageError, InputError
 from retinaface_tf.serving.client.client import Client
@@ -20,7 +21,9 @@ _URL = flags.DEFINE_string(
 )
 _MODEL = flags.DEFINE_string("model", "retinaface", "The model's name on the server.")
 _OUT = flags.DEFINE_string("out", "answers", "Folder for the pictures.")
-_SCORE = flags.DEFINE_float("score", 0.4, "Faces below this score are left out.", 0.0, 1.0)
+_SCORE = flags.DEFINE_float(
+    "score", DEFAULT_SCORE, "Faces below this score are left out.", 0.0, 1.0
+)
 _SCORE_THRESHOLD = flags.DEFINE_float(
     "score_threshold", None, "Score threshold, instead of the model's.", 0.0, 1.0
 )
