@@ -3,10 +3,10 @@
     python benchmarks/landmark_error.py data/held_out/30 mobilenet025 retinaface_mobilenet025.pth
 
 The first argument is a data set whose val has landmarks (see held_out.py); the others name weights.
-A face is found if a detection with a score of at least 0.5 overlaps its box with an IoU of at least
-0.5. Its error is the mean distance of its five points from their labels, divided by the distance of
-its eyes or by the square root of its box's area. As eyes seen from the side are close together, the
-former leaves out faces whose eyes are closer than a tenth of that root.
+A face is found if one of the detections that `detect` returns overlaps its box with an IoU of at
+least 0.5. Its error is the mean distance of its five points from their labels, divided by the
+distance of its eyes or by the square root of its box's area. As eyes seen from the side are close
+together, the former leaves out faces whose eyes are closer than a tenth of that root.
 """
 
 from dataclasses import dataclass
